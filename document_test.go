@@ -76,8 +76,8 @@ func TestDocumentsLinkToTheOtherLanguage(t *testing.T) {
 	}
 }
 
-// The two versions of a document have the same headings, tables and commands, so that
-// none of them lacks what the other one says.
+// The two versions of a document have the same headings, tables and commands, so that neither lacks
+// a part of the other.
 func TestLanguageVersionsHaveTheSameParts(t *testing.T) {
 	for _, name := range languagePairs(t) {
 		en, zh := partsOf(readDocument(t, name)), partsOf(readDocument(t, inChinese(name)))
@@ -238,7 +238,7 @@ func TestCallsInTheDocumentsExist(t *testing.T) {
 	}
 }
 
-// The tables of statuses say what the tables of package order say.
+// The tables of statuses agree with the tables of package order.
 func TestStatusesOfTheArchitecture(t *testing.T) {
 	row := regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| [^|]+ \\|([^|]*)\\|$")
 	for _, name := range []string{"docs/architecture.md", inChinese("docs/architecture.md")} {

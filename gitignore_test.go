@@ -13,7 +13,7 @@ import (
 // certificates, databases, dumps and exports.
 var writtenFile = regexp.MustCompile(`[\w./~$"-]*[\w-]\.(?:pem|key|p12|pfx|db|sqlite|sql|csv)\b|(?:--output|-cert-dir) +([\w./~$"-]+)`)
 
-// Whoever follows the documents must not commit a key or the data of a customer.
+// A user who follows the documents must not commit a key or data of a customer.
 func TestFilesOfTheDocumentsAreIgnored(t *testing.T) {
 	documents := documentFiles(t)
 	names := map[string]string{ // by document

@@ -46,7 +46,7 @@ func TestEveryNodePackageIsLockedAndRunsNoScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Contains(strings.Split(string(settings), "\n"), "ignore-scripts=true") {
-		t.Error(".npmrc does not say ignore-scripts=true")
+		t.Error(".npmrc lacks ignore-scripts=true")
 	}
 	var project manifest
 	readJSON(t, "package.json", &project)
@@ -63,7 +63,7 @@ func TestEveryNodePackageIsLockedAndRunsNoScript(t *testing.T) {
 			t.Errorf("%s has the integrity %q, want a SHA-512", path, entry.Integrity)
 		}
 		if entry.Resolved != "" && !strings.HasPrefix(entry.Resolved, "https://registry.npmjs.org/") {
-			t.Errorf("%s does not come from the registry but from %s", path, entry.Resolved)
+			t.Errorf("%s is not from the registry but from %s", path, entry.Resolved)
 		}
 		name := path[strings.LastIndex(path, "node_modules/")+len("node_modules/"):]
 		if _, named := project.AllowScripts[name]; entry.HasInstallScript && !named {
@@ -168,8 +168,8 @@ func TestNPMInstallsWithoutAWarning(t *testing.T) {
 	}
 }
 
-// withoutProjectPath returns the environment of somebody who uses the machine's
-// own Node: without what make adds to PATH, and without the settings of npm.
+// withoutProjectPath returns the environment of a user of the machine's own Node: without make's
+// additions to PATH and without the settings of npm.
 func withoutProjectPath(t *testing.T) []string {
 	t.Helper()
 	var env []string

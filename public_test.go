@@ -17,8 +17,8 @@ import (
 // publicPackages are for other modules too: see README, "Use a part of it".
 var publicPackages = []string{"wechat", "wechat/apiv3", "wechat/wechattest", "webhook"}
 
-// examples/checkout is a module of its own. Its tests import the public packages as
-// README says, by a replace, and by a vendored copy. No network is needed.
+// examples/checkout is a module of its own. Its tests import the public packages as in README.md,
+// by a replace and by a vendored copy. No network is needed.
 func TestAnotherModuleUsesThePublicPackages(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs(".")
@@ -92,7 +92,7 @@ func TestPublicPackagesAreDocumented(t *testing.T) {
 			for _, f := range append(typ.Funcs, typ.Methods...) {
 				switch f.Name {
 				case "Error", "String", "Unwrap", "GoString", "Format", "LogValue", "MarshalJSON", "MarshalText", "Is":
-					continue // the interface says what they are
+					continue // the interface documents them
 				}
 				named(f.Name, f.Doc)
 			}

@@ -351,7 +351,7 @@ func TestProtocolSections(t *testing.T) {
 	want := protocolSections(t, protocolDoc)
 	for i, number := range want {
 		if slices.Contains(want[:i], number) {
-			t.Errorf("%s: section %s is there twice", protocolDoc, number)
+			t.Errorf("%s: section %s is repeated", protocolDoc, number)
 		}
 	}
 	for _, doc := range protocolDocs[1:] {
@@ -445,8 +445,8 @@ var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/
 
 var testStart = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\) \{\n((?:.*\n)*?)\}\n`)
 
-// A test that owns its world runs in parallel with others. One that cannot starts with a comment
-// that says why, or sets the environment.
+// A test that owns its world runs in parallel with others. One that cannot begins with a comment
+// about the cause, or sets the environment.
 func TestTestsRunInParallel(t *testing.T) {
 	for _, pkg := range parallelPackages {
 		tests := 0
@@ -512,7 +512,7 @@ func TestShopHasOneAddress(t *testing.T) {
 	top, _, _ := strings.Cut(string(text), "\n[")
 	for _, line := range []string{"workers_dev = false", "preview_urls = false"} {
 		if !slices.Contains(strings.Split(top, "\n"), line) {
-			t.Errorf("wrangler.toml does not say %s before its first table", line)
+			t.Errorf("wrangler.toml lacks %s before its first table", line)
 		}
 	}
 }

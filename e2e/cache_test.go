@@ -48,7 +48,7 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 		tb.open(s.URL + "/?again")
 		tb.waitRunning()
 		if n := len(s.Requests("/assets/")); n != 0 {
-			t.Errorf("%d files came again: %+v", n, s.Requests("/assets/"))
+			t.Errorf("%d files were loaded again: %+v", n, s.Requests("/assets/"))
 		}
 		if len(s.Requests("/")) == 0 || len(s.Requests("/api/products")) != 1 || len(s.Requests("/api/config")) != 1 {
 			t.Errorf("want each page and response requested once per visit: %+v", s.Requests("/"))

@@ -185,7 +185,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 		want := "<![CDATA[FAIL]]>"
 		if !onV2() && !strings.HasPrefix(body, "<") {
 			want = `{"code":"FAIL"`
-			if status < 400 { // WeChat takes 200 for an acknowledgement, whatever the body says
+			if status < 400 { // for WeChat 200 is an acknowledgement, whatever the body is
 				t.Errorf("notification %.20q was answered with status %d", body, status)
 			}
 		}
@@ -214,7 +214,7 @@ func TestOneOrderForOneKey(t *testing.T) {
 					status, _, answer := b.call("POST", api.OrderPayPath(o.ID), payBy(tradeType), nil)
 					var e api.Error
 					if status == http.StatusConflict && json.Unmarshal(answer, &e) == nil && e.Code == api.CodeBusy {
-						busy[i] = true // another tap calls WeChat; the page comes again in a second
+						busy[i] = true // another tap calls WeChat; the page retries after a second
 						return
 					}
 					if err := json.Unmarshal(answer, &got[i]); err != nil || status != http.StatusOK {
@@ -257,7 +257,7 @@ func TestCancelledOrderCannotBePaid(t *testing.T) {
 	}
 }
 
-// One order is paid twice, by two trade types. The second payment goes back by itself.
+// One order is paid twice, by two trade types. The second payment is refunded automatically.
 func TestSecondPaymentGetsARefund(t *testing.T) {
 	b := newBuyer(t, 1)
 	var code, inside api.Checkout

@@ -187,7 +187,7 @@ func TestCustomerOnADesktop(t *testing.T) {
 	p.sees("订单已支付")
 }
 
-// An order that takes JSAPI alone says so outside WeChat.
+// The page of an order with only JSAPI says so outside WeChat.
 func TestCustomerMustOpenInWeChat(t *testing.T) {
 	req := ticket()
 	req.TradeTypes = []api.TradeType{api.TradeJSAPI}

@@ -58,7 +58,7 @@ func TestDesk(t *testing.T) {
 	checkLedger(t)
 }
 
-// A window on the desk shows the shop, and the phone beside it scans the code.
+// A window on the desk shows the shop, and the desk's phone scans the code.
 func TestDeskScansWhatAWindowShows(t *testing.T) {
 	world.sim.ClearFaults()
 	takePhone(t, 0)
@@ -106,12 +106,11 @@ func TestDeskPaysInABrowser(t *testing.T) {
 	checkLedger(t)
 }
 
-// The desk speaks the browser's language, fits a laptop and a phone, and shows no
-// key of a text.
+// The desk uses the browser's language, fits a laptop and a phone, and shows no key of a text.
 func TestDeskInBothLanguages(t *testing.T) {
 	for language, words := range map[string]struct {
 		title   string
-		ledger  []string // what the ledger says about the order, its payment and its refund
+		ledger  []string // the ledger's texts about the order, its payment and its refund
 		message string   // of an opened message
 	}{
 		"zh-CN": {"微信模拟器", []string{"付款人", "通知 1", "已确认", "退款 ¥0.01", "手工"}, "微信验签时参与签名的字符串"},

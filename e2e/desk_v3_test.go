@@ -156,8 +156,8 @@ func (tb *tab) look(name string, also func(size string)) {
 	tb.run(emulation.SetDeviceMetricsOverride(1280, 800, 1, false))
 }
 
-// A program signs a call of APIv3 wrongly. The desk shows what it signed beside what
-// WeChat expected, and says what is wrong.
+// A program signs a call of APIv3 wrongly. The desk shows the signed text and the expected one, and
+// names the mistake.
 func TestDeskShowsBothTextsOfAWrongSignature(t *testing.T) {
 	for language, words := range map[string]struct{ theirs, yours, differ, reply string }{
 		"zh-CN": {"微信验签时的待签名串", "你的程序实际签名的内容", "位于 body", "响应的签名"},

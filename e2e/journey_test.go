@@ -75,8 +75,8 @@ func TestCancelThenPay(t *testing.T) {
 	checkLedger(t)
 }
 
-// While the payment sheet is open, somebody pays the same order by QR code. The buyer then pays on the
-// sheet too, and the page says that the second payment goes back.
+// While the payment sheet is open, another user pays the same order by QR code. The buyer then pays
+// on the sheet too, and the page says that the second payment is refunded.
 func TestPayTwice(t *testing.T) {
 	p := newPhone(t, 0)
 	p.choose("coffee")
@@ -153,8 +153,8 @@ func TestNotificationDoubled(t *testing.T) {
 		if n.OutTradeNo != outTradeNo(t, id) {
 			continue
 		}
-		// The signer answers FAIL to a copy that comes while it confirms the other one: WeChat then
-		// repeats it.
+		// The signer answers FAIL to a duplicate that arrives while it confirms the other one, and
+		// WeChat repeats it.
 		if len(n.Attempts) != 2 || !n.Attempts[0].OK && !n.Attempts[1].OK {
 			t.Errorf("one of the two copies must be acknowledged: %+v", n.Attempts)
 		}
@@ -400,7 +400,7 @@ func TestPayPageMakesOneCall(t *testing.T) {
 			}
 			for _, o := range world.sim.Ledger().Orders {
 				if o.OutTradeNo == outTradeNo(t, id) && len(o.PrepayIDs) != 1 {
-					t.Errorf("WeChat gave the prepay_ids %q", o.PrepayIDs)
+					t.Errorf("WeChat returned the prepay_ids %q", o.PrepayIDs)
 				}
 			}
 		})

@@ -93,8 +93,8 @@ func (tb *tab) waitFailure(why string) {
 	}
 }
 
-// waitForRelease waits until the test continues a response or the client has gone. Otherwise a
-// failed test would leave a server that never ends.
+// waitForRelease waits until the test continues a response or the client disconnects. Otherwise the
+// server of a failed test would never end.
 func waitForRelease(r *http.Request, next <-chan struct{}) {
 	select {
 	case <-next:

@@ -30,7 +30,7 @@ func TestPayByCode(t *testing.T) {
 			p.choose("tea")
 			id := p.order()
 			if shown, known := p.readCode(), ledgerOrder(t, id).CodeURL; shown != known {
-				t.Errorf("the code says %q, WeChat gave %q", shown, known)
+				t.Errorf("the code has %q, WeChat returned %q", shown, known)
 			}
 			p.theme("dark")
 			p.payByCode()

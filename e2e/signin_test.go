@@ -44,7 +44,7 @@ func TestSignInStopsWithoutStorage(t *testing.T) {
 	}
 }
 
-// One sign-in that loses everything costs one more, and no more.
+// A sign-in that loses all its data causes one retry, and no more.
 func TestOneFailedSignInIsRetried(t *testing.T) {
 	newest := lastMessage()
 	p := signInWith(t, wechattest.FaultFreshView, 1)

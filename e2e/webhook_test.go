@@ -79,7 +79,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	_, transaction := stored(t, id)
 	e, o, by := got[0], got[0].Data.Order, got[0].Data.Payment
 	if !e.Simulated || e.AppID == "" || e.MchID == "" || !strings.HasPrefix(e.Shop, "http://localhost:") {
-		t.Errorf("%+v does not say whose it is", e)
+		t.Errorf("%+v lacks the shop, the appid or the merchant", e)
 	}
 	if e.Type != webhook.OrderPaid || o.Total != 2600 || o.Currency != "CNY" || by == nil || by.TransactionID != transaction ||
 		by.Payer != world.sim.User().OpenID || len(o.Items) != 1 || o.Items[0].Name != "手冲咖啡" {

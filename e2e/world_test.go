@@ -194,7 +194,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	return code, os.WriteFile(filepath.Join(artifacts(), "worker.log"), []byte(world.log.String()), 0o644)
 }
 
-// startShop starts a shop of the test's own beside the shared one, with the same settings file. It
+// startShop starts another shop than the shared one for a test, with the same settings file. It
 // returns its log. State and Vars may be set in cfg.
 func startShop(t *testing.T, cfg stack.ShopConfig) (*stack.Shop, *paytest.Log) {
 	t.Helper()

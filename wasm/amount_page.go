@@ -48,13 +48,8 @@ func (p *amountPage) OnMount(ctx app.Context) {
 func (p *amountPage) load(ctx app.Context) {
 	id := idParam(p.b.Query(), "product")
 	p.run(ctx, func() (func(), error) {
-		if p.place.signsIn() {
-			if done, err := p.signIn(ctx); err != nil || !done {
-				return nil, err
-			}
-		}
-		config, products, err := getCatalogue(p.ctx, p.b)
-		if err != nil {
+		config, products, ok, err := p.catalogue(ctx)
+		if err != nil || !ok {
 			return nil, err
 		}
 		for _, product := range products {

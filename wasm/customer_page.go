@@ -375,7 +375,7 @@ func (p *customerPage) content() (state string, body []app.UI) {
 		elem("div").Class("amount").Body(elem("h1").Text(p.tr(textPayTo)+" "+o.ShopName), p.price(o.Total, "huge")),
 	}
 	if p.trade == api.TradeNative {
-		body = append(body, p.codeSheet())
+		body = append(body, p.codeSheet(p.code, textCopyHint, p.copyAddress))
 	}
 	body = append(body, p.itemList(o.Order), elem("dl").Class("sheet").Body(
 		app.If(o.Description != "", elem("div").Body(elem("dt").Text(p.tr(textRemark)), elem("dd").Text(o.Description))),
@@ -441,22 +441,4 @@ func (p *customerPage) paidContent() (state string, body []app.UI) {
 			elem("a").Class("weui-btn weui-btn_primary").Attr("href", o.ReturnURL).DataSet("load", "page").DataSet("action", "return").Text(p.tr(textReturn))))
 	}
 	return state, body
-}
-
-// codeSheet shows the QR code and how to use it. A phone shows how to pay without another phone, too.
-func (p *customerPage) codeSheet() app.UI {
-	how := textScan
-	if p.place == onPhone || p.place == inWeChat {
-		how = textScanOther
-	}
-	return elem("div").Class("sheet code").DataSet("code", "shown").Body(
-		app.If(p.code == "",
-			elem("div").Class("picture").Role("status").Aria("label", p.tr(textLoading)).Body(elem("i").Class("weui-primary-loading").Aria("hidden", "true"))).
-			Else(elem("img").Class("qr").Attr("src", p.code).Attr("alt", p.tr(textCode))),
-		elem("p").Class("how").Text(p.tr(how)),
-		elem("p").Class("note").Role("status").Text(p.tr(textAutoResult)),
-		app.If(!p.place.signsIn(),
-			elem("p").Class("note").Text(p.tr(textCopyHint)),
-			elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(p.tr(textCopy)).OnClick(p.copyAddress)),
-		app.If(p.notice != text{}, elem("p").Class("note").Role("status").Text(p.tr(p.notice))))
 }

@@ -265,7 +265,11 @@ func (p *payPage) Render() app.UI {
 		elem("a").Class("plain").Attr("href", "/").Text(p.tr(textShop)),
 		elem("button").Class("plain").Attr("type", "button").DataSet("action", "cancel").Text(p.tr(textCancelOrder)).OnClick(p.cancelOrder))
 	if p.order.TradeType == api.TradeNative {
-		return p.screen("paying", amount, p.codeSheet(), p.itemList(*p.order), cancel, p.confirmDialog())
+		code := p.code
+		if p.renewing {
+			code = ""
+		}
+		return p.screen("paying", amount, p.codeSheet(code, textPhoneHint, p.copyShop), p.itemList(*p.order), cancel, p.confirmDialog())
 	}
 	label := textPay
 	switch {

@@ -74,21 +74,3 @@ func (p *payPage) awaitPayment(ctx context.Context, c api.Checkout) (bool, error
 		}
 	}
 }
-
-// codeSheet shows the QR code and how to use it.
-func (p *payPage) codeSheet() app.UI {
-	how := textScan
-	if p.place == onPhone || p.place == inWeChat {
-		how = textScanOther
-	}
-	return elem("div").Class("sheet code").DataSet("code", "shown").Body(
-		app.If(p.code == "" || p.renewing,
-			elem("div").Class("picture").Role("status").Aria("label", p.tr(textLoading)).Body(elem("i").Class("weui-primary-loading").Aria("hidden", "true"))).
-			Else(elem("img").Class("qr").Attr("src", p.code).Attr("alt", p.tr(textCode))),
-		elem("p").Class("how").Text(p.tr(how)),
-		elem("p").Class("note").Role("status").Text(p.tr(textAutoResult)),
-		app.If(!p.place.signsIn(),
-			elem("p").Class("note").Text(p.tr(textPhoneHint)),
-			elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(p.tr(textCopy)).OnClick(p.copyShop)),
-		app.If(p.notice != text{}, elem("p").Class("note").Role("status").Text(p.tr(p.notice))))
-}

@@ -54,14 +54,8 @@ func (p *shopPage) OnMount(ctx app.Context) {
 // load signs in where that is possible and fetches the catalogue.
 func (p *shopPage) load(ctx app.Context) {
 	p.run(ctx, func() (func(), error) {
-		// Signing in here saves the user a tap at checkout.
-		if p.place.signsIn() {
-			if done, err := p.signIn(ctx); err != nil || !done {
-				return nil, err
-			}
-		}
-		config, products, err := getCatalogue(p.ctx, p.b)
-		if err != nil {
+		config, products, ok, err := p.catalogue(ctx)
+		if err != nil || !ok {
 			return nil, err
 		}
 		return func() {

@@ -158,3 +158,23 @@ func (s *base) skeletonSheet() app.UI {
 		elem("div").Class("amount skeleton").Body(elem("div").Class("line short"), elem("div").Class("line tall")),
 		elem("div").Class("sheet skeleton").Body(elem("div").Class("line"), elem("div").Class("line"), elem("div").Class("line")))
 }
+
+// codeSheet shows a QR code, the address of its picture, and how to use it. Without a code it shows
+// that the code loads. A phone shows how to pay without another phone, too: hint, and a button that
+// copies an address.
+func (s *base) codeSheet(code string, hint text, copy app.EventHandler) app.UI {
+	how := textScan
+	if s.place == onPhone || s.place == inWeChat {
+		how = textScanOther
+	}
+	return elem("div").Class("sheet code").DataSet("code", "shown").Body(
+		app.If(code == "",
+			elem("div").Class("picture").Role("status").Aria("label", s.tr(textLoading)).Body(elem("i").Class("weui-primary-loading").Aria("hidden", "true"))).
+			Else(elem("img").Class("qr").Attr("src", code).Attr("alt", s.tr(textCode))),
+		elem("p").Class("how").Text(s.tr(how)),
+		elem("p").Class("note").Role("status").Text(s.tr(textAutoResult)),
+		app.If(!s.place.signsIn(),
+			elem("p").Class("note").Text(s.tr(hint)),
+			elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(s.tr(textCopy)).OnClick(copy)),
+		app.If(s.notice != text{}, elem("p").Class("note").Role("status").Text(s.tr(s.notice))))
+}

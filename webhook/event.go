@@ -13,25 +13,25 @@ type Type string
 
 // The types. There may be more one day: respond with 2xx to types that you do not know.
 const (
-	OrderPaid     Type = "order.paid"     // fulfil the order; comes once for an order
+	OrderPaid     Type = "order.paid"     // fulfil the order; one event per order
 	OrderRefunded Type = "order.refunded" // once for a refund of the order that succeeded
 	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may follow all the same
 
-	// PaymentDuplicate says that an order was paid again, by another payment. All of that
-	// payment goes back to the payer by itself: there is nothing to do.
+	// PaymentDuplicate reports a second payment of an order. The shop refunds it in full by itself:
+	// there is nothing to do.
 	PaymentDuplicate Type = "payment.duplicate"
 )
 
 // Event is the body of a delivery. It describes the time when the event was made. Every
 // delivery has the same bytes.
 type Event struct {
-	ID        string `json:"id"` // the same in every delivery; remember it to do things once
+	ID        string `json:"id"` // the same in every delivery; store it to process the event once
 	Type      Type   `json:"type"`
 	CreatedAt int64  `json:"created_at"` // Unix ms
 	Shop      string `json:"shop"`       // the origin of the shop, "https://shop.example.com"
 	AppID     string `json:"appid"`      // under which the order was made
 	MchID     string `json:"mch_id"`     // the merchant who got the money
-	// Simulated says that a simulator took the place of WeChat: no money was paid.
+	// Simulated reports that WeChat was a simulator: no money was paid.
 	Simulated bool `json:"simulated"`
 	Data      Data `json:"data"`
 }
@@ -49,13 +49,13 @@ type Order struct {
 	ID          string          `json:"id"`        // in the shop's own URLs
 	Reference   string          `json:"reference"` // your own number, if the order was made by API with one
 	Source      string          `json:"source"`    // "shop", "api" or "link": what made the order
-	Status      string          `json:"status"`    // "paid", "refunding"; "closed"; "refunded" once all has gone back
+	Status      string          `json:"status"`    // "paid", "refunding", "closed", or "refunded" after a full refund
 	Items       []Item          `json:"items"`
 	Description string          `json:"description"` // the payer read it on the payment sheet
 	Metadata    json.RawMessage `json:"metadata"`    // your own object, if the order was made by API with one
 	Total       int64           `json:"total"`
 	Currency    string          `json:"currency"` // "CNY"
-	Refunded    int64           `json:"refunded"` // what has gone back so far
+	Refunded    int64           `json:"refunded"` // the refunded amount so far
 	CreatedAt   int64           `json:"created_at"`
 	ExpiresAt   int64           `json:"expires_at"`
 }
@@ -81,7 +81,7 @@ type Item struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-// Refund is money that has gone back to the payer.
+// Refund is a finished refund to the payer.
 type Refund struct {
 	ID        string `json:"id"`        // WeChat's out_refund_no
 	RefundID  string `json:"refund_id"` // WeChat's own number; null with PaymentDuplicate
@@ -94,8 +94,7 @@ type Refund struct {
 // maxBody is more than any event has, in bytes.
 const maxBody = 1 << 20
 
-// Receiver says which deliveries to accept. The zero value of a field but Secrets is
-// the strict or the general one.
+// Receiver configures the deliveries to accept. Only Secrets is required.
 type Receiver struct {
 	Secrets []string // any of which may have signed; at least one
 

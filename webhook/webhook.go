@@ -37,8 +37,8 @@ const (
 	SignatureHeader = "webhook-signature"
 )
 
-// Tolerance is how far a delivery's timestamp may be from now, either way. It covers
-// clocks that differ, and leaves little time to repeat a recorded delivery.
+// Tolerance is the largest difference between a delivery's timestamp and now, in both directions.
+// It allows clocks to differ, and leaves little time to replay a recorded delivery.
 const Tolerance = 5 * time.Minute
 
 // What can be wrong with a delivery.
@@ -93,10 +93,10 @@ func Sign(id string, t time.Time, body []byte, secrets ...string) (Header, error
 	return h, nil
 }
 
-// Verify reports whether one of the secrets signed body under h, within Tolerance of
-// now. While a secret is being changed, a receiver gives the old and the new one. The
-// body must be the bytes that came, not what a parser made of them. The errors are
-// ErrHeader, ErrSecret, ErrSignature and ErrTime.
+// Verify reports whether one of the secrets signed body under h, within Tolerance of now. While a
+// secret is being changed, a receiver passes the old and the new one. The body must be the received
+// bytes, before a parser changes them. The errors are ErrHeader, ErrSecret, ErrSignature and
+// ErrTime.
 func Verify(h Header, body []byte, now time.Time, secrets ...string) error {
 	keys, err := parseSecrets(secrets)
 	if err != nil {
@@ -108,7 +108,7 @@ func Verify(h Header, body []byte, now time.Time, secrets ...string) error {
 	}
 	valid := false
 	for _, key := range keys {
-		want := []byte(h.sum(key, body)) // once for each secret, however many signatures came
+		want := []byte(h.sum(key, body)) // once for each secret, whatever the number of signatures is
 		for _, signature := range given {
 			if hmac.Equal([]byte(signature), want) {
 				valid = true
@@ -153,8 +153,8 @@ func (h Header) valid() bool {
 	return h.Timestamp != "" && len(h.Timestamp) <= 20 && strings.Trim(h.Timestamp, "0123456789") == ""
 }
 
-// signatures returns the signatures of the known version, without their prefix.
-// Others may stand beside them. A header of over 4096 bytes has none.
+// signatures returns the signatures of the known version, without their prefix. There may be
+// signatures of other versions. A header of over 4096 bytes has none.
 func (h Header) signatures() (signatures []string) {
 	if len(h.Signature) > 4096 {
 		return nil
@@ -167,7 +167,7 @@ func (h Header) signatures() (signatures []string) {
 	return signatures
 }
 
-// What a secret is made of: secretPrefix, and the base64 of its key.
+// A secret consists of secretPrefix and the base64 of its key.
 const (
 	secretPrefix = "whsec_"
 	minKey       = 24 // bytes

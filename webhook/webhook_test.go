@@ -36,7 +36,7 @@ func sign(t testing.TB, at time.Time, text []byte, secrets ...string) webhook.He
 	return h
 }
 
-// request is a delivery on its way.
+// request returns the HTTP request of a delivery.
 func request(h webhook.Header, text []byte) *http.Request {
 	r := httptest.NewRequest("POST", "/h5pay", bytes.NewReader(text))
 	h.Set(r.Header)
@@ -206,8 +206,8 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// An event says whose it is. One of a simulated WeChat is taken only by who asks for
-// it, however valid its signature is.
+// An event names its shop, appid and merchant. A receiver accepts one of a simulated WeChat only if
+// it is configured for that, even if its signature is valid.
 func TestReceiveRejectsEventsOfOthers(t *testing.T) {
 	event := func(simulated string) string {
 		return `{"id":"evt_1","type":"order.paid","shop":"https://shop.example.com","appid":"wx1","mch_id":"1900"` + simulated + `,"data":{"order":{"id":"o1"}}}`
@@ -274,7 +274,7 @@ func TestReceiveRejects(t *testing.T) {
 	}
 }
 
-// No header makes Verify panic, or accept what nobody has signed.
+// No header makes Verify panic or accept an unsigned body.
 func FuzzVerify(f *testing.F) {
 	good := sign(f, now, body, secret)
 	f.Add(good.ID, good.Timestamp, good.Signature, body)

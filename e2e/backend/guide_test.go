@@ -190,7 +190,7 @@ func startListen(t *testing.T, root string, env []string, command string) *liste
 	return l
 }
 
-// interrupt presses Ctrl-C. The command must succeed and say how to continue.
+// interrupt presses Ctrl-C. The command must succeed and print how to continue.
 func (l *listener) interrupt() {
 	l.t.Helper()
 	if err := syscall.Kill(-l.cmd.Process.Pid, syscall.SIGINT); err != nil {

@@ -139,8 +139,8 @@ func (s *sample) wantOrder(want state) {
 	}
 }
 
-// output returns what the sample has printed up to now. What it prints takes a moment to arrive, so
-// it gets a webhook of another shop, and prints the name of that last.
+// output returns what the sample has printed up to now. Its output arrives with a delay, so it gets
+// a webhook of another shop, whose name it prints last.
 func (s *sample) output() string {
 	s.t.Helper()
 	s.flushed++
@@ -233,7 +233,7 @@ func TestSamplesSell(t *testing.T) {
 				t.Fatal(err)
 			}
 			if returnURL != "http://localhost:3000/orders/"+reference {
-				t.Errorf("the customer comes back to %s", returnURL)
+				t.Errorf("the customer returns to %s", returnURL)
 			}
 			s.wantOrder(state{reference, "new", 0})
 			if status, _ := s.refund(reference, operatorToken); status != 409 {
@@ -311,8 +311,8 @@ func TestSamplesSell(t *testing.T) {
 			w.deliverEvents()
 			s.wantOrder(state{reference, "paid", 6800})
 
-			// A closed order is paid all the same when the money comes late. Events of others are
-			// acknowledged and change nothing.
+			// A late payment pays a closed order. Events of other shops are acknowledged and change
+			// nothing.
 			late := w.orderAt(s.buy())
 			if err := w.DB.QueryRow(`SELECT reference FROM orders WHERE id = ?`, late).Scan(&reference); err != nil {
 				t.Fatal(err)
@@ -340,7 +340,7 @@ func TestSamplesSell(t *testing.T) {
 	}
 }
 
-// A sample takes no simulated event unless it is told to.
+// A sample accepts simulated events only if it is configured for that.
 func TestSamplesRejectSimulatedEvents(t *testing.T) {
 	t.Parallel()
 	for name, command := range samples(t) {

@@ -102,7 +102,7 @@ func (w *world) orderAt(customerURL string) string {
 	return o.ID
 }
 
-// pay pays an order by a QR code and lets WeChat's notification arrive.
+// pay pays an order by a QR code and delivers WeChat's notification.
 func (w *world) pay(id string) {
 	w.T.Helper()
 	o, err := store.New(w.DB).ByID(w.T.Context(), id)

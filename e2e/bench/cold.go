@@ -110,7 +110,7 @@ func waitEvaluated(ctx context.Context, pid int) (time.Duration, error) {
 			return 0, ctx.Err()
 		}
 	}
-	return 0, errors.New("workerd does not come to rest")
+	return 0, errors.New("workerd does not become idle")
 }
 
 // threadTime returns the CPU time of the main thread of a process, on which workerd runs the

@@ -135,7 +135,7 @@ func (u *upstream) v3Query(r *http.Request, _ []byte) any {
 	return u.v3Trade(u.orders[r.PathValue("no")])
 }
 
-// v3Trade returns what APIv3 says of a paid order.
+// v3Trade returns APIv3's fields of a paid order.
 func (u *upstream) v3Trade(o placed) any {
 	return map[string]any{
 		"appid": u.account.appID, "mchid": u.account.mchID, "out_trade_no": o.outTradeNo, "transaction_id": transactionID(o), "trade_type": "JSAPI",

@@ -10,9 +10,9 @@ import (
 	"h5pay/internal/api"
 )
 
-// A backup that is written while the server takes payments brings the shop back: what was paid before
-// it stays paid, and what was paid since is found at WeChat. The events have the same ids again.
-func TestBackupBringsTheShopBack(t *testing.T) {
+// A backup that is written while the server settles payments restores the shop. Payments before it
+// stay paid, and later ones are found at WeChat. The events have the same ids again.
+func TestBackupRestoresTheShop(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, func(*shop, map[string]string) {})
 	p := s.start(t)
@@ -30,7 +30,7 @@ func TestBackupBringsTheShopBack(t *testing.T) {
 	copied := filepath.Join(t.TempDir(), "copy.db")
 	made := start(t, s.dir, nil, "backup", "-config", s.config, "-to", copied)
 	if line := made.waitFor(t, "copy.db"); !strings.Contains(line, "1 paid orders, 68.00 CNY") {
-		t.Errorf("the backup says %s", line)
+		t.Errorf("the backup printed %s", line)
 	}
 	if info, err := os.Stat(copied); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
@@ -82,7 +82,7 @@ func TestBackupBringsTheShopBack(t *testing.T) {
 	p.stop(t)
 }
 
-// A file that is no complete database of h5pay is not restored, and nothing is left of it.
+// A file that is no complete database of h5pay is not restored, and no part of it remains.
 func TestDamagedBackupIsRejected(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, func(*shop, map[string]string) {})

@@ -63,14 +63,14 @@ func (p httpPhone) post(path string, body, result any) {
 // demoFlags let a demo listen on any free ports.
 var demoFlags = []string{"serve", "-shop-port", "0", "-wechat-port", "0", "-desk-port", "0", "-phone-port", "0"}
 
-// startDemo starts a demo and returns its process and what its desk says.
+// startDemo starts a demo and returns its process and the identity on its desk.
 func startDemo(t *testing.T, dir string) (*process, desk.Identity) {
 	t.Helper()
 	p := start(t, dir, nil, demoFlags...)
 	return p, identity(t, p)
 }
 
-// identity returns what the desk of a demo says.
+// identity returns the identity on the desk of a demo.
 func identity(t *testing.T, p *process) (id desk.Identity) {
 	t.Helper()
 	line := p.waitFor(t, "and pay")
@@ -91,8 +91,8 @@ func get(t *testing.T, url string, result any) {
 	}
 }
 
-// Without settings, in an empty folder, the command serves a shop that takes a payment. The next
-// start has the same secrets and the order.
+// Without settings, in an empty folder, the command serves a shop in which a buyer can pay. The
+// next start has the same secrets and the order.
 func TestDemoFromNothingToAPaidOrder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -75,7 +75,7 @@ func expressions(t *testing.T) map[string]string {
 }
 
 // checkQueries checks that every metric, label and verdict of the queries exists. families are the
-// metrics of a shop that took a payment.
+// metrics of a shop with a payment.
 func checkQueries(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
 	labelsOf := map[string][]string{"up": {"job", "instance"}}
@@ -152,7 +152,7 @@ func checkMetricsDocument(t *testing.T, families map[string]*dto.MetricFamily) {
 	}
 }
 
-// The unit lets the server finish what it began, and takes every right that it does not need. Where
+// The unit gives the server time to finish its work, and no right that it does not need. Where
 // systemd is installed, its own review agrees.
 func TestUnitIsHardened(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,7 @@ func TestPageInsideTheBinaryRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the products are shown", func() bool {
-		// The page goes to WeChat and comes back: an evaluation may fail meanwhile.
+		// The page goes to WeChat and returns: an evaluation may fail meanwhile.
 		err := chromedp.Run(ctx, chromedp.Evaluate(`document.title + " " + document.body.innerText`, &text))
 		return err == nil && strings.Contains(text, "高山乌龙茶") && strings.Contains(text, "68")
 	})

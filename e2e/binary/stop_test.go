@@ -23,8 +23,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// A server that is told to stop accepts no connection, and finishes the call that is under way.
-func TestStopFinishesTheCallUnderWay(t *testing.T) {
+// A server that is told to stop accepts no connections and finishes the running call.
+func TestStopFinishesTheRunningCall(t *testing.T) {
 	t.Parallel()
 	var g *gate
 	s := newShop(t, func(s *shop, env map[string]string) {
@@ -64,7 +64,7 @@ func TestStopFinishesTheCallUnderWay(t *testing.T) {
 	close(g.open)
 	r := <-answered
 	if r.failed || r.checkout.Pay == nil || r.checkout.Order.Status != api.StatusOpen {
-		t.Errorf("the call under way: %+v", r)
+		t.Errorf("the running call: %+v", r)
 	}
 	if err := p.wait(t); err != nil {
 		t.Errorf("the server ended with %v: %s", err, p.stderr.String())
@@ -83,8 +83,9 @@ func TestStopFinishesTheCallUnderWay(t *testing.T) {
 	p.stop(t)
 }
 
-// A webhook that is under way when the server stops is finished and noted: the receiver gets it once.
-func TestStopFinishesTheWebhookUnderWay(t *testing.T) {
+// A delivery that is running when the server stops is finished and stored: the receiver gets it
+// once.
+func TestStopFinishesTheRunningDelivery(t *testing.T) {
 	t.Parallel()
 	arrived, open := make(chan struct{}, 10), make(chan struct{})
 	var received atomic.Int32

@@ -64,8 +64,8 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) []
 	return out
 }
 
-// The client compiles against the types of the document, and gets from a running shop
-// what they say.
+// The client compiles against the types of the document, and the responses of a running shop have
+// these types.
 func TestTypeScriptClient(t *testing.T) {
 	t.Parallel()
 	dir := project(t)

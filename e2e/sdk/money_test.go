@@ -21,7 +21,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// sdkNonce is one for all: gopay leaves it to its caller.
+// sdkNonce is the nonce of all calls, because gopay requires one of its caller.
 const sdkNonce = "5K8264ILTKCH16CQ2502SI8ZNMTM67VS"
 
 // place makes an order with our client and returns its numbers.
@@ -63,8 +63,8 @@ func bodyMap(pairs ...string) gopay.BodyMap {
 	return m
 }
 
-// gopay closes, refunds with the certificate that the simulator wrote, asks,
-// and reads the notification.
+// gopay closes an order, makes a refund with the simulator's certificate, queries it, and reads the
+// notification.
 func TestGopayMovesMoneyAtTheSimulator(t *testing.T) {
 	t.Parallel()
 	for _, signType := range []string{gowechat.SignType_MD5, gowechat.SignType_HMAC_SHA256} {

@@ -16,7 +16,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// v3SDK is what a journey asks of an SDK for APIv3. Its errors carry WeChat's code.
+// v3SDK has the calls of an SDK for APIv3 that a journey makes. Its errors contain WeChat's code.
 type v3SDK interface {
 	native(no string) (codeURL string, err error)
 	jsapi(no, openID string) (payParams map[string]string, err error)
@@ -90,8 +90,8 @@ func (d towards) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// journey lets an SDK create, query, close and refund orders, download a bill and
-// verify callbacks, good ones and forged ones.
+// journey makes an SDK create, query, close and refund orders, download a bill and verify
+// callbacks, genuine and forged ones.
 func (w *v3World) journey(sdk v3SDK) {
 	t := w.t
 	t.Helper()
@@ -146,7 +146,7 @@ func (w *v3World) journey(sdk v3SDK) {
 		attempt, err := w.Notify("sdk-paid-1", forge)
 		must(err)
 		if attempt.OK {
-			t.Errorf("the SDK took the forgery %s", forge)
+			t.Errorf("the SDK accepted the forgery %s", forge)
 		}
 	}
 	for range 2 { // one of each key during a change
@@ -172,7 +172,7 @@ func (w *v3World) expectHeard(no string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.heard) == 0 || w.heard[len(w.heard)-1] != no {
-		w.t.Errorf("heard of %v, want %s last", w.heard, no)
+		w.t.Errorf("notified of %v, want %s last", w.heard, no)
 	}
 }
 

@@ -39,7 +39,7 @@ func (w *v3World) official(t *testing.T) *officialSDK {
 	credential := option.WithMerchantCredential(w.keys.MchID, w.keys.Serial, key)
 	var visitor core.CertificateVisitor
 	if w.keys.Mode != wechattest.V3PublicKey {
-		// Its own way to the certificates, through a client of ours.
+		// Its own download of the certificates, through a client of this test.
 		unverified, err := core.NewClient(ctx, credential, option.WithoutValidator(), transport)
 		if err != nil {
 			t.Fatal(err)

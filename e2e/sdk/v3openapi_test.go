@@ -83,7 +83,7 @@ func (d description) check(t *testing.T, m wechattest.Message) (operation string
 	return route.Operation.OperationID, request, response
 }
 
-// plain checks what an encrypted part says against a schema.
+// plain checks the decrypted text of an encrypted part against a schema.
 func (d description) plain(t *testing.T, schema, text string) error {
 	t.Helper()
 	var v any
@@ -265,7 +265,7 @@ func TestV3RejectsWhatOpenAPIRejects(t *testing.T) {
 		}
 		_, request, response := d.check(t, last)
 		if (request != nil) != (answer.Code == "PARAM_ERROR") {
-			t.Errorf("%s: the simulator says %s %s (%v), the description: %v", c.name, answer.Code, last.Response, err, request)
+			t.Errorf("%s: the simulator answered %s %s (%v), the description: %v", c.name, answer.Code, last.Response, err, request)
 		}
 		// The answer to a request that the description rejects is still one of WeChat's.
 		if response != nil {

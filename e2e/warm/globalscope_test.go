@@ -79,8 +79,8 @@ func TestRandomValuesDoNotDependOnTheStart(t *testing.T) {
 	}
 }
 
-// A program that wants more than the global scope has starts again during the first event, and the
-// log says why.
+// A program that needs more than the global scope has starts again during the first event, and the
+// log has the cause.
 func TestStartThatNeedsAnEvent(t *testing.T) {
 	t.Parallel()
 	for start, reason := range map[string]string{

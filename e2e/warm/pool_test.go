@@ -127,7 +127,7 @@ func TestLongIdleInstanceIsKept(t *testing.T) {
 	}
 }
 
-// A client that disconnects during its body leaves nothing behind.
+// After a client that disconnects during its body no state remains.
 func TestBrokenBody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]int{"count": 1})
@@ -145,8 +145,8 @@ func TestBrokenBody(t *testing.T) {
 	}
 }
 
-// A timer that a request leaves behind fires during a later one. workerd cancels it with the
-// request, unknown to Go.
+// A timer that a request did not stop fires during a later request. workerd cancels it with its
+// request, and Go does not know that.
 func TestTimersSurviveTheirRequest(t *testing.T) {
 	w := newWorld(t, map[string]int{"count": 1})
 	for i := range 5 {
@@ -236,7 +236,7 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("%s %d: %d %v", method, status, res.StatusCode, res.Header)
 			}
 			if got := res.Header.Get("X-Header"); got != "caf\u00e9 \u4e2d" {
-				t.Errorf("%s %d: the header came back as %q", method, status, got)
+				t.Errorf("%s %d: the header was returned as %q", method, status, got)
 			}
 		}
 	}
@@ -254,7 +254,7 @@ func TestTextInD1(t *testing.T) {
 		got, err := io.ReadAll(res.Body)
 		res.Body.Close()
 		if err != nil || res.StatusCode != http.StatusOK || string(got) != text {
-			t.Errorf("%.20q came back as %d %.40q, %v", text, res.StatusCode, got, err)
+			t.Errorf("%.20q was returned as %d %.40q, %v", text, res.StatusCode, got, err)
 		}
 	}
 }
@@ -280,7 +280,7 @@ func TestLongBodies(t *testing.T) {
 		res.Body.Close()
 		// One byte more than Go accepts shows that the body was longer.
 		if want := int64(min(n, 65537)); err != nil || got != want {
-			t.Errorf("%d bytes: %d came back, %v", n, got, err)
+			t.Errorf("%d bytes: %d were returned, %v", n, got, err)
 		}
 	}
 	if s := w.pool(nil); s.Count != 1 {

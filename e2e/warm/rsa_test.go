@@ -136,7 +136,7 @@ func TestPlatformRSA(t *testing.T) {
 	}
 }
 
-// The published signatures of APIv3 come out of the Worker, byte for byte.
+// The Worker makes the published signatures of APIv3, byte for byte.
 func TestPlatformRSASignsTheVectors(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../../wechat/apiv3/testdata/vectors.json")

@@ -74,7 +74,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// sessionKey is the secret from which the first program's map seeds come.
+// sessionKey is the secret from which the first program's map seeds are derived.
 const sessionKey = "0123456789abcdef0123456789abcdef"
 
 // newWorld starts a Worker with its own database. limits override those of pool.mjs.
@@ -133,7 +133,7 @@ func upstream() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength < 0 {
-			http.Error(w, "chunked", http.StatusPreconditionFailed) // as WeChat is said to do
+			http.Error(w, "chunked", http.StatusPreconditionFailed) // as WeChat is reported to do
 			return
 		}
 		b, _ := io.ReadAll(r.Body)

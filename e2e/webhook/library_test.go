@@ -47,7 +47,7 @@ func script(t *testing.T, input, output any, code string) {
 	}
 }
 
-// inJavaScript returns what npm's library says of each delivery, "" for a valid one.
+// inJavaScript returns the error of npm's library for each delivery, "" for a valid one.
 func inJavaScript(t *testing.T, all []delivery) []string {
 	t.Helper()
 	var outcomes []string
@@ -67,7 +67,7 @@ func inJavaScript(t *testing.T, all []delivery) []string {
 	return outcomes
 }
 
-// inGo returns what the Go library says of a delivery, nil for a valid one.
+// inGo returns the error of the Go library for a delivery, nil for a valid one.
 func inGo(d delivery) error {
 	library, err := standardwebhooks.NewWebhook(d.Secret)
 	if err != nil {
@@ -108,13 +108,13 @@ func TestLibrariesVerifyOurSignatures(t *testing.T) {
 		"beside another version":           {ours(with(func(h *webhook.Header) { h.Signature = "v1a,AAAA " + h.Signature })), true},
 	} {
 		if err := webhook.Verify(test.Header, test.Body, time.Now(), test.Secret); (err == nil) != test.valid {
-			t.Errorf("%s: the package says %v", name, err)
+			t.Errorf("%s: the package returned %v", name, err)
 		}
 		if err := inGo(test.delivery); (err == nil) != test.valid {
-			t.Errorf("%s: Go's library says %v", name, err)
+			t.Errorf("%s: Go's library returned %v", name, err)
 		}
 		if text := inJavaScript(t, []delivery{test.delivery})[0]; (text == "") != test.valid {
-			t.Errorf("%s: JavaScript's library says %q", name, text)
+			t.Errorf("%s: JavaScript's library returned %q", name, text)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func TestPackageVerifiesTheLibraries(t *testing.T) {
 	}
 }
 
-// The documents give a delivery that others can try their code with.
+// The documents have a delivery with which receivers can test their code.
 func TestDocumentsHoldAValidExample(t *testing.T) {
 	t.Parallel()
 	secret := regexp.MustCompile("`(whsec_[A-Za-z0-9+/]{43}=)`")

@@ -52,7 +52,7 @@ func (s *shop) pay() string {
 	return c.Order.ID
 }
 
-// The Worker waits as long as the receiver asks for.
+// The Worker waits for the receiver's Retry-After.
 func TestWorkerHonoursRetryAfter(t *testing.T) {
 	t.Parallel()
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,10 +77,9 @@ func TestWorkerHonoursRetryAfter(t *testing.T) {
 	}
 }
 
-// With a queue a payment is told at once, and WeChat's notification is answered
-// without waiting for the back end: neither for its answer, nor for the end of
-// a body that has none.
-func TestQueueTellsAtOnce(t *testing.T) {
+// With a queue the event of a payment is delivered at once. WeChat's notification is answered
+// without waiting for the back end, neither for its response nor for the end of an endless body.
+func TestQueueDeliversAtOnce(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var all []delivery
@@ -118,7 +117,7 @@ func TestQueueTellsAtOnce(t *testing.T) {
 	select {
 	case <-arrived:
 	case <-time.After(30 * time.Second):
-		t.Fatal("the back end hears nothing")
+		t.Fatal("the back end gets no event")
 	}
 	// It has not answered yet, and WeChat has its answer.
 	wait("the notification to be answered", func() bool {

@@ -88,7 +88,7 @@ func TestSamplesAtWork(t *testing.T) {
 					t.Errorf("%.60s: %d, %v; want %d", delivery.body, status, err, delivery.status)
 				}
 			}
-			// What verifies the signature words its errors.
+			// The library that verifies the signature has the texts of its errors.
 			says := func(ours, theirs string) string {
 				if name == "go" {
 					return "rejected: webhook: " + ours

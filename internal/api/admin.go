@@ -50,7 +50,8 @@ type AdminOrderList struct {
 // RefundRequest refunds a payment or a part of it.
 type RefundRequest struct {
 	// RefundKey makes requests idempotent: the same key is the same refund. It has 16 to 64
-	// letters, digits, '-' or '_'. The same key with another amount or reason gives CodeConflict.
+	// letters, digits, '-' or '_'. The same key with another amount or reason is rejected with
+	// CodeConflict.
 	RefundKey string  `json:"refund_key"`
 	Amount    fen.Fen `json:"amount"`           // fen; 1 to the refundable amount
 	Reason    string  `json:"reason,omitempty"` // at most 80 bytes; the payer sees it

@@ -23,7 +23,7 @@ const (
 	PathOrderPay   = "/api/orders/{id}/pay"   // POST PayRequest -> Checkout
 	PathOrderClose = "/api/orders/{id}/close" // POST CloseRequest -> Order
 
-	// The same order for whoever has its token. They need no session, except to pay with JSAPI.
+	// The same order for a caller with its token, who needs no session, except to pay with JSAPI.
 	PathCustomerOrder = "/api/o/{token}"     // GET -> CustomerOrder
 	PathCustomerPay   = "/api/o/{token}/pay" // POST PayRequest -> Checkout
 
@@ -95,7 +95,7 @@ type AuthorizeRequest struct {
 	// Scope defaults to Config.Scope.
 	Scope Scope `json:"scope,omitempty"`
 	// After is the state of a failed sign-in that this one retries automatically. The third sign-in
-	// in a row gives CodeSignInLoop.
+	// in a row is rejected with CodeSignInLoop.
 	After string `json:"after,omitempty"`
 }
 

@@ -12,8 +12,8 @@ const (
 // catalogue. WeChat learns of the order with the first PayRequest.
 type CreateOrderRequest struct {
 	Items []OrderItem `json:"items"`
-	// ClientKey makes requests idempotent: the same key is the same order, whatever has become of
-	// it. It has 16 to 64 letters, digits, '-' or '_'. The same key with other Items gives
+	// ClientKey makes requests idempotent: the same key is the same order, whatever its status is.
+	// It has 16 to 64 letters, digits, '-' or '_'. The same key with other Items is rejected with
 	// CodeConflict.
 	ClientKey string `json:"client_key"`
 }
@@ -117,7 +117,7 @@ type CustomerOrder struct {
 	SignedIn bool `json:"signed_in,omitempty"`
 }
 
-// PaidBy says who paid an order.
+// PaidBy is the payer of an order, seen from the caller.
 type PaidBy string
 
 // The payers.
@@ -192,7 +192,7 @@ type PayRequest struct {
 
 // CloseRequest cancels an unpaid order. The response has the status closed, or closing if WeChat
 // does not close its payments yet. An order that ended before is returned unchanged. A paid order
-// gives CodeOrderPaid.
+// is rejected with CodeOrderPaid.
 type CloseRequest struct{}
 
 // Checkout is an order with the parameters to pay it. By trade type one of Pay, CodeURL and MWebURL

@@ -29,8 +29,8 @@ const (
 
 	downloadTimeout = 5 * time.Second
 
-	// An instance reads the database maxLoads times in loadWindow at most. Strangers can
-	// cause it, with messages that name a certificate that nobody has.
+	// An instance reads the database at most maxLoads times in loadWindow. Strangers can cause
+	// reads with messages that name an unknown certificate.
 	maxLoads   = 5
 	loadWindow = 10 * time.Second
 )
@@ -85,9 +85,9 @@ func New(cfg Config) (*Keeper, error) {
 	return k, nil
 }
 
-// Refresh is called when a message names a certificate that the client does not have. It
-// gives the client those of the database. If it has all of them, it downloads WeChat's
-// list. The error is nil if the client may have more certificates now.
+// Refresh is called when a message names a certificate that the client does not have. It passes
+// those of the database to the client. If the client has all of them, it downloads WeChat's list.
+// The error is nil if the client may have more certificates now.
 func (k *Keeper) Refresh(ctx context.Context) error {
 	now := k.now()
 	if !k.allowLoad(now) {
@@ -103,8 +103,8 @@ func (k *Keeper) Refresh(ctx context.Context) error {
 	return k.download(ctx, now)
 }
 
-// Tick downloads WeChat's list when that is due, and gives the client what another
-// instance has downloaded. A timer calls it every ten minutes.
+// Tick downloads WeChat's list when that is due, and passes certificates that another instance has
+// downloaded to the client. A timer calls it every ten minutes.
 func (k *Keeper) Tick(ctx context.Context) error {
 	now := k.now()
 	fetched, _, err := k.load(ctx)
@@ -145,15 +145,15 @@ func (k *Keeper) allowLoad(now time.Time) bool {
 	return true
 }
 
-// loadedSince reports whether the client got certificates after a time: then a message
-// that came before may be verified now.
+// loadedSince reports whether the client got certificates after a time: then a message from before
+// may be verified now.
 func (k *Keeper) loadedSince(at time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.loaded.After(at)
 }
 
-// load gives the client the certificates of the database. It returns when they were last
+// load passes the certificates of the database to the client. It returns when they were last
 // downloaded, and whether the client had others before.
 func (k *Keeper) load(ctx context.Context) (fetched time.Time, changed bool, err error) {
 	certificates, err := k.cfg.Store.Certificates(ctx, k.now())
@@ -186,8 +186,8 @@ func newest(certificates []store.Certificate) (fetched time.Time) {
 	return fetched
 }
 
-// download stores WeChat's list and gives it to the client. It returns errDue if another
-// call has begun a download in the last claimWindow.
+// download stores WeChat's list and passes it to the client. It returns errDue if another call has
+// begun a download in the last claimWindow.
 func (k *Keeper) download(ctx context.Context, now time.Time) error {
 	claimed, err := k.cfg.Store.ClaimCertificates(ctx, claimWindow, now)
 	if err != nil {

@@ -103,8 +103,8 @@ func TestUnannouncedCertificateIsDownloaded(t *testing.T) {
 	shop.wantVerified(t) // a response is signed with the certificate that the request names
 }
 
-// Of all instances one downloads; the others read what it has stored. Messages that come at once
-// cause one download.
+// One of several instances downloads the certificates, and the others read them from the database.
+// Concurrent messages cause one download.
 func TestOneInstanceDownloads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -138,8 +138,8 @@ func TestOneInstanceDownloads(t *testing.T) {
 	}
 }
 
-// Strangers send messages with serial numbers that nobody has. They cause five readings of the
-// database in ten seconds at most, and one download in five minutes.
+// Strangers send messages with unknown serial numbers. They cause at most five reads of the
+// database in ten seconds, and one download in five minutes.
 func TestStrangersCauseLittleWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -166,7 +166,8 @@ func TestStrangersCauseLittleWork(t *testing.T) {
 	}
 }
 
-// The keeper reads the database at most five times in ten seconds, however many messages come.
+// The keeper reads the database at most five times in ten seconds, whatever the number of messages
+// is.
 func TestReadingsAreLimited(t *testing.T) { // not parallel: it counts the statements of all tests
 	w := newWorld(t)
 	keeper, err := certificate.New(certificate.Config{Store: w.store, WeChat: &countingWeChat{}, Log: w.log, Now: w.sim.Now})
@@ -215,8 +216,8 @@ func TestExpiredCertificateIsNotUsed(t *testing.T) {
 	w.wantAllStored(t, "0B")
 }
 
-// While WeChat is down, what is stored still verifies, the log says why nothing is downloaded, and
-// after a day the health page does, too.
+// While WeChat is down, the stored certificates still verify. The log has the cause, and after a
+// day the health page has it too.
 func TestWeChatIsDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -228,12 +229,12 @@ func TestWeChatIsDown(t *testing.T) {
 		t.Error("Tick reports no error")
 	}
 	if !strings.Contains(w.text(), "the platform certificates cannot be downloaded") {
-		t.Errorf("the log says %s", w.text())
+		t.Errorf("the log is %s", w.text())
 	}
 	before := w.downloads.Load()
 	w.sim.Advance(4 * time.Minute)
 	if err := shop.keeper.Tick(t.Context()); err != nil || w.downloads.Load() != before {
-		t.Errorf("the next try comes within five minutes: %v, %d downloads", err, w.downloads.Load()-before)
+		t.Errorf("the next try is within five minutes: %v, %d downloads", err, w.downloads.Load()-before)
 	}
 	if err := w.notify(t, shop); err != nil {
 		t.Errorf("a stored certificate does not verify: %v", err)
@@ -266,12 +267,12 @@ func TestAnotherAPIv3Key(t *testing.T) {
 	}
 	w.wantStored(t)
 	if text := w.text(); !strings.Contains(text, "not encrypted with the APIv3 key") || strings.Contains(text, key) {
-		t.Errorf("the log says %s", text)
+		t.Errorf("the log is %s", text)
 	}
 }
 
-// The certificates are verified with the key that comes with them, so somebody else's list must not
-// be stored: only a holder of the APIv3 key can encrypt one.
+// The certificates are verified with a key of the same list. So a forged list must not be stored:
+// only a holder of the APIv3 key can encrypt one.
 func TestForgedListIsNotStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -60,7 +60,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// What cannot work ends with a sentence that says what to do, and holds no secret.
+// A command that cannot work ends with a sentence that has the remedy and no secret.
 func TestCommandThatCannotWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -99,7 +99,7 @@ func TestCommandThatCannotWork(t *testing.T) {
 		"another server":      {map[string]string{"H5PAY_URL": other.URL}, forward, 1, "is no shop of h5pay (404 Not Found"},
 		"a redirect":          {map[string]string{"H5PAY_URL": moved.URL}, forward, 1, "is no shop of h5pay (307 Temporary Redirect"},
 		"a broken shop":       {map[string]string{"H5PAY_URL": broken.URL}, forward, 1, "answers 503 Service Unavailable misconfigured"},
-		"an unknown event":    {nil, append([]string{"-after", "evt_none"}, forward...), 1, "has no event evt_none: leave -after out"},
+		"an unknown event":    {nil, append([]string{"-after", "evt_none"}, forward...), 1, "has no event evt_none: omit -after to begin"},
 	} {
 		env := map[string]string{"H5PAY_KEY": key, "H5PAY_URL": w.url}
 		for name, value := range test.env {

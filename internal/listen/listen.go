@@ -23,12 +23,12 @@ import (
 type Config struct {
 	Shop    string // the shop's address: "https://shop.example.com"
 	Key     string // an API key with the scope read
-	Forward string // the URL that takes the events
+	Forward string // the URL that receives the events
 	Secret  string // signs the events, as webhook.ParseSecret describes
 	After   string // the event after which to begin; "" begins with what is new
 	Out     io.Writer
 
-	Pause      time.Duration    // between two looks for events; 0 means two seconds
+	Pause      time.Duration    // between two reads of the events; 0 means two seconds
 	RetryPause time.Duration    // before the second try; doubles up to ten times; 0 means a second
 	Timeout    time.Duration    // of one call; 0 means ten seconds
 	Now        func() time.Time // nil means time.Now
@@ -43,7 +43,7 @@ type Listener struct {
 	last   string // the last event that was forwarded
 }
 
-// New returns a Listener. The error says which setting is wrong.
+// New returns a Listener. The error names the wrong setting.
 func New(cfg Config) (*Listener, error) {
 	var err error
 	if cfg.Shop, err = parseURL(cfg.Shop, false); err != nil {
@@ -71,8 +71,8 @@ func New(cfg Config) (*Listener, error) {
 // Last returns the ID of the last event that was forwarded, or Config.After.
 func (l *Listener) Last() string { return l.last }
 
-// Start finds where the list of events ends now, unless Config.After says where to begin. It reports
-// a wrong address or key at once. Events that are made after it are forwarded by Run.
+// Start finds the current end of the list of events, unless Config.After has the position. It
+// reports a wrong address or key at once. Events that are made after it are forwarded by Run.
 func (l *Listener) Start(ctx context.Context) error {
 	if l.after != "" {
 		_, err := l.next(ctx)

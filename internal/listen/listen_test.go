@@ -22,7 +22,7 @@ import (
 	"h5pay/webhook"
 )
 
-// world is a shop on a port, and a program that takes the events which a Listener forwards.
+// world is a shop on a port, and a program that receives the events that a Listener forwards.
 type world struct {
 	*paytest.Merchant
 	buyer    *paytest.Person
@@ -193,7 +193,7 @@ func TestListenToAShopThatIsDown(t *testing.T) {
 	time.Sleep(50 * time.Millisecond) // several tries
 	w.shopDown.Store(false)
 	w.forwarded(len(want))
-	time.Sleep(50 * time.Millisecond) // nothing comes twice
+	time.Sleep(50 * time.Millisecond) // nothing is delivered twice
 	if d := cmp.Diff(want, w.forwarded(len(want))); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

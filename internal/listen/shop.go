@@ -22,7 +22,7 @@ const maxAnswer = 16 << 20
 // unreachable is the error of a shop that does not answer now, and may later.
 type unreachable struct {
 	why  string
-	wait time.Duration // that the shop asks for; 0 without
+	wait time.Duration // the shop's Retry-After; 0 without one
 }
 
 func (u *unreachable) Error() string { return u.why }
@@ -79,7 +79,7 @@ func (l *Listener) explain(res *http.Response, text []byte) error {
 	case rejected.Code == v1.CodeScopeMissing:
 		return errors.New("the API key lacks the scope read: make another one by POST /v1/keys, and set H5PAY_KEY")
 	case rejected.Field == "after":
-		return fmt.Errorf("-after: the shop %s has no event %s: leave -after out to begin with what is new", l.cfg.Shop, l.after)
+		return fmt.Errorf("-after: the shop %s has no event %s: omit -after to begin with new events", l.cfg.Shop, l.after)
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After")) // 0 if it is missing
 		return &unreachable{

@@ -81,8 +81,8 @@ func (b Basket) Fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Price returns the lines and the total of an order, with the catalogue's prices. Where
-// the catalogue lets the payer name the amount, it takes that of the basket.
+// Price returns the lines and the total of an order, with the catalogue's prices. If the payer
+// chooses the amount of a product, it is that of the basket.
 func (b Basket) Price(products []Product) ([]Line, fen.Fen, error) {
 	lines := make([]Line, 0, len(b))
 	var total fen.Fen

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxBody is the limit of unifiedorder's body. WeChat does not say whether it
-// counts bytes or characters.
+// maxBody is the limit of unifiedorder's body. WeChat does not document whether it counts bytes or
+// characters.
 const maxBody = 127
 
 // Body returns what the payer reads on the payment sheet: "shop - item", or
@@ -28,7 +28,7 @@ func Body(shop string, lines []Line) string {
 	return cut(plain(head), maxBody-len(tail)) + tail
 }
 
-// Printable returns text as WeChat takes it in a body.
+// Printable returns text without the characters that WeChat rejects in a body.
 func Printable(text string) string { return strings.TrimSpace(cut(plain(text), maxBody)) }
 
 // plain drops what WeChat declines in a body: control characters, line ends and

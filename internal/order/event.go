@@ -18,7 +18,7 @@ type Event struct {
 	Shop      string // the origin of the shop that made it
 	AppID     string
 	MchID     string
-	Simulated bool // a simulator took the place of WeChat
+	Simulated bool // WeChat was a simulator
 
 	Status      api.EventStatus
 	Attempts    int       // since the event was made
@@ -40,15 +40,15 @@ var schedule = [...]time.Duration{
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
-// EventSchedule returns when an event is tried: how long after the try before,
-// the first at once. Each pause is up to a tenth longer, so that events that failed
-// together do not come together again. After the last try an event is dead.
+// EventSchedule returns the pauses before the tries of an event; the first try is at once. Each
+// pause is up to a tenth longer, so that events that failed together are not tried together again.
+// After the last try an event is dead.
 func EventSchedule() []time.Duration { return schedule[:] }
 
-// Failure says how a try failed.
+// Failure describes a failed try.
 type Failure struct {
 	Why       string    // for the operator; replaced if Gone
-	NotBefore time.Time // the receiver asks for no try before then; zero if it does not ask
+	NotBefore time.Time // the receiver's Retry-After; zero without one
 	Gone      bool      // the receiver wants no events any more: HTTP 410
 }
 

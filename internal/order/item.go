@@ -16,14 +16,13 @@ type Item struct {
 	Quantity  int
 }
 
-// FieldError says which field of a request cannot be accepted, and why.
+// FieldError names the field of a request that cannot be accepted, and the problem.
 type FieldError struct{ Field, Problem string }
 
 func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
 
-// PriceItems returns the lines and the total of an order. A product has the price of the
-// catalogue, or the price of the item where the catalogue lets the payer name it. The
-// error is a *FieldError, or ErrUnavailable.
+// PriceItems returns the lines and the total of an order. A product has the price of the catalogue,
+// or the price of the item if the payer chooses it. The error is a *FieldError, or ErrUnavailable.
 func PriceItems(items []Item, products []Product) ([]Line, fen.Fen, error) {
 	lines := make([]Line, 0, len(items))
 	var total fen.Fen

@@ -97,7 +97,7 @@ type Order struct {
 	Status    api.OrderStatus
 	PaidBy    string  // the OutTradeNo of the payment that pays it; "" until it is paid
 	Refunded  fen.Fen // of that payment, so far
-	Simulated bool    // a simulator took the place of WeChat
+	Simulated bool    // WeChat was a simulator
 	UpdatedAt time.Time
 
 	// Payment is the one that pays the order, or else the newest one. Its OutTradeNo is ""

@@ -70,7 +70,7 @@ func TestLifetimes(t *testing.T) {
 func TestTakes(t *testing.T) {
 	all, some := order.Order{}, order.Order{TradeTypes: []api.TradeType{api.TradeNative}}
 	if !all.Takes(api.TradeJSAPI) || some.Takes(api.TradeJSAPI) || !some.Takes(api.TradeNative) {
-		t.Error("an order takes another trade type than its own")
+		t.Error("an order accepts another trade type than its own")
 	}
 }
 

@@ -30,7 +30,7 @@ type Payment struct {
 	ExpiresAt  time.Time // of the order
 
 	Status        api.PaymentStatus
-	PrepayID      string    // of WeChat; PayURL where APIv3 gives none
+	PrepayID      string    // of WeChat; PayURL if APIv3 returned none
 	PrepayAt      time.Time // zero without PrepayID
 	SignType      string    // signature type of the call that returned PrepayID
 	PayURL        string    // the code_url or mweb_url returned with PrepayID
@@ -41,9 +41,9 @@ type Payment struct {
 	PaidAt        time.Time // WeChat's time_end; zero until it is known
 	Payer         string    // openid of the payer; "" until it is known
 	PayerUnknown  bool      // it is paid, and WeChat has not reported the payer
-	Duplicate     bool      // another payment pays the order, and all of this one goes back
+	Duplicate     bool      // another payment pays the order, and this one is refunded in full
 	Refunded      fen.Fen   // refunded so far
-	Simulated     bool      // a simulator took the place of WeChat
+	Simulated     bool      // WeChat was a simulator
 	UpdatedAt     time.Time
 }
 
@@ -87,7 +87,7 @@ type Paid struct {
 	Simulated     bool      // a simulator reported it
 }
 
-// Notified is what a payment notification says about a payment.
+// Notified has the fields of a payment notification that must agree with the payment.
 type Notified struct {
 	APIVersion               string // of the notification
 	OutTradeNo, AppID, MchID string

@@ -46,7 +46,7 @@ type Refund struct {
 	// Of the payment.
 	TransactionID string
 	Total         fen.Fen
-	Duplicate     bool // all of it goes back, because another payment pays the order
+	Duplicate     bool // a refund of a whole payment, because another payment pays the order
 }
 
 // RefundFailure is the reason why WeChat last declined a refund.
@@ -54,7 +54,7 @@ type RefundFailure struct {
 	Failure     string // WeChat's code, "FAIL" without one
 	FailureText string // WeChat's message, cleaned and shortened
 	Stuck       bool   // a retry does not help: the operator has to act
-	FromBalance bool   // whether the next call takes the available balance
+	FromBalance bool   // whether the next call uses the available balance
 }
 
 // DuplicateRefundID returns the out_refund_no of the refund of a payment that is a
@@ -88,8 +88,8 @@ func (r *Refund) Public() api.Refund {
 	return p
 }
 
-// advice tells the operator what to do about a refund for which a retry does not help. A
-// refund that is stuck is sent again at least once a day, and at once by a repeated call.
+// advice tells the operator what to do about a refund that a retry does not repair. Such a
+// refund is sent again at least once a day, and at once by a repeated call.
 func (r *Refund) advice() string {
 	repeat := "repeat the call that made the refund, with its refund_key"
 	switch {

@@ -121,7 +121,7 @@ func (p *Person) OpenPaySheet(pay *api.PayParams) (wechattest.Sheet, error) {
 	return OpenSheet(p.Sim, ShopURL, pay)
 }
 
-// Pay opens the payment sheet and pays. Shop.Deliver lets the notification arrive.
+// Pay opens the payment sheet and pays. Shop.Deliver delivers the notification.
 func (p *Person) Pay(pay *api.PayParams) {
 	p.T.Helper()
 	sheet, err := p.OpenPaySheet(pay)

@@ -182,7 +182,7 @@ func (c *comparison) note(v Verdict, number, format string, args ...any) {
 	c.findings = append(c.findings, Finding{v, number, fmt.Sprintf(format, args...)})
 }
 
-// byNumber indexes things by out_trade_no.
+// byNumber indexes a list by out_trade_no.
 func byNumber[T any](all []T, number func(T) string) map[string]T {
 	m := make(map[string]T, len(all))
 	for _, t := range all {
@@ -253,8 +253,8 @@ func (c *comparison) checkOrder(o Order, payments []Payment) {
 }
 
 // checkSteps checks an order's status changes against the table of transitions. An order may become
-// paid only once, except after refunds. Times must not decrease, whichever machine's clock they
-// came from.
+// paid only once, except after refunds. Times must not decrease, whichever machine's clock wrote
+// them.
 func (c *comparison) checkSteps(o Order) {
 	steps := strings.Fields(o.Steps)
 	if len(steps) == 0 || steps[0] != string(api.StatusOpen) || steps[len(steps)-1] != string(o.Status) {

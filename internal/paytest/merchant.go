@@ -105,7 +105,7 @@ func (r *Merchant) Deliver() {
 	r.Check()
 }
 
-// PaidOrderOf makes an order of p, pays it, and lets the notification arrive.
+// PaidOrderOf makes an order of p, pays it, and delivers the notification.
 func (r *Merchant) PaidOrderOf(p *Person, product string) api.Order {
 	r.T.Helper()
 	c := p.Order(product, 1)

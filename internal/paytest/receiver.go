@@ -50,7 +50,7 @@ func (b *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// receive verifies a delivery. A delivery says how long it is.
+// receive verifies a delivery, which must have a Content-Length.
 func (b *Receiver) receive(r *http.Request, now time.Time) (webhook.Event, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

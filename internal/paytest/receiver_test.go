@@ -12,7 +12,7 @@ import (
 	"h5pay/webhook"
 )
 
-// A receiver keeps what verifies, rejects the rest, and lets the test answer.
+// A receiver keeps the deliveries that verify, rejects the others, and responds as the test sets.
 func TestReceiver(t *testing.T) {
 	t.Parallel()
 	secret := webhook.NewSecret()

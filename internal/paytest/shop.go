@@ -121,7 +121,7 @@ func (s *Shop) Now() time.Time { return s.Sim.Now().Add(s.Ahead) }
 // AdvanceClock advances the shop's clock, and not WeChat's.
 func (s *Shop) AdvanceClock(d time.Duration) { s.Ahead += d }
 
-// Fault adds a fault that the next call of path meets. An empty path means any call.
+// Fault adds a fault for the next call of path. An empty path means any call.
 func (s *Shop) Fault(kind, path string) {
 	s.T.Helper()
 	if err := s.Sim.AddFault(wechattest.Fault{Kind: kind, Path: path}); err != nil {
@@ -129,7 +129,7 @@ func (s *Shop) Fault(kind, path string) {
 	}
 }
 
-// Deliver lets the notifications arrive that are due within a second.
+// Deliver delivers the notifications that are due within a second.
 func (s *Shop) Deliver() {
 	s.T.Helper()
 	s.Sim.Advance(time.Second)

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Wire carries requests to a handler in this process. A handler that aborts is a response that never
-// comes.
+// Wire carries requests to a handler in this process. If the handler aborts, the call gets no
+// response.
 type Wire struct {
 	Handler http.Handler
 }

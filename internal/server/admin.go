@@ -33,9 +33,9 @@ func (t adminToken) isSent(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], t.hash[:]) == 1
 }
 
-// admin lets the operator through: whoever sends the token of Config.AdminToken.
-// No cookie opens these calls, so that no page can make a browser call them. Calls
-// without the token are limited by address; calls with it never are.
+// admin accepts only calls of the operator, who sends the token of Config.AdminToken. Cookies do
+// not count, so no page can make a browser call them. Calls without the token are limited by
+// address, calls with it are not.
 func (s *Server) admin(h handlerFunc) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !s.operator.set {

@@ -8,14 +8,14 @@ import (
 	"h5pay/internal/cst"
 )
 
-// Bounds of what the operator sees of the bills.
+// Bounds of the operator's lists of bills.
 const (
 	listedBills       = 31
 	listedDifferences = 100    // of each day in the list
 	allDifferences    = 20_000 // of one day
 )
 
-// adminBills lists what came of comparing the bills.
+// adminBills lists the results of comparing the bills.
 func (s *Server) adminBills(w http.ResponseWriter, r *http.Request) error {
 	day, differences := "", listedDifferences
 	if err := readQuery(r.URL.RawQuery, map[string]func(string) error{
@@ -34,7 +34,7 @@ func (s *Server) adminBills(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, api.BillCheckList{Checks: checks})
 }
 
-// adminCheckBill compares the bill of a day now, also when it was compared before.
+// adminCheckBill compares the bill of a day now, even if it was compared before.
 func (s *Server) adminCheckBill(w http.ResponseWriter, r *http.Request) error {
 	var req api.BillRequest
 	if err := readJSON(r, &req); err != nil {

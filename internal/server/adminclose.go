@@ -22,8 +22,8 @@ func (s *Server) adminClose(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, adminView(o))
 }
 
-// adminCloseOrders closes the open orders of a product, or those made before a moment,
-// a bounded part of them a call.
+// adminCloseOrders closes the open orders of a product, or those made before a time, a bounded
+// number per call.
 func (s *Server) adminCloseOrders(w http.ResponseWriter, r *http.Request) error {
 	var req api.CloseOrdersRequest
 	if err := readJSON(r, &req); err != nil {

@@ -46,8 +46,8 @@ func (s *Server) adminEvents(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, list)
 }
 
-// replayEvent makes an event due again. The timer or the queue sends it, so that the
-// operator does not wait for the receiver.
+// replayEvent makes an event due again. The timer or the queue sends it, so the operator does not
+// wait for the receiver.
 func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &struct{}{}); err != nil {
 		return err

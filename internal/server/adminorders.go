@@ -17,7 +17,7 @@ func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	limit := filter.Limit
-	filter.Limit++ // one more tells whether there is a next page
+	filter.Limit++ // one more shows whether there is a next page
 	orders, err := s.cfg.Store.Search(r.Context(), filter)
 	if err != nil {
 		return err
@@ -38,8 +38,8 @@ func (s *Server) adminOrders(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, list)
 }
 
-// adminOrder shows one order with its payments, its refunds, as WeChat sees them now, and
-// its events.
+// adminOrder returns an order with its payments, refunds and events. WeChat is queried about open
+// refunds.
 func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
 	o, refunds, err := s.payment.LookAtRefunds(ctx, r.PathValue("id"))
@@ -66,12 +66,12 @@ func (s *Server) adminOrder(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, view)
 }
 
-// orderStatuses are what the filter takes.
+// orderStatuses are the values of the filter.
 var orderStatuses = []api.OrderStatus{api.StatusOpen, api.StatusPaid, api.StatusClosing,
 	api.StatusClosed, api.StatusRefunding, api.StatusRefunded}
 
-// readOrderFilter reads the query of adminOrders as strictly as a body: what is
-// misspelt would otherwise filter nothing.
+// readOrderFilter reads the query of adminOrders as strictly as a body, because a misspelt
+// parameter would otherwise filter nothing.
 func readOrderFilter(query string) (f store.Filter, format string, err error) {
 	f.Limit = adminList
 	err = readQuery(query, map[string]func(string) error{
@@ -103,7 +103,7 @@ func readOrderFilter(query string) (f store.Filter, format string, err error) {
 	return f, format, err
 }
 
-// adminRefund pays money back.
+// adminRefund makes a refund.
 func (s *Server) adminRefund(w http.ResponseWriter, r *http.Request) error {
 	var req api.RefundRequest
 	if err := readJSON(r, &req); err != nil {

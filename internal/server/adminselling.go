@@ -7,12 +7,12 @@ import (
 	"h5pay/internal/api"
 )
 
-// adminSelling says whether the shop sells.
+// adminSelling returns whether the shop sells.
 func (s *Server) adminSelling(w http.ResponseWriter, r *http.Request) error {
 	return s.writeSelling(r.Context(), w)
 }
 
-// adminSetSelling stops selling, or starts it again.
+// adminSetSelling stops or resumes selling.
 func (s *Server) adminSetSelling(w http.ResponseWriter, r *http.Request) error {
 	var req api.SellingRequest
 	if err := readJSON(r, &req); err != nil {

@@ -16,7 +16,7 @@ import (
 // phone's, so that no H5 order is sent with unknownIP.
 const unknownIP = "127.0.0.1"
 
-// Addresses says where the client's address is in a request.
+// Addresses determines where the client's address is in a request.
 type Addresses struct {
 	// Header is the header in which a proxy in front of the server sends the
 	// client's address, like X-Real-IP or X-Forwarded-For. When it is empty
@@ -27,15 +27,15 @@ type Addresses struct {
 	// appends one address to Header, so that the client's address is the Proxies-th
 	// from the right. Entries to the left of it come from the client.
 	Proxies int
-	// Connection says that RemoteAddr is the peer of a TCP connection. If requests
-	// have headers of a proxy then and Header is empty, all clients share one address.
+	// Connection means that RemoteAddr is the peer of a TCP connection. If requests have headers of
+	// a proxy then and Header is empty, all clients share one address.
 	Connection bool
 }
 
 // proxyHeaders are headers that a proxy adds and browsers do not send.
 var proxyHeaders = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Proto", "Via"}
 
-// sighting says what is known of the address of a request.
+// sighting is what a request shows about the client's address.
 type sighting int
 
 const (
@@ -118,7 +118,7 @@ func parseAddr(s string) (netip.Addr, bool) {
 	return addr, !addr.IsUnspecified()
 }
 
-// addressProblem says what is wrong with the addresses of requests.
+// addressProblem returns the problem of the addresses of requests, "" if there is none.
 func addressProblem(seen sighting) string {
 	switch seen {
 	case addressUnknown:
@@ -135,8 +135,7 @@ func addressProblem(seen sighting) string {
 // sightingPeriod is how long the health page remembers addresses.
 const sightingPeriod = 10 * time.Minute
 
-// sightings counts what is known of the addresses of calls, in this period and
-// the one before.
+// sightings counts the sightings of calls, in this period and the previous one.
 type sightings struct {
 	mu     sync.Mutex
 	began  time.Time
@@ -144,8 +143,7 @@ type sightings struct {
 	warned [addressDoubted + 1]bool
 }
 
-// note counts an address. It reports whether the operator has to be warned, once
-// for each problem.
+// note counts a sighting. It reports whether the operator must be warned, once for each problem.
 func (c *sightings) note(seen sighting, now time.Time) (warn bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,9 +164,8 @@ func (c *sightings) turn(now time.Time) {
 	}
 }
 
-// check is the health check of the addresses. A stranger who reaches the server
-// past the proxy must not make the shop unhealthy, so that half of the calls have
-// to lack an address of their own.
+// check is the health check of the addresses. A stranger who bypasses the proxy must not make the
+// shop unhealthy. So it fails only if half of the calls lack an address of their own.
 func (c *sightings) check(now time.Time) api.HealthCheck {
 	c.mu.Lock()
 	defer c.mu.Unlock()

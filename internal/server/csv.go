@@ -57,13 +57,12 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 	if cursor != "" {
 		w.Header().Set("X-Next-Cursor", cursor)
 	}
-	w.Write([]byte(b.String())) // an error means that nobody listens any more
+	w.Write([]byte(b.String())) // an error means that the client disconnected
 	return nil
 }
 
-// cell keeps a spreadsheet from taking text for a formula, which a product's name
-// may look like, and a number of many digits for an amount, whose end it would
-// round away.
+// cell returns text that a spreadsheet does not interpret: not as a formula, which a product's name
+// may look like, and not as a number, whose last digits would be rounded.
 func cell(s string) string {
 	switch {
 	case s == "":

@@ -9,10 +9,11 @@ import (
 	"h5pay/internal/payment"
 )
 
-// getCustomerOrder returns an order to whoever has its token, as WeChat sees it now.
+// getCustomerOrder returns an order to a caller with its token, after a query at WeChat if that is
+// due.
 func (s *Server) getCustomerOrder(w http.ResponseWriter, r *http.Request) error {
 	ctx := context.WithoutCancel(r.Context())
-	// Beyond the limits the order is returned as it is stored.
+	// Beyond the limits the stored order is returned without a query.
 	o, notPaid, err := s.payment.LookAt(ctx, r.PathValue("token"), func() bool { return s.within(r, "look") })
 	if err != nil {
 		return err
@@ -25,8 +26,7 @@ func (s *Server) getCustomerOrder(w http.ResponseWriter, r *http.Request) error 
 	return writeJSON(w, http.StatusOK, c)
 }
 
-// payCustomerOrder returns an order with what the page needs to pay it, to whoever has its
-// token.
+// payCustomerOrder returns an order with its payment parameters to a caller with its token.
 func (s *Server) payCustomerOrder(w http.ResponseWriter, r *http.Request) error {
 	var req api.PayRequest
 	if err := readJSON(r, &req); err != nil {

@@ -20,14 +20,14 @@ const (
 	maxBody  = 64 << 10 // bytes of any request
 	maxDepth = 8        // of nested arrays and objects in JSON
 
-	// Each name of an object is compared with all others of that object, so that
-	// their number must be small. No request has more than five names.
+	// Each name of an object is compared with all others of that object, so their number must be
+	// small. No request has more than five names.
 	maxNames = 32
 	// maxElements bounds an array. No request has more than api.MaxOrderItems.
 	maxElements = 100
 )
 
-// readBody returns the whole body, maxBody bytes at most.
+// readBody returns the complete body of at most maxBody bytes.
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, reject(api.CodeBodyTooLarge, "the body is over 64 KiB")
@@ -61,10 +61,9 @@ func readJSON(r *http.Request, v any) error {
 	return decodeJSON(b, v)
 }
 
-// decodeJSON is json.Unmarshal for foreign bytes. It rejects a body that two
-// parsers could read in two ways or that hides a mistake: unknown and repeated
-// names, invalid UTF-8, data after the object, null. It bounds nesting, names and
-// array elements. Its work grows linearly with the body.
+// decodeJSON is json.Unmarshal for untrusted bytes. It rejects a body that two parsers could read
+// in two ways or that hides a mistake: unknown and repeated names, invalid UTF-8, data after the
+// object, null. It bounds nesting, names and array elements. Its work grows linearly with the body.
 func decodeJSON(b []byte, v any) error {
 	if !utf8.Valid(b) {
 		return reject(api.CodeBadRequest, "the body is not UTF-8")
@@ -100,7 +99,7 @@ func quoteName(name string) string {
 	return strconv.Quote(name)
 }
 
-// decodeProblem says which field encoding/json could not read, and what it wants.
+// decodeProblem returns the field that encoding/json could not read, and the wanted form.
 func decodeProblem(err error) (field, problem string) {
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
 		return wrong.Field, wrong.Field + ": want " + wanted(wrong.Type)

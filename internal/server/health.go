@@ -15,16 +15,16 @@ import (
 	"h5pay/wechat"
 )
 
-// When the health page finds fault. The timers run every minute.
+// Limits of the checks. The timers run every minute.
 const (
 	reconcileStale = 5 * time.Minute  // since Reconcile last completed
 	eventStale     = 15 * time.Minute // that an event may wait for its delivery
 	healthTimeout  = 3 * time.Second  // for the database
 )
 
-// getHealth reports whether the shop works. Anyone may call it, a monitor above all. With
-// the operator's token the response has the checks, which name settings and bindings and
-// hold no values.
+// getHealth reports whether the shop works. Anyone may call it, for example a monitor. With the
+// operator's token the response has the checks, which name settings and bindings without their
+// values.
 func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	return s.writeHealth(w, r, s.checkHealth(r.Context()))
 }
@@ -62,7 +62,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
 		outbox = failed("outbox", "the oldest undelivered event was made "+ago(now.Sub(v.OldestPending)))
 	case !v.OldestClosed.IsZero() && now.Sub(v.OldestClosed) > eventStale:
-		// No alarm: anybody can make order.closed, by cancelling orders.
+		// Not a failure: anyone can cause order.closed by cancelling orders.
 		outbox.Problem = "the oldest undelivered order.closed was made " + ago(now.Sub(v.OldestClosed))
 	}
 	checks = append(checks, outbox)
@@ -73,7 +73,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	} else if problem := s.openWithoutKeys(v); problem != "" {
 		orders = failed("orders", problem)
 	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
-		// No alarm: strangers can reach it, and buyers who sign in do not notice.
+		// Not a failure: strangers can reach the limit, and buyers who sign in are not affected.
 		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests)
 	}
 	checks = append(checks, orders, sizeCheck(v.Size))
@@ -94,14 +94,14 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		refunds.Problem = fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have"))
 	}
 	checks = append(checks, refunds)
-	// No failure: the operator did it. The page reports it, so that nobody forgets.
+	// Not a failure, because the operator switched it. The page reports it as a reminder.
 	selling := api.HealthCheck{Name: "selling", OK: true}
 	if err := s.payment.Selling(ctx); err != nil {
 		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is accepted"
 	}
 	checks = append(checks, selling)
 
-	// No alarm: a second shop of the same merchant makes every day's bill differ.
+	// Not a failure: with a second shop of the same merchant the bill of every day differs.
 	bills := api.HealthCheck{Name: "bills", OK: true}
 	if v.Unbalanced > 0 {
 		bills.Problem = fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced)
@@ -118,8 +118,8 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	return append(checks, catalogue)
 }
 
-// openWithoutKeys returns what is wrong when orders or refunds are open whose API version
-// has no keys in the settings.
+// openWithoutKeys returns a problem if orders or refunds are open whose API version has no keys in
+// the settings.
 func (s *Server) openWithoutKeys(v store.Vitals) string {
 	for _, open := range []struct {
 		version  wechat.Version
@@ -165,8 +165,8 @@ func sizeCheck(size store.Size) api.HealthCheck {
 
 func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " ago" }
 
-// misconfigured returns the checks of a signer that has not started for err, one
-// for everything that is joined in it.
+// misconfigured returns the checks of a signer that could not start because of err, one for each
+// error joined in it.
 func misconfigured(err error) []api.HealthCheck {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -206,7 +206,7 @@ func (s *Server) writeHealth(w http.ResponseWriter, r *http.Request, checks []ap
 	return nil
 }
 
-// healthPage is a page that needs nothing else, not even a style sheet.
+// healthPage needs no other file, not even a style sheet.
 func healthPage(h api.Health) string {
 	var b strings.Builder
 	title := "The shop is well"

@@ -20,9 +20,9 @@ type Limiter interface {
 // limits.
 const retryAfter = "60"
 
-// limit rejects a caller that signs in or orders more often than people do. Callers who
-// share an address share its limit, which is wide. The limit of one session is narrow. If
-// a limiter fails the request is allowed.
+// limit rejects a caller that signs in or orders more often than a person would. Callers who share
+// an address share its limit, which is wide. The limit of one session is narrow. If a limiter fails
+// the request is allowed.
 func (s *Server) limit(w http.ResponseWriter, r *http.Request) error {
 	kind := limitedKind(r)
 	if kind == "" || kind == "health" && s.operator.isSent(r) {
@@ -76,9 +76,9 @@ func limitedKind(r *http.Request) string {
 	return "sign-in"
 }
 
-// limitedAddress returns the caller's address to count calls by. All callers without
-// a known address are counted as one. A network hands its customer an IPv6 /64, all
-// of which is one caller.
+// limitedAddress returns the caller's address to count calls by. All callers without a known
+// address are counted as one. A network assigns an IPv6 /64 to one customer, so a /64 is one
+// caller.
 func limitedAddress(r *http.Request) string {
 	if network := networkOf(r); network != "" {
 		return network

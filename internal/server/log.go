@@ -13,8 +13,8 @@ import (
 // can cause.
 const seldomPeriod = time.Minute
 
-// seldom bounds how many lines strangers can write into the log. Its memory grows
-// with the messages of the program, not with their occasions.
+// seldom bounds the number of log lines that strangers can cause. Its memory grows with the number
+// of different messages, not with their occurrences.
 type seldom struct {
 	mu    sync.Mutex
 	lines map[string]*seldomLine // by message
@@ -26,8 +26,8 @@ type seldomLine struct {
 	held    int // occasions since then that made no line
 }
 
-// allow counts an occasion of a message. It reports whether a line may be written,
-// and how many occasions before it made none.
+// allow counts an occurrence of a message. It reports whether a line may be written, and how many
+// occurrences since the last line had none.
 func (c *seldom) allow(msg string, level slog.Level, now time.Time) (held int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,8 +48,7 @@ func (c *seldom) allow(msg string, level slog.Level, now time.Time) (held int, o
 	return held, true
 }
 
-// take returns and forgets the occasions that made no line, of messages whose
-// period is over.
+// take returns and resets the occurrences without a line, of messages whose period is over.
 func (c *seldom) take(now time.Time) map[string]seldomLine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,9 +66,8 @@ func (c *seldom) take(now time.Time) map[string]seldomLine {
 	return due
 }
 
-// logSeldom logs something that strangers can cause as often as they like: once a
-// minute, with the number of occasions in between that made no line. msg must be a
-// constant.
+// logSeldom logs an event that strangers can cause at any rate: once a minute, with the number of
+// occurrences since the last line. msg must be a constant.
 func (s *Server) logSeldom(ctx context.Context, level slog.Level, msg string, args ...any) {
 	held, ok := s.seldom.allow(msg, level, s.now())
 	if !ok {
@@ -81,9 +79,8 @@ func (s *Server) logSeldom(ctx context.Context, level slog.Level, msg string, ar
 	s.logger(ctx).Log(ctx, level, msg, args...)
 }
 
-// LogHeld logs how often strangers caused a line that was not written, so that the
-// end of a flood is counted too. A timer calls it every minute. In a Worker it knows
-// of its own program alone.
+// LogHeld logs the occurrences that had no line yet, so that the end of a flood is counted too. A
+// timer calls it every minute. In a Worker it covers only its own program.
 func (s *Server) LogHeld() {
 	for msg, line := range s.seldom.take(s.now()) {
 		s.log.Log(context.Background(), line.level, msg, "not_logged", line.held, "since", line.written.UTC().Format(time.RFC3339))

@@ -75,9 +75,9 @@ func unknownPath(mux *http.ServeMux) handlerFunc {
 	}
 }
 
-// checkOrigin rejects changing calls that another site's page makes. The shop's page
-// always sends Origin with them. Programs send neither header, and no cookies of a
-// browser. WeChat's notifications are signed instead.
+// checkOrigin rejects changing calls of another site's page. The shop's page always sends Origin
+// with them. Programs send neither header and no cookies of a browser. WeChat's notifications are
+// signed instead.
 func (s *Server) checkOrigin(r *http.Request) error {
 	switch {
 	case s.shop.Origin == "": // Unavailable changes nothing

@@ -137,14 +137,14 @@ func (s *Server) rejectNotification(w http.ResponseWriter, n incoming, err error
 		s.respond(w, n, http.StatusOK, true, "OK")
 		return
 	case wechat.IsProbe(err):
-		// WeChat tests whether the shop verifies. The right message follows.
+		// WeChat tests whether the shop verifies signatures. The correct message follows.
 		s.logSeldom(n.ctx, slog.LevelInfo, "WeChat sent a probe, which was rejected")
 	case known && e.Kind == wechat.Retry:
 		s.logSeldom(n.ctx, slog.LevelWarn, "a notification could not be verified", "error", err)
 		s.respond(w, n, http.StatusServiceUnavailable, false, tryAgain)
 		return
 	default:
-		// Not the body: it may be anything at all.
+		// Without the body, which may contain anything.
 		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "error", err)
 	}
 	s.respond(w, n, http.StatusOK, false, "not a valid notification")
@@ -159,8 +159,8 @@ func (s *Server) respondBusy(w http.ResponseWriter, n incoming) {
 	s.respond(w, n, status, false, tryAgain)
 }
 
-// respond responds in the version of the message and keeps what became of it. status is
-// the one that APIv2 gets. In APIv3 the status says whether a message is acknowledged: 200 acknowledges it with any body.
+// respond responds in the version of the message and stores the result. status is that of APIv2. In
+// APIv3 the status decides whether a message is acknowledged: 200 acknowledges it with any body.
 func (s *Server) respond(w http.ResponseWriter, n incoming, status int, ok bool, message string) {
 	s.keepNotification(n, status, ok, message)
 	acknowledged, contentType, body := wechat.Acknowledgement(n.version, ok, message)

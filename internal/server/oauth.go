@@ -18,8 +18,8 @@ import (
 	"h5pay/wechat"
 )
 
-// stateLife is how long a sign-in may take, in the user's hands on the consent
-// page for the most part.
+// stateLife is the longest duration of a sign-in. Most of it is the user's time on the consent
+// page.
 const stateLife = 10 * time.Minute
 
 // The longest nickname and avatar URL that a session keeps, in bytes: encoded
@@ -93,7 +93,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if !validCode(req.Code) {
 		return reject(api.CodeBadRequest, "code: want 1 to 512 visible ASCII characters")
 	}
-	// A code works once, so the exchange goes on when the caller hangs up.
+	// A code works once, so the exchange continues if the caller disconnects.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
 	defer cancel()
 	token, err := s.cfg.WeChat.ExchangeCode(ctx, req.Code)
@@ -116,7 +116,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return reject(api.CodeStateInvalid, "the state was used before")
 	}
 	if token.Snapshot {
-		// Everything about this user is made up by WeChat.
+		// WeChat invented all data of this user.
 		return reject(api.CodeSnapshotUser, "this is WeChat's snapshot mode, open the full page to sign in")
 	}
 	who := session{OpenID: token.OpenID}

@@ -12,8 +12,8 @@ import (
 // maxList is how many orders a list holds.
 const maxList = 50
 
-// createOrder makes an order and returns it. WeChat learns of it when the page asks for
-// what pays it.
+// createOrder makes an order and returns it. It does not call WeChat: the page requests the payment
+// parameters later.
 func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
-	// From here on a caller who hangs up changes nothing.
+	// From here on the call continues if the caller disconnects.
 	ctx := context.WithoutCancel(r.Context())
 	o, err := s.payment.PlaceBasket(ctx, payment.BasketRequest{CreateOrderRequest: req, Owner: who.owner(), Network: networkOf(r)})
 	if err != nil {
@@ -53,14 +53,14 @@ func (s *Server) listOrders(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, list)
 }
 
-// getOrder returns an order as WeChat sees it now.
+// getOrder returns an order, after a query at WeChat if that is due.
 func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
-	// Beyond the limits the order is returned as it is stored.
+	// Beyond the limits the stored order is returned without a query.
 	o, notPaid, err := s.payment.Look(ctx, r.PathValue("id"), who.owner(), func() bool { return s.within(r, "look") })
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, public)
 }
 
-// payOrder returns an order with what the page needs to pay it.
+// payOrder returns an order with its payment parameters.
 func (s *Server) payOrder(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.caller(r)
 	if err != nil {

@@ -35,7 +35,7 @@ func readQuery(query string, readers map[string]func(string) error) error {
 	return nil
 }
 
-// parseLimit reads how many entries a page of an operator's list has.
+// parseLimit reads the number of entries on a page of an operator's list.
 func parseLimit(v string) (int, error) {
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 || n > maxAdminList {
@@ -71,6 +71,6 @@ func decodeCursor(v string) (t time.Time, id string, err error) {
 
 // Bounds of the operator's lists.
 const (
-	adminList    = 50 // when the query does not say
+	adminList    = 50 // the default
 	maxAdminList = 500
 )

@@ -12,11 +12,11 @@ import (
 	"h5pay/internal/reqlog"
 )
 
-// handlerFunc is a handler that leaves its error to the one writer of errors.
+// handlerFunc is a handler that returns its error, which handle writes.
 type handlerFunc func(http.ResponseWriter, *http.Request) error
 
-// handle makes an http.Handler of h. A handler writes complete responses only, so nothing
-// is written when it returns an error.
+// handle makes an http.Handler of h. A handler writes only complete responses, so nothing is
+// written if it returns an error.
 func (s *Server) handle(h handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -25,14 +25,14 @@ func (s *Server) handle(h handlerFunc) http.Handler {
 	})
 }
 
-// reject returns the error that a caller gets to see.
+// reject returns an error that the caller may see.
 func reject(code api.Code, message string) error {
 	return &api.Error{Code: code, Message: message}
 }
 
-// writeError writes an error as the response. An error that is no *api.Error is our
-// fault: the log has all of it, the caller gets CodeInternal. Code that turns another
-// error into an *api.Error logs it first.
+// writeError writes an error as the response. An error that is no *api.Error is the server's fault:
+// it is logged, and the caller gets CodeInternal. Code that turns another error into an *api.Error
+// logs it first.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	log := s.logger(r.Context())
 	var e *api.Error
@@ -59,7 +59,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// writeJSON writes a whole response, or nothing when v cannot be encoded.
+// writeJSON writes a complete response, or nothing if v cannot be encoded.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(v); err != nil {
@@ -67,6 +67,6 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(b.Bytes()) // an error means that nobody listens any more
+	w.Write(b.Bytes()) // an error means that the client disconnected
 	return nil
 }

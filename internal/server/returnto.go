@@ -10,10 +10,9 @@ import (
 // maxReturnTo is the longest return_to, in bytes.
 const maxReturnTo = 512
 
-// parseReturnTo checks where a sign-in is to lead back to and returns it
-// rewritten: a path of this shop, outside /api, with an optional query. WeChat
-// adds code and state to it, so it must hold neither, nor a fragment, which
-// would swallow them.
+// parseReturnTo checks the return address of a sign-in and returns it in a normal form: a path of
+// this shop, outside /api, with an optional query. WeChat adds code and state to it, so it must
+// have neither, and no fragment, which would contain them.
 func parseReturnTo(raw string) (string, error) {
 	if len(raw) > maxReturnTo {
 		return "", errors.New("return_to is longer than 512 bytes")
@@ -27,8 +26,7 @@ func parseReturnTo(raw string) (string, error) {
 	if err != nil || u.Scheme != "" || u.Opaque != "" || u.Host != "" || u.User != nil {
 		return "", errors.New("return_to is not a path")
 	}
-	// Browsers and proxies disagree on paths that are not clean, so there is no
-	// telling where "/a/..//b" leads.
+	// Browsers and proxies disagree on paths that are not clean, such as "/a/..//b".
 	if !isClean(u.Path) || strings.ContainsFunc(u.Path, isUnsafe) {
 		return "", errors.New("return_to is not a clean absolute path")
 	}

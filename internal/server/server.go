@@ -1,10 +1,9 @@
 // Package server is the signer's HTTP side: the calls of [h5pay/internal/api]
 // over the store of [h5pay/internal/store] and WeChat.
 //
-// It imports nothing of a platform and no http.Client, so that the same code
-// runs in a Worker and natively. Requests reach it whole; the client's address
-// is http.Request.RemoteAddr, which the Worker's entry fills from
-// CF-Connecting-IP. Natively Config.Addresses may name a header of a proxy.
+// It imports no platform and no http.Client, so the same code runs in a Worker and natively. The
+// client's address is http.Request.RemoteAddr, which the Worker's entry sets from CF-Connecting-IP.
+// In the native server Config.Addresses may name a header of a proxy.
 package server
 
 import (
@@ -46,21 +45,19 @@ type Config struct {
 	WeChat     WeChat
 	Scope      api.Scope     // of a sign-in; snsapi_base when empty
 	SessionKey wechat.Secret // at least 32 characters; seals the cookies
-	// SessionKeyOld, optional, is the SessionKey before: cookies that it sealed
-	// still open.
+	// SessionKeyOld, optional, is the former SessionKey: its cookies are still accepted.
 	SessionKeyOld wechat.Secret
-	// AdminToken, at least 32 characters, opens the operator's calls. They are off
-	// when it is empty.
+	// AdminToken, at least 32 characters, authorizes the operator's calls. They are off if it is
+	// empty.
 	AdminToken wechat.Secret
-	// CatalogueHint tells the operator how to put products in, when there are none.
+	// CatalogueHint tells the operator how to insert products if there are none.
 	CatalogueHint string
 	// Checks are checks of the wiring for the health page, of bindings for example.
 	Checks []api.HealthCheck
 	// Certificates, optional, returns what is wrong with WeChat's platform certificates,
 	// "" if nothing is.
 	Certificates func(ctx context.Context) string
-	// Addresses says where the client's address is; http.Request.RemoteAddr has it
-	// when it is zero.
+	// Addresses determines where the client's address is. Default http.Request.RemoteAddr.
 	Addresses Addresses
 	// AddressLimit and OwnerLimit, optional, bound how often one address, and one
 	// person or guest, may sign in and order.
@@ -68,7 +65,7 @@ type Config struct {
 	// KeyLimit, optional, bounds the calls of one API key: KeyLimitCalls a minute.
 	KeyLimit      Limiter
 	KeyLimitCalls int
-	// Notified, optional, is called once for each message that arrived as WeChat's, with its
+	// Notified, optional, is called once for each message to the notification paths, with its
 	// v1.NotificationKind and v1.NotificationResult.
 	Notified func(kind, verdict string)
 
@@ -98,8 +95,7 @@ type Server struct {
 	unverified seldom // of messages that are not WeChat's, those that are stored
 }
 
-// New checks cfg and returns its server. The error names the field that is
-// wrong and never holds its value.
+// New returns a Server. An error names the wrong field of cfg, without its value.
 func New(cfg Config) (*Server, error) {
 	if cfg.Scope == "" {
 		cfg.Scope = api.ScopeBase
@@ -139,7 +135,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	var err error
 	secure := strings.HasPrefix(s.shop.Origin, "https:")
-	// The keys depend on the appid: an openid means nothing under another one.
+	// The keys depend on the appid, because an openid is valid only for one appid.
 	if s.state, err = newSealer(cfg, s.shop.AppID, stateCookie, secure); err != nil {
 		return nil, err
 	}
@@ -152,8 +148,7 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the handler of everything under /api and /v1. It can be used for any
-// number of requests at once.
+// Handler returns the handler of all paths under /api and /v1. It is safe for concurrent use.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range s.routes() {
@@ -204,10 +199,10 @@ func (s *Server) routes() map[string]handlerFunc {
 	}
 }
 
-// Unavailable returns the handler of a signer whose settings are wrong: every
-// call gets CodeMisconfigured. The log and the operator's health page have err. The errors
-// that are joined in it must name settings and not hold their values. The operator sends
-// token; without a token nobody is the operator.
+// Unavailable returns the handler of a signer whose settings are wrong: every call gets
+// CodeMisconfigured. The log and the operator's health page have err. The joined errors must name
+// settings without their values. The operator sends token; with an empty token there is no
+// operator.
 func Unavailable(err error, token wechat.Secret, log *slog.Logger) http.Handler {
 	s := &Server{log: log, now: time.Now, rand: rand.Reader, operator: newAdminToken(token)}
 	return s.middleware(s.handle(func(w http.ResponseWriter, r *http.Request) error {

@@ -12,13 +12,12 @@ import (
 )
 
 const (
-	// sessionLife is how long a sign-in holds, from the sign-in on. It does not
-	// slide: under snsapi_base a new sign-in is silent, and a fixed end bounds
-	// what a stolen phone or a changed account can do.
+	// sessionLife is the life of a session from the sign-in on. Use does not extend it: with
+	// snsapi_base a new sign-in is silent, and a fixed end limits the damage of a stolen phone.
 	sessionLife = 7 * 24 * time.Hour
 
-	// guestLife is how long a guest is known after their last order. They have
-	// nothing but the cookie to come back to their orders with.
+	// guestLife is how long a guest is known after their last order. Only the cookie lets them
+	// return to their orders.
 	guestLife = 90 * 24 * time.Hour
 )
 
@@ -30,7 +29,7 @@ type session struct {
 	AvatarURL string `json:"avatar_url,omitempty"`
 }
 
-// owner returns the openid or guest id that the session's orders have.
+// owner returns the openid or guest id of the session's orders.
 func (s session) owner() string {
 	if s.OpenID != "" {
 		return s.OpenID
@@ -56,8 +55,7 @@ func (s *Server) withCaller(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, open))
 }
 
-// caller returns the session of a person who has signed in, or of a guest. r has been
-// through withCaller.
+// caller returns the session of a user or a guest. r comes from withCaller.
 func (s *Server) caller(r *http.Request) (session, error) {
 	return r.Context().Value(callerKey{}).(func() (session, error))()
 }
@@ -104,7 +102,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, api.Session{User: who.user()})
 }
 
-// deleteSession makes the browser forget the session. It succeeds without one.
+// deleteSession deletes the session cookie. It succeeds without one.
 func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {
 	s.session.clear(w)
 	w.WriteHeader(http.StatusNoContent)

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// unknownRoute is the label of a request that no route takes, so that strangers cannot make labels.
+// unknownRoute is the label of a request without a route, so that strangers cannot make labels.
 const unknownRoute = "other"
 
 // Handler measures the calls of the API. patterns are the routes, as a ServeMux has them.

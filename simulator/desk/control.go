@@ -105,11 +105,7 @@ func (d *Desk) controlConsents(rw http.ResponseWriter, _ *http.Request) {
 func (d *Desk) decide(approve bool) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		consent, err := d.wechat.Decide(r.PathValue("id"), approve)
-		if err != nil {
-			web.WriteFailure(rw, err)
-			return
-		}
-		web.WriteJSON(rw, http.StatusOK, consent)
+		web.WriteResult(rw, consent, err)
 	}
 }
 
@@ -120,11 +116,8 @@ func (d *Desk) controlUser(rw http.ResponseWriter, r *http.Request) {
 	if !web.ReadJSON(rw, r, maxControlBody, &body) {
 		return
 	}
-	if err := d.wechat.SetUser(body.OpenID); err != nil {
-		web.WriteFailure(rw, err)
-		return
-	}
-	web.WriteJSON(rw, http.StatusOK, d.wechat.User())
+	err := d.wechat.SetUser(body.OpenID)
+	web.WriteResult(rw, d.wechat.User(), err)
 }
 
 func (d *Desk) controlEnvironment(rw http.ResponseWriter, r *http.Request) {
@@ -134,11 +127,8 @@ func (d *Desk) controlEnvironment(rw http.ResponseWriter, r *http.Request) {
 	if !web.ReadJSON(rw, r, maxControlBody, &body) {
 		return
 	}
-	if err := d.wechat.SetEnvironment(body.Environment); err != nil {
-		web.WriteFailure(rw, err)
-		return
-	}
-	web.WriteJSON(rw, http.StatusOK, d.wechat.Place())
+	err := d.wechat.SetEnvironment(body.Environment)
+	web.WriteResult(rw, d.wechat.Place(), err)
 }
 
 func (d *Desk) addFault(rw http.ResponseWriter, r *http.Request) {
@@ -178,11 +168,7 @@ func (d *Desk) sendNotification(rw http.ResponseWriter, r *http.Request) {
 	} else {
 		attempt, err = d.wechat.Notify(body.OutTradeNo, body.Forge)
 	}
-	if err != nil {
-		web.WriteFailure(rw, err)
-		return
-	}
-	web.WriteJSON(rw, http.StatusOK, attempt)
+	web.WriteResult(rw, attempt, err)
 }
 
 func (d *Desk) advanceClock(rw http.ResponseWriter, r *http.Request) {

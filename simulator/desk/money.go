@@ -17,11 +17,7 @@ func (d *Desk) controlScan(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sheet, err := d.wechat.Scan(body.CodeURL)
-	if err != nil {
-		web.WriteFailure(rw, err)
-		return
-	}
-	web.WriteJSON(rw, http.StatusOK, sheet)
+	web.WriteResult(rw, sheet, err)
 }
 
 // controlPayIn is POST /control/pay-in.
@@ -40,11 +36,7 @@ func (d *Desk) controlRefund(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refund, err := d.wechat.Refund(body.OutTradeNo, body.Fee)
-	if err != nil {
-		web.WriteFailure(rw, err)
-		return
-	}
-	web.WriteJSON(rw, http.StatusOK, refund)
+	web.WriteResult(rw, refund, err)
 }
 
 // controlBill is GET /control/bill.

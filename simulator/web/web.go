@@ -46,6 +46,15 @@ func WriteFailure(rw http.ResponseWriter, err error) {
 	WriteError(rw, status, err.Error())
 }
 
+// WriteResult responds with v, or with err as WriteFailure does.
+func WriteResult(rw http.ResponseWriter, v any, err error) {
+	if err != nil {
+		WriteFailure(rw, err)
+		return
+	}
+	WriteJSON(rw, http.StatusOK, v)
+}
+
 // ReadJSON decodes the body into v: one JSON object of known fields and nothing after
 // it. On an error it writes the response and returns false. limit is in bytes.
 func ReadJSON(rw http.ResponseWriter, r *http.Request, limit int64, v any) bool {
@@ -77,11 +86,7 @@ func ReadJSON(rw http.ResponseWriter, r *http.Request, limit int64, v any) bool 
 func PressSheet(press func(id string) (wechattest.Sheet, error)) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		sheet, err := press(r.PathValue("id"))
-		if err != nil {
-			WriteFailure(rw, err)
-			return
-		}
-		WriteJSON(rw, http.StatusOK, sheet)
+		WriteResult(rw, sheet, err)
 	}
 }
 

@@ -92,8 +92,8 @@ func TestRepeatedNotificationsPayOnce(t *testing.T) {
 	s.checkPaid(s.paymentRow(c.Order.ID))
 }
 
-// A notification that WeChat did not send, or that only the API key speaks for, pays
-// nothing. The payment after it counts.
+// A forged notification, or one that only the API key signs, settles nothing. The payment after it
+// is settled.
 func TestForgedNotificationsPayNothing(t *testing.T) {
 	for _, forge := range wechattest.Forgeries() {
 		if forge == wechattest.ForgeReplay || forge == wechattest.ForgeOtherTrade {
@@ -119,7 +119,7 @@ func TestForgedNotificationsPayNothing(t *testing.T) {
 	}
 }
 
-// dump returns everything that is stored, to tell whether anything changed.
+// dump returns all stored rows, to detect changes.
 func (s *side) dump() []map[string]any {
 	s.t.Helper()
 	rows, err := s.db.Query(`SELECT id FROM orders ORDER BY id`)

@@ -68,7 +68,7 @@ func TestOrderIsTheSame(t *testing.T) {
 	}
 }
 
-// checkOrder looks at what generalAnswer and generalRow leave out.
+// checkOrder checks the parts that generalAnswer and generalRow omit.
 func (s *side) checkOrder(c api.Checkout, orderRow, row map[string]any) {
 	s.t.Helper()
 	for what, broken := range map[string]bool{

@@ -34,8 +34,8 @@ type side struct {
 	cookie *http.Cookie // the buyer's session
 }
 
-// newSides returns the Go signer and the Worker, in this order. One buyer has
-// signed in at the former and takes the cookie to both.
+// newSides returns the Go signer and the Worker, in this order. One buyer has signed in at the Go
+// signer and uses the cookie at both.
 func newSides(t *testing.T, signType wechat.SignType) []*side {
 	t.Helper()
 	goSide := &side{t: t, name: "Go", db: storetest.Open(t), log: &paytest.Log{}}
@@ -70,7 +70,7 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 	return []*side{goSide, jsSide}
 }
 
-// signIn takes the i-th user through the silent sign-in.
+// signIn signs the i-th user in silently.
 func (s *side) signIn(i int) *http.Cookie {
 	s.t.Helper()
 	if err := world.sim.SetUser(world.sim.Users()[i].OpenID); err != nil {
@@ -154,7 +154,7 @@ func (s *side) place(req api.CreateOrderRequest) (o api.Order, a answer) {
 // inWeChat is the request to pay inside WeChat.
 var inWeChat = api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}}
 
-// order makes an order and asks for what pays it. It returns the answer to the latter.
+// order makes an order and requests its payment parameters. It returns the second response.
 func (s *side) order(req api.CreateOrderRequest) (c api.Checkout, a answer) {
 	s.t.Helper()
 	o, _ := s.place(req)
@@ -188,7 +188,7 @@ func (s *side) pay(pay *api.PayParams) answer {
 	return world.mail.answer
 }
 
-// getsMail lets WeChat's notifications come here.
+// getsMail directs WeChat's notifications to this side.
 func (s *side) getsMail() {
 	world.mail.mu.Lock()
 	defer world.mail.mu.Unlock()
@@ -276,9 +276,9 @@ func secrets() []string {
 	return all
 }
 
-// flush waits until everything logged so far can be read. The Worker's lines come
-// in order, so that a new one is the last. Go's lines are there at once, and it
-// would log the bad notification once a minute.
+// flush waits until all lines logged so far can be read. The Worker's lines are in order, so a new
+// one is the last. Go's lines are available at once, and Go would log the bad notification once a
+// minute.
 func (s *side) flush() {
 	s.t.Helper()
 	if s.name == "Go" {
@@ -293,7 +293,7 @@ func (s *side) flush() {
 	}
 }
 
-// noRedirects is the Go signer's way to WeChat.
+// noRedirects is the Go signer's client for WeChat.
 func noRedirects() *http.Client {
 	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }

@@ -1,5 +1,5 @@
-// Package js tests the two handlers that are written by hand in JavaScript. On their way
-// to success they have to do what the Go signer does, or the benchmark compares nothing.
+// Package js tests the two handlers that are written by hand in JavaScript. Until success they must
+// do the same as the Go signer, or the benchmark compares nothing.
 //
 // Both run here at one simulated WeChat, the Go signer natively on SQLite, the
 // Worker on real workerd with real D1.
@@ -200,7 +200,7 @@ func (m *mail) Do(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// answer is what a call came back with.
+// answer is the response to a call.
 type answer struct {
 	status int
 	header http.Header
@@ -238,5 +238,5 @@ func toHandler(h http.Handler) func(*http.Request) (*http.Response, error) {
 	}
 }
 
-// newKey is a client_key that nobody used.
+// newKey returns an unused client_key.
 func newKey() string { return strings.ToLower(rand.Text()) }

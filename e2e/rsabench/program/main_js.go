@@ -101,7 +101,7 @@ func call(op uint32, body []byte) {
 	send(op, unsafe.Pointer(unsafe.SliceData(body)), uint32(len(body)))
 }
 
-// receive takes an event or a reply.
+// receive handles an event or a reply.
 //
 //go:wasmexport receive
 func receive(op, size uint32) {

@@ -268,7 +268,7 @@ func (p *program) sign(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(answer)
 }
 
-// later leaves a timer behind that fires after the response.
+// later starts a timer that fires after the response.
 func (p *program) later(w http.ResponseWriter, r *http.Request) {
 	if ms, _ := strconv.Atoi(r.URL.Query().Get("ms")); ms > 0 {
 		time.AfterFunc(time.Duration(ms)*time.Millisecond, func() { p.fired.Add(1) })
