@@ -63,7 +63,7 @@ func (c *campaign) runUntilIdle(ctx context.Context) error {
 // unsettled counts the work left for the cron triggers.
 func (c *campaign) unsettled() (int, error) {
 	rows, err := read[struct{ N int }](c.world, `SELECT (SELECT COUNT(*) FROM orders WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM payments WHERE status IN (?, ?, ?)) +
-		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM events WHERE status = ?) AS n`,
+		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM deliveries WHERE status = ?) AS n`,
 		api.StatusOpen, api.StatusClosing, api.PaymentCreated, api.PaymentPending, api.PaymentClosing, api.RefundCreated, api.RefundProcessing, api.EventPending)
 	if err != nil {
 		return 0, err
@@ -79,8 +79,8 @@ func (c *campaign) deliver(ctx context.Context) (complete bool, err error) {
 		return complete, err
 	}
 	after := c.backend.sent()
-	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM events
-		WHERE type <> 'order.closed' AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
+	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM deliveries
+		WHERE endpoint_id = 'settings' AND closed = 0 AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 		return complete, nil
