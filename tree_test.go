@@ -85,6 +85,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/cmd/openapi", project: []string{"h5pay/internal/api", "h5pay/internal/fen", "h5pay/internal/openapi", "h5pay/internal/v1"},
 		foreign: []string{"github.com/swaggest/jsonschema-go", "github.com/swaggest/openapi-go", "github.com/swaggest/refl", "gopkg.in/yaml.v2"}},
 	{pkg: "h5pay/internal/reqlog"},
+	{pkg: "h5pay/internal/seal"},
 	{pkg: "h5pay/wechat", project: []string{"h5pay/internal/fen", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/wechat", js: true, project: []string{"h5pay/internal/fen", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/wechat/apiv3"},
@@ -100,9 +101,9 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/certificate", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/store", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/outbox", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/seal", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog",
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog", "h5pay/internal/seal",
 		"h5pay/internal/store", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/wechat/wechattest"}, // independent, because it checks the others
 	{pkg: "h5pay/simulator/web", project: []string{"h5pay/wechat/wechattest"}},
@@ -115,7 +116,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/cmd/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/internal/server", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/reqlog", "h5pay/internal/seal", "h5pay/internal/store", "h5pay/internal/server", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
 		foreign: []string{"github.com/syumai/workers"}},
 	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen"},
 		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},
@@ -126,7 +127,7 @@ var importRules = []struct {
 		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
-	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{
+	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{
 		"github.com/XSAM/otelsql", "github.com/felixge/httpsnoop", "github.com/prometheus/client_golang", "go.opentelemetry.io/otel",
 		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "go.opentelemetry.io/otel/exporters/prometheus", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/sdk",
 		"go.opentelemetry.io/otel/sdk/metric", "go.opentelemetry.io/otel/trace"}},

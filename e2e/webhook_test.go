@@ -44,7 +44,7 @@ func drain(t *testing.T) {
 			t.Fatal(err)
 		}
 		var due int
-		if err := database(t).QueryRow(`SELECT COUNT(*) FROM events WHERE status = 'pending' AND next_at <= ? AND leased_until <= ?`,
+		if err := database(t).QueryRow(`SELECT COUNT(*) FROM deliveries WHERE status = 'pending' AND next_at <= ? AND leased_until <= ?`,
 			time.Now().UnixMilli(), time.Now().UnixMilli()).Scan(&due); err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 	}
 	var status string
 	var attempts int
-	if err := database(t).QueryRow(`SELECT status, attempts FROM events WHERE order_id = ?`, id).Scan(&status, &attempts); err != nil {
+	if err := database(t).QueryRow(`SELECT status, attempts FROM deliveries JOIN events ON seq = event_seq WHERE order_id = ?`, id).Scan(&status, &attempts); err != nil {
 		t.Fatal(err)
 	}
 	if status != "delivered" || attempts != 2 {
@@ -124,5 +124,5 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 // be changed.
 func makeEventsDue(t *testing.T, id string) {
 	t.Helper()
-	execSQL(t, `UPDATE events SET next_at = ?1 WHERE order_id = ?2`, time.Now().UnixMilli(), id)
+	execSQL(t, `UPDATE deliveries SET next_at = ?1 WHERE event_seq IN (SELECT seq FROM events WHERE order_id = ?2)`, time.Now().UnixMilli(), id)
 }

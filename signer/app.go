@@ -60,6 +60,9 @@ type platform struct {
 	// webhookDoer sends webhooks; nil means doer. Of a response only the status and Retry-After are
 	// used.
 	webhookDoer wechat.Doer
+	// endpointDoer sends webhooks to the endpoints that API calls made, and to no private address;
+	// nil means webhookDoer.
+	endpointDoer wechat.Doer
 	// addresses defines where the client's address is, see server.Config.
 	addresses server.Addresses
 	// problem is the error in the platform's own settings, or nil.
@@ -91,6 +94,9 @@ func newApp(p platform) app {
 	}
 	if p.webhookDoer == nil {
 		p.webhookDoer = p.doer
+	}
+	if p.endpointDoer == nil {
+		p.endpointDoer = p.webhookDoer
 	}
 	v3 := set.v3(p.rsa)
 	var keeper *certificate.Keeper // nil without platform certificates
@@ -151,6 +157,11 @@ func newApp(p platform) app {
 		Announce:   p.announce,
 		Statements: statements,
 		Log:        log,
+
+		EndpointDoer:  p.endpointDoer,
+		SessionKey:    set.SessionKey,
+		SessionKeyOld: set.SessionKeyOld,
+		Origin:        outbox.Origin{Shop: set.ShopURL, AppID: set.AppID, MchID: set.MchID},
 	})
 	if err := errors.Join(payErr, eventsErr); err != nil {
 		return unavailable(err, set.AdminToken, log)

@@ -6,14 +6,18 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	_ "golang.org/x/crypto/x509roots/fallback" // for a container without root certificates
 
 	"h5pay/internal/alphabet"
+	"h5pay/internal/outbox"
 	"h5pay/internal/server"
 )
 
@@ -27,6 +31,23 @@ func newClient(config *tls.Config) *http.Client {
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// newPublicClient returns a client for the endpoints that API calls made. It connects to no
+// private address, whatever a name resolves to, and uses no proxy. local allows this machine.
+func newPublicClient(local bool) *http.Client {
+	client := newClient(nil)
+	transport := client.Transport.(*http.Transport)
+	transport.Proxy = nil
+	dialer := net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+		addr, err := netip.ParseAddrPort(address)
+		if err != nil || !outbox.PublicAddress(addr.Addr()) && !(local && addr.Addr().Unmap().IsLoopback()) {
+			return outbox.ErrPrivate
+		}
+		return nil
+	}}
+	transport.DialContext = dialer.DialContext
+	return client
 }
 
 // measured returns the client with its transport wrapped.

@@ -55,7 +55,8 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	events := newDeliverySignal()
 	p := platform{
 		getenv: getenv, db: db, doer: measured(newClient(nil), t.WeChat), webhookDoer: measured(newClient(nil), t.Webhook),
-		announce: events.notify, notified: t.Metrics().Notified, log: log, catalogueHint: catalogueHint,
+		endpointDoer: measured(newPublicClient(getenv("WECHAT_BASE_URL") != ""), t.Webhook),
+		announce:     events.notify, notified: t.Metrics().Notified, log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), keyLimit: newLimiter(keyLimitCalls), size: fileSize(db, file),
 	}
 	p.addresses, p.problem = proxyAddresses(getenv)

@@ -188,9 +188,9 @@ func TestMetricsAndTracesOfAPaidOrder(t *testing.T) {
 		`h5pay_http_request_duration_seconds_count{route="POST /api/notify/pay",status="500"}`:      0,
 		`h5pay_events_total{type="order.paid"}`:                                                     1,
 		`h5pay_events_total{type="order.refunded"}`:                                                 0,
-		`h5pay_outbox_pending{}`: 0,
-		`h5pay_outbox_dead{}`:    0,
-		`h5pay_database_up{}`:    1,
+		`h5pay_outbox_pending{}`:                 0,
+		`h5pay_outbox_dead{endpoint="settings"}`: 0,
+		`h5pay_database_up{}`:                    1,
 	} {
 		if value, ok := got[series]; !ok || value != want {
 			t.Errorf("%s is %v (%v), want %v", series, value, ok, want)

@@ -14,8 +14,8 @@ func (c *campaign) deliver(ctx context.Context) (complete bool, err error) {
 		return complete, err
 	}
 	after := c.backend.sent()
-	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM events
-		WHERE type <> 'order.closed' AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
+	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM deliveries
+		WHERE endpoint_id = 'settings' AND closed = 0 AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
 	if err != nil {
 		c.note(wrong, "", "%v", err)
 		return complete, nil

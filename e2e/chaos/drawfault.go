@@ -133,10 +133,10 @@ func (d drawer) placeKills(rounds []round) {
 }
 
 // d1Moments are the calls at which a kill of D1 is most dangerous.
-var d1Moments = []string{"UPDATE payments to paid", "INSERT orders", "UPDATE events", "UPDATE payments to pending", "INSERT payments", "INSERT refunds", "UPDATE orders"}
+var d1Moments = []string{"UPDATE payments to paid", "INSERT orders", "UPDATE deliveries", "UPDATE payments to pending", "INSERT payments", "INSERT refunds", "UPDATE orders"}
 
 // moments are the calls at which a kill of workerd is most dangerous. Half of the kills wait for
 // one of these, the others for any call.
 var moments = []string{"UPDATE payments to paid", "/pay/unifiedorder", "UPDATE payments to pending", "UPDATE payments to closed", "/pay/orderquery", "UPDATE orders",
-	"INSERT orders", "INSERT payments", "UPDATE events", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
+	"INSERT orders", "INSERT payments", "UPDATE deliveries", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",
 	"UPDATE refunds to succeeded"}

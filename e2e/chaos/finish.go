@@ -63,7 +63,7 @@ func (c *campaign) runUntilIdle(ctx context.Context) error {
 // unsettled counts the work left for the cron triggers.
 func (c *campaign) unsettled() (int, error) {
 	rows, err := read[struct{ N int }](c.world, `SELECT (SELECT COUNT(*) FROM orders WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM payments WHERE status IN (?, ?, ?)) +
-		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM events WHERE status = ?) AS n`,
+		(SELECT COUNT(*) FROM refunds WHERE status IN (?, ?)) + (SELECT COUNT(*) FROM deliveries WHERE status = ?) AS n`,
 		api.StatusOpen, api.StatusClosing, api.PaymentCreated, api.PaymentPending, api.PaymentClosing, api.RefundCreated, api.RefundProcessing, api.EventPending)
 	if err != nil {
 		return 0, err

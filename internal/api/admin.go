@@ -132,6 +132,8 @@ const (
 	EventOrderRefunded    EventType = "order.refunded"    // once per successful refund of an order
 	EventOrderClosed      EventType = "order.closed"      // once per order that can no longer be paid
 	EventPaymentDuplicate EventType = "payment.duplicate" // once per payment of an order that another payment has paid
+	// EventTest is sent by a call that tests an endpoint. It is of no order, and not stored.
+	EventTest EventType = "endpoint.test"
 )
 
 // EventStatus is the delivery status of an event.
@@ -142,6 +144,7 @@ const (
 	EventPending   EventStatus = "pending"   // not delivered yet; failed attempts are retried
 	EventDelivered EventStatus = "delivered" // acknowledged by the merchant's back end
 	EventDead      EventStatus = "dead"      // the last attempt failed; the operator can replay it
+	EventUntaken   EventStatus = "untaken"   // no endpoint takes events of this type
 )
 
 // Event is an event in the outbox.
@@ -201,5 +204,5 @@ type BillCheckList struct {
 // and of what the shop rejected and queried since the database has them.
 // docs/runbook.md explains each.
 type Counters struct {
-	Counters map[string]int64 `json:"counters"` // "settled.notify", "mismatch.amount_differs", "events.dead", ...
+	Counters map[string]int64 `json:"counters"` // "settled.notify", "mismatch.amount_differs", "deliveries.dead", ...
 }

@@ -20,6 +20,10 @@ func examples() map[reflect.Type]any {
 	event := v1.Event{ID: "evt_paid_0d4k2m9p1r7t3v5x8z6b1c2e", Type: api.EventOrderPaid, OrderID: "0d4k2m9p1r7t3v5x8z6b1c2e", CreatedAt: at,
 		Shop: "https://shop.example.com", AppID: "wx0123456789abcdef", MchID: "1900000109",
 		Data: json.RawMessage(`{"order":{"id":"0d4k2m9p1r7t3v5x8z6b1c2e","status":"paid","total":6800,"currency":"CNY"}}`), Status: api.EventDead, Attempts: 10, LastError: "HTTP 500"}
+	endpoint := v1.Endpoint{ID: "ep_4k2m9p1r7t3v5x8z6b1c", URL: "https://crm.example.com/hook", Description: "CRM", Types: []api.EventType{api.EventOrderPaid},
+		State: v1.EndpointEnabled, CreatedAt: at, Attempts: 41, LastSuccessAt: at + 7200_000}
+	made := endpoint
+	made.Secret, made.Attempts, made.LastSuccessAt = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", 0, 0
 	refund := v1.Refund{ID: "202611239Q7K2M9P1R7T3V5X8Z6B1C2E", OrderID: event.OrderID, OutTradeNo: "202611225G7K2M9P1R7T3V5X8Z6B1C2E", Amount: 300,
 		Reason: "少了一包", Status: api.RefundSucceeded, RefundID: "50300806752026112300000000000", CreatedAt: at + 7200_000, EndedAt: at + 7260_000}
 	order := v1.Order{ID: event.OrderID, Reference: "A-1042", Source: v1.SourceAPI, Status: v1.OrderPaid, Amount: 6800, Refunded: 300, Currency: "CNY",
@@ -52,6 +56,12 @@ func examples() map[reflect.Type]any {
 		v1.Events{Events: []v1.Event{event}, Next: "ZmFsc2UgNDE"},
 		v1.ReplayEvents{From: at, To: at + 3600_000, Status: "dead"},
 		v1.Replayed{Events: 41},
+		v1.CreateEndpoint{URL: "https://crm.example.com/hook", Description: "CRM", Types: []api.EventType{api.EventOrderPaid}},
+		made,
+		v1.Endpoints{Endpoints: []v1.Endpoint{endpoint}},
+		v1.ChangeEndpoint{Types: []api.EventType{api.EventOrderPaid, api.EventOrderRefunded}},
+		v1.RotateSecret{},
+		v1.EndpointTest{EventID: "evt_test_4k2m9p1r7t3v5x8z6b1c", OK: true, Status: 204, TookMS: 41},
 		v1.Notifications{Notifications: []v1.Notification{{At: at, Kind: v1.NotifiedPayment, Version: "v3", Verdict: v1.NotificationAccepted, Reason: "OK",
 			OutTradeNo: "202611225G7K2M9P1R7T3V5X8Z6B1C2E", RequestID: "ri47m258d14q8lg8"}}},
 		bill,
@@ -64,7 +74,7 @@ func examples() map[reflect.Type]any {
 		v1.PersonErased{Orders: 3},
 		v1.Selling{SwitchedAt: at},
 		v1.PutSelling{Selling: &no},
-		v1.Counters{Counters: map[string]int64{"settled.notify": 4021, "events.dead": 1}},
+		v1.Counters{Counters: map[string]int64{"settled.notify": 4021, "deliveries.dead": 1}},
 		v1.Checks{Checks: []v1.HealthCheck{{Name: "database", OK: true}, {Name: "cron", Problem: "the timer last completed 6 minutes ago"}}},
 	} {
 		all[reflect.TypeOf(example)] = example

@@ -6,7 +6,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// Event is a message to the merchant's back end, and the state of its delivery.
+// Event is a message to the merchant's back ends, and the state of its deliveries.
 type Event struct {
 	ID        string // follows from type and subject: "evt_paid_" and the order's ID, for example
 	Type      api.EventType
@@ -20,12 +20,9 @@ type Event struct {
 	MchID     string
 	Simulated bool // WeChat was a simulator
 
-	Status      api.EventStatus
-	Attempts    int       // since the event was made
-	Tries       int       // since the event was made or replayed
-	NextAt      time.Time // of the next try, while it is pending
-	DeliveredAt time.Time // zero unless delivered
-	LastError   string    // of the last try that failed
+	// Delivery is the one that was claimed, or the sum of Deliveries.
+	Delivery
+	Deliveries []Delivery // at each endpoint; not of a claimed event
 
 	Seq int64 // of all events, in the order of creation
 }
@@ -48,6 +45,7 @@ func EventSchedule() []time.Duration { return schedule[:] }
 // Failure describes a failed try.
 type Failure struct {
 	Why       string    // for the operator; replaced if Gone
+	Status    int       // HTTP status of the response, 0 without one
 	NotBefore time.Time // the receiver's Retry-After; zero without one
 	Gone      bool      // the receiver wants no events any more: HTTP 410
 }

@@ -25,7 +25,10 @@ import (
 const (
 	secret    = paytest.WebhookSecret
 	oldSecret = paytest.OldWebhookSecret
-	path      = "/events-of-the-shop"
+
+	sessionKey    = "a session key of thirty-two bytes"
+	newSessionKey = "another session key of 32 letters"
+	path          = "/events-of-the-shop"
 )
 
 // backEnd is a merchant's back end, which is an HTTP server, and the Sender of a shop that sends it
@@ -39,6 +42,8 @@ type backEnd struct {
 	receiver *paytest.Receiver
 	server   *httptest.Server
 
+	endpoints *paytest.Endpoints // the receivers of other endpoints
+
 	copied bool // the outbox has copies, so that its invariants do not hold
 
 	mu     sync.Mutex
@@ -51,7 +56,7 @@ type backEnd struct {
 // newBackEnd starts a back end. change, if not nil, changes the Sender's configuration.
 func newBackEnd(t *testing.T, change func(*outbox.Config)) *backEnd {
 	t.Helper()
-	b := &backEnd{t: t, Shop: paytest.NewShop(t, nil)}
+	b := &backEnd{t: t, Shop: paytest.NewShop(t, nil), endpoints: &paytest.Endpoints{}}
 	b.buyer = b.SignedIn(0)
 	b.store = store.New(b.DB)
 	b.follow()
@@ -71,6 +76,7 @@ func (b *backEnd) open(change func(*outbox.Config)) {
 		Webhook: &outbox.Webhook{URL: b.server.URL + path, Secrets: []wechat.Secret{secret}, Doer: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}},
+		EndpointDoer: b.endpoints, SessionKey: sessionKey,
 		Announce: func() { b.announced.Add(1) },
 		Log:      slog.New(slog.NewTextHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now:      b.now,

@@ -13,63 +13,129 @@ import (
 	"h5pay/internal/order"
 )
 
-// Bounds of one Deliver, beside Config.Statements: a round makes one statement, and one
-// for each event.
+// Bounds of one Deliver, beside Config.Statements: a round at an endpoint makes one
+// statement, and one for each event.
 const (
-	deliverAtOnce = 5                // Workers have six connections open at once
+	deliverAtOnce = 5                // at all endpoints; Workers have six connections open at once
 	deliverTime   = 30 * time.Second // no round begins after it: pool.mjs gives an event a minute
+	deletedOnce   = 500              // deliveries of a deleted endpoint
 )
 
-// Deliver posts the events that are due to the merchant's back end. Events about money come
-// first, and events of one kind in the order in which they became due. A timer calls
-// Deliver, and so does Config.Announce. Any number of calls may run at once: each event
-// belongs to the call that claims it. A call may stop or fail anywhere, since the next one
-// continues with the rest. The error is the database's.
+// Deliver posts the events that are due to their endpoints. Events about money come first,
+// and events of one kind in the order in which they became due. A timer calls Deliver, and
+// so does Config.Announce. Any number of calls may run at once: each delivery belongs to
+// the call that claims it. A call may stop or fail anywhere, since the next one continues
+// with the rest. The error is the database's.
 //
-// Deliver has a timer and bounds of its own and waits for the receiver only. A receiver
-// that hangs delays nothing else.
+// Each endpoint has its own rounds, and its share of the connections and statements. A
+// receiver that hangs delays no other one. Deliver waits for receivers only.
 func (s *Sender) Deliver(ctx context.Context) error {
-	if s.cfg.Webhook == nil {
-		return nil // the events wait until there is one
+	if job.Stopping(ctx) {
+		return nil
 	}
-	began := s.now()
-	for statements := 0; ; {
-		if job.Stopping(ctx) || s.now().Sub(began) > deliverTime {
-			return nil
+	r := run{began: s.now(), ctx: ctx, Sender: s}
+	endpoints, err := s.cfg.Store.DueEndpoints(ctx, r.began)
+	if err != nil {
+		return fmt.Errorf("delivering events: %w", err)
+	}
+	statements := 1
+	var targets []target
+	for _, e := range endpoints {
+		if e.State == order.EndpointDeleted {
+			if statements == 1 { // one endpoint in a call
+				statements += 2
+				if err := s.cfg.Store.DeleteDeliveries(ctx, e.ID, deletedOnce); err != nil {
+					return err
+				}
+			}
+			continue
 		}
-		if statements += 1 + deliverAtOnce; s.cfg.Statements > 0 && statements > s.cfg.Statements {
-			return nil
-		}
-		events, err := s.cfg.Store.ClaimEvents(ctx, s.now(), deliverAtOnce)
+		t, ok, err := s.target(ctx, e, &statements)
 		if err != nil {
 			return fmt.Errorf("delivering events: %w", err)
 		}
+		if ok {
+			targets = append(targets, t)
+		}
+	}
+	if len(targets) == 0 {
+		return nil
+	}
+	r.atOnce = max(1, deliverAtOnce/len(targets))
+	if s.cfg.Statements > 0 {
+		r.statements = max(1+r.atOnce, (s.cfg.Statements-statements)/len(targets))
+	}
+	var group sync.WaitGroup
+	for _, t := range targets {
+		group.Go(func() { r.rounds(t) })
+	}
+	group.Wait()
+	if r.failed != nil {
+		return fmt.Errorf("delivering events: %w", r.failed)
+	}
+	return nil
+}
+
+// run is one Deliver.
+type run struct {
+	*Sender
+	ctx        context.Context
+	began      time.Time
+	atOnce     int // deliveries at one endpoint
+	statements int // for one endpoint; 0 is no limit
+
+	mu     sync.Mutex
+	failed error
+}
+
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = err
+}
+
+// rounds delivers events to one endpoint until it takes no more or nothing is left.
+func (r *run) rounds(t target) {
+	var err error
+	defer func() {
+		if err != nil {
+			r.fail(err)
+		}
+	}()
+	defer r.caught(r.ctx, &err)
+	for statements := 0; ; {
+		if job.Stopping(r.ctx) || r.now().Sub(r.began) > deliverTime {
+			return
+		}
+		if statements += 1 + r.atOnce; r.statements > 0 && statements > r.statements {
+			return
+		}
+		var events []order.Event
+		if events, err = r.cfg.Store.ClaimEvents(r.ctx, t.id, r.now(), r.atOnce); err != nil {
+			return
+		}
 		var taking, next atomic.Int32
-		var failed error
 		var group sync.WaitGroup
 		var mu sync.Mutex
 		for _, e := range events {
 			group.Go(func() {
-				takes, more, err := s.deliver(ctx, e)
+				takes, more, failed := r.deliver(r.ctx, t, e)
 				if takes {
 					taking.Add(1)
 				}
 				if more {
 					next.Add(1)
 				}
-				if err != nil {
+				if failed != nil {
 					mu.Lock()
-					failed = err
+					err = failed
 					mu.Unlock()
 				}
 			})
 		}
 		group.Wait()
-		if failed != nil {
-			return fmt.Errorf("delivering events: %w", failed)
-		}
-		if taking.Load() == 0 || len(events) < deliverAtOnce && next.Load() == 0 {
-			return nil // the receiver takes no more, or nothing is left: the next call tries again
+		if err != nil || taking.Load() == 0 || len(events) < r.atOnce && next.Load() == 0 {
+			return // the receiver takes no more, or nothing is left: the next call tries again
 		}
 	}
 }
@@ -77,19 +143,20 @@ func (s *Sender) Deliver(ctx context.Context) error {
 // deliver sends one claimed event and stores the result. It reports whether
 // the receiver takes more events now, and whether a later event of the order may be
 // due now.
-func (s *Sender) deliver(ctx context.Context, e order.Event) (takes, next bool, err error) {
+func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (takes, next bool, err error) {
 	defer s.caught(ctx, &err)
-	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts)
-	res, err := s.send(ctx, e)
+	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts, "endpoint", t.id)
+	res, err := s.send(ctx, t, e.ID, s.body(e))
 	ctx = context.WithoutCancel(ctx) // The result is stored even if the caller has gone.
 	if err == nil && res.ok() {
+		e.LastStatus = res.status
 		marked, next, err := s.cfg.Store.Deliver(ctx, e, s.now())
 		if marked {
 			log.Info("event delivered")
 		}
 		return true, next, err
 	}
-	failure := order.Failure{Why: fmt.Sprint("HTTP ", res.status), NotBefore: res.retryAfter, Gone: res.status == http.StatusGone}
+	failure := order.Failure{Why: res.reason(), Status: res.status, NotBefore: res.retryAfter, Gone: res.status == http.StatusGone}
 	if err != nil {
 		failure.Why = err.Error()
 	}
@@ -98,7 +165,7 @@ func (s *Sender) deliver(ctx context.Context, e order.Event) (takes, next bool, 
 	switch {
 	case !marked:
 	case failure.Gone:
-		log.Error("the receiver wants no events any more: none is sent until the dead ones are replayed", "reason", e.LastError)
+		log.Error("the receiver wants no events any more: none is sent until one is replayed, or the endpoint is enabled", "reason", e.LastError)
 	case dead:
 		log.Error("event is dead after its last try, replay it once the receiver works", "reason", e.LastError)
 	default:

@@ -203,7 +203,7 @@ func TestGoneReceiver(t *testing.T) {
 	b.advance(48 * time.Hour)
 	b.deliver()
 	b.wantArrivals(1)
-	if _, err := b.sender.Replay(t.Context(), e.ID); err != nil {
+	if _, err := b.sender.Replay(t.Context(), e.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	b.deliver()
@@ -286,7 +286,7 @@ func TestDatabaseFailsAfterAnAcknowledgement(t *testing.T) {
 	b := newBackEnd(t, nil)
 	o := b.paid()
 	b.answer(func(http.ResponseWriter, *http.Request, int) {
-		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON deliveries BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 	})
 	if err := b.sender.Deliver(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "delivering events: ") {
 		t.Errorf("error %v", err)
@@ -315,7 +315,7 @@ func TestDatabaseFailsAfterATry(t *testing.T) {
 	b := newBackEnd(t, nil)
 	b.paid()
 	b.answer(func(w http.ResponseWriter, _ *http.Request, _ int) {
-		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'dead'); END`)
+		storetest.Exec(t, b.DB, `CREATE TRIGGER dead BEFORE UPDATE ON deliveries BEGIN SELECT RAISE(ABORT, 'dead'); END`)
 		w.WriteHeader(http.StatusInternalServerError)
 	})
 	if err := b.sender.Deliver(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "delivering events: ") {

@@ -1,21 +1,37 @@
-// Package outbox delivers the events of the store to the merchant's back end.
+// Package outbox delivers the events of the store to the endpoints of the merchant's back
+// ends: the one of the settings, and those that API calls made.
 package outbox
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/seal"
 	"h5pay/internal/store"
+	"h5pay/wechat"
 )
 
 // Config configures a Sender.
 type Config struct {
-	Store   *store.Store
-	Webhook *Webhook // the merchant's back end; without one events are kept and not sent
+	Store *store.Store
+	// Webhook is the endpoint of the settings. Without it, and without other endpoints, events
+	// are kept and not sent.
+	Webhook *Webhook
+	// EndpointDoer sends to the endpoints that API calls made. It follows no redirect, and
+	// returns ErrPrivate for an address that is not public.
+	EndpointDoer wechat.Doer
+	// SessionKey, at least 32 characters, seals the secrets of these endpoints. SessionKeyOld,
+	// optional, is the one before: what it sealed still opens.
+	SessionKey, SessionKeyOld wechat.Secret
+	// Origin says whose the events of TestEndpoint are.
+	Origin Origin
 	// Simulated says that WeChat is a simulator. Events that are delivered then say so.
 	Simulated bool
 	// PayerDays are the days after which an event that is delivered or dead loses its
@@ -28,13 +44,22 @@ type Config struct {
 	// and Workers limit both for one invocation. At least 50; 0 is no limit.
 	Statements int
 
-	Log *slog.Logger     // slog.Default when nil
-	Now func() time.Time // time.Now when nil
+	Log  *slog.Logger     // slog.Default when nil
+	Now  func() time.Time // time.Now when nil
+	Rand io.Reader        // crypto/rand when nil
+}
+
+// Origin names a shop in its events.
+type Origin struct {
+	Shop  string // the origin of the shop's URLs
+	AppID string
+	MchID string
 }
 
 // Sender delivers events. It can be used by any number of goroutines at once.
 type Sender struct {
 	cfg Config
+	box seal.Box
 	log *slog.Logger
 	now func() time.Time
 }
@@ -51,6 +76,9 @@ func New(cfg Config) (*Sender, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
 	if cfg.Announce == nil {
 		cfg.Announce = func() {}
 	}
@@ -61,6 +89,9 @@ func New(cfg Config) (*Sender, error) {
 	}{
 		{cfg.Store != nil, "Store is nil"},
 		{webhookProblem == "", webhookProblem},
+		{cfg.EndpointDoer != nil, "EndpointDoer is nil"},
+		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
+		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
 		{cfg.PayerDays > 0, "PayerDays is negative"},
 		{cfg.Statements == 0 || cfg.Statements >= minStatements, "Statements is less than 50"},
 	} {
@@ -68,11 +99,28 @@ func New(cfg Config) (*Sender, error) {
 			return nil, errors.New("outbox: " + rule.problem)
 		}
 	}
-	return &Sender{cfg, cfg.Log, cfg.Now}, nil
+	box, err := seal.New(string(cfg.SessionKey), string(cfg.SessionKeyOld), "h5pay webhook secrets")
+	if err != nil {
+		return nil, err
+	}
+	return &Sender{cfg, box, cfg.Log, cfg.Now}, nil
 }
 
-// HasWebhook reports whether events are sent anywhere.
+// HasWebhook reports whether the settings have an endpoint.
 func (s *Sender) HasWebhook() bool { return s.cfg.Webhook != nil }
+
+// WebhookOrigin returns the origin of the URL in the settings, "" without one. The rest of
+// the URL may be a secret.
+func (s *Sender) WebhookOrigin() string {
+	if s.cfg.Webhook == nil {
+		return ""
+	}
+	u, err := url.Parse(s.cfg.Webhook.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
 
 // logger returns the log of the request that ctx belongs to.
 func (s *Sender) logger(ctx context.Context) *slog.Logger { return reqlog.From(ctx, s.log) }
@@ -86,30 +134,41 @@ func (s *Sender) caught(ctx context.Context, err *error) {
 	}
 }
 
-// Replay makes an event due again. The error is store.ErrNotFound when there is none.
-func (s *Sender) Replay(ctx context.Context, id string) (order.Event, error) {
-	e, err := s.cfg.Store.Replay(ctx, id, s.now())
+// ErrNoEndpoint is returned for an event that no endpoint, or not the named one, may get.
+var ErrNoEndpoint = errors.New("outbox: no endpoint may get the event")
+
+// Replay makes an event due again at one endpoint, or with "" at every endpoint that takes
+// it. The error is store.ErrNotFound when there is no such event, or ErrNoEndpoint.
+func (s *Sender) Replay(ctx context.Context, id, endpoint string) (order.Event, error) {
+	replayed, err := s.cfg.Store.Replay(ctx, id, endpoint, s.now())
+	if err != nil {
+		return order.Event{}, err
+	}
+	e, err := s.cfg.Store.Event(ctx, id)
 	if err != nil {
 		return e, err
+	}
+	if !replayed {
+		return e, ErrNoEndpoint
 	}
 	s.logger(ctx).Info("event replayed", "event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempts", e.Attempts)
 	s.cfg.Announce()
 	return e, nil
 }
 
-// ReplayRange makes the events of a time due again and returns them.
-func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]order.Event, error) {
-	events, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
-	if err != nil || len(events) == 0 {
+// ReplayRange makes the events of a time due again and returns their places.
+func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]store.Place, error) {
+	places, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
+	if err != nil || len(places) == 0 {
 		return nil, err
 	}
-	s.logger(ctx).Info("events replayed", "events", len(events), "first", events[0].ID, "last", events[len(events)-1].ID)
+	s.logger(ctx).Info("events replayed", "events", len(places), "first", places[0].At, "last", places[len(places)-1].At)
 	s.cfg.Announce()
-	return events, nil
+	return places, nil
 }
 
-// ForgetPayers removes the payers from events that are old enough. Without a webhook
-// every event stays pending, and loses its payer all the same.
+// ForgetPayers removes the payers from events that are old enough. Without a URL in the
+// settings events wait for that endpoint for ever, and lose their payers all the same.
 func (s *Sender) ForgetPayers(ctx context.Context) error {
 	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
 }

@@ -39,9 +39,12 @@ func TestConfigIsValidated(t *testing.T) {
 		"not a URL":           {func(c *outbox.Config) { c.Webhook.URL = "https://erp.example.com/private%" }, "Webhook.URL"},
 		"no secret":           {func(c *outbox.Config) { c.Webhook.Secrets = nil }, "Webhook.Secrets is empty"},
 		"a bad secret":        {func(c *outbox.Config) { c.Webhook.Secrets = []wechat.Secret{secret, "private"} }, "Webhook.Secrets has one"},
+		"no endpoint doer":    {func(c *outbox.Config) { c.EndpointDoer = nil }, "EndpointDoer is nil"},
+		"short key":           {func(c *outbox.Config) { c.SessionKey = "private" }, "SessionKey has less"},
+		"short old key":       {func(c *outbox.Config) { c.SessionKeyOld = "private" }, "SessionKeyOld has less"},
 		"no doer":             {func(c *outbox.Config) { c.Webhook.Doer = nil }, "Webhook.Doer is nil"},
 	} {
-		cfg := outbox.Config{Store: db, Webhook: &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{secret}, Doer: http.DefaultClient}}
+		cfg := outbox.Config{Store: db, EndpointDoer: http.DefaultClient, SessionKey: sessionKey, Webhook: &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{secret}, Doer: http.DefaultClient}}
 		c.change(&cfg)
 		s, err := outbox.New(cfg)
 		switch {
@@ -61,12 +64,12 @@ func TestDefaults(t *testing.T) {
 	b := newBackEnd(t, func(c *outbox.Config) { c.Announce, c.Log, c.Now = nil, nil, nil })
 	b.receiver.Now = nil
 	o := b.paid()
-	storetest.Exec(t, b.DB, `UPDATE events SET next_at = 0`) // by any clock
+	storetest.Exec(t, b.DB, `UPDATE deliveries SET next_at = 0`) // by any clock
 	if err := b.sender.Deliver(t.Context()); err != nil {
 		t.Error(err)
 	}
 	b.wantDelivered(o)
-	if _, err := b.sender.Replay(t.Context(), b.stored(o).ID); err != nil {
+	if _, err := b.sender.Replay(t.Context(), b.stored(o).ID, ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -76,7 +79,7 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	o := b.paid()
-	if _, err := b.sender.Replay(t.Context(), "evt_unknown"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := b.sender.Replay(t.Context(), "evt_unknown", ""); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("an unknown event: %v", err)
 	}
 	if n := b.announced.Load(); n != 0 {
@@ -85,7 +88,7 @@ func TestReplay(t *testing.T) {
 	b.deliver()
 	b.wantDelivered(o)
 	b.advance(time.Hour)
-	e, err := b.sender.Replay(t.Context(), b.stored(o).ID)
+	e, err := b.sender.Replay(t.Context(), b.stored(o).ID, "")
 	if err != nil || e.Status != api.EventPending || e.NextAt != b.now() || e.Tries != 0 || e.Attempts != 1 {
 		t.Errorf("%+v, %v", e, err)
 	}

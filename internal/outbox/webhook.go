@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 	"h5pay/wechat"
 )
 
-// Webhook is where the merchant's back end takes events.
+// Webhook is the endpoint of the settings.
 type Webhook struct {
 	URL string // https, or http for this machine
 	// Secrets sign each delivery, in the form of webhook.ParseSecret: the current one
@@ -57,6 +58,9 @@ func (w *Webhook) check() string {
 var (
 	errNoAnswer = errors.New("no answer")
 	errTooSlow  = errors.New("no answer in 10 s")
+
+	// ErrPrivate is the error of a Doer for an address that is not public.
+	ErrPrivate = errors.New("the address is not public")
 )
 
 // maxRetryAfter bounds a receiver's Retry-After: after an hour the schedule of tries
@@ -69,6 +73,9 @@ type response struct {
 	status     int
 	retryAfter time.Time // zero without a Retry-After
 }
+
+// reason returns what a response that is no success says.
+func (r response) reason() string { return fmt.Sprint("HTTP ", r.status) }
 
 // ok reports whether the event is acknowledged.
 func (r response) ok() bool { return r.status >= 200 && r.status <= 299 }
@@ -95,13 +102,12 @@ func parseRetryAfter(value string, now time.Time) time.Time {
 	return at
 }
 
-// send posts an event and returns the response. A redirect is a response, and no
-// success: the receiver's address is the one that was set.
+// body returns what is posted of an event, nil if its data is not JSON.
 //
 // The shop, the appid and the merchant are those of the order, so that a database
 // that was moved does not lie. An event is simulated if its order is, and if this
 // shop is: a copy of the database beside a simulator must not pass for the shop.
-func (s *Sender) send(ctx context.Context, e order.Event) (response, error) {
+func (s *Sender) body(e order.Event) []byte {
 	body, err := json.Marshal(struct {
 		ID        string          `json:"id"`
 		Type      api.EventType   `json:"type"`
@@ -113,29 +119,37 @@ func (s *Sender) send(ctx context.Context, e order.Event) (response, error) {
 		Data      json.RawMessage `json:"data"`
 	}{e.ID, e.Type, e.CreatedAt.UnixMilli(), e.Shop, e.AppID, e.MchID, e.Simulated || s.cfg.Simulated, json.RawMessage(e.Data)})
 	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// send posts a body to an endpoint and returns the response. A redirect is a response, and
+// no success: the receiver's address is the one that was set.
+func (s *Sender) send(ctx context.Context, t target, id string, body []byte) (response, error) {
+	if body == nil {
 		return response{}, errors.New("not JSON")
 	}
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.Webhook.URL, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
 	if err != nil {
 		return response{}, errNoAnswer
 	}
-	secrets := make([]string, len(s.cfg.Webhook.Secrets))
-	for i, secret := range s.cfg.Webhook.Secrets {
-		secrets[i] = string(secret)
-	}
-	header, err := webhook.Sign(e.ID, s.now(), body, secrets...)
+	header, err := webhook.Sign(id, s.now(), body, t.secrets...)
 	if err != nil {
 		return response{}, err
 	}
 	header.Set(req.Header)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "h5pay")
-	res, err := s.cfg.Webhook.Doer.Do(req)
+	res, err := t.doer.Do(req)
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
 			return response{}, errTooSlow
+		case errors.Is(err, ErrPrivate):
+			return response{}, ErrPrivate
 		}
 		return response{}, errNoAnswer // the text may hold the URL
 	}

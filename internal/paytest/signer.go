@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
+	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
 
@@ -37,6 +38,7 @@ type Settings struct {
 	Simulated, ManualBalance, SellingOff bool
 	WeChat                               WeChat
 	Webhook                              *outbox.Webhook
+	EndpointDoer                         wechat.Doer
 	Announce                             func()
 	PayerDays, Statements                int
 	KeepUnpaid                           time.Duration
@@ -62,7 +64,9 @@ func NewSigner(c Settings) (s *Signer, err error) {
 	}
 	s.Sender, err = outbox.New(outbox.Config{
 		Store: c.Store, Webhook: c.Webhook, Simulated: c.Simulated, PayerDays: c.PayerDays, Announce: c.Announce,
-		Statements: c.Statements, Log: c.Log, Now: c.Now,
+		Statements: c.Statements, Log: c.Log, Now: c.Now, Rand: c.Rand,
+		EndpointDoer: c.EndpointDoer, SessionKey: c.SessionKey, SessionKeyOld: c.SessionKeyOld,
+		Origin: outbox.Origin{Shop: c.ShopURL, AppID: c.AppID, MchID: c.MchID},
 	})
 	if err != nil {
 		return nil, err
@@ -77,9 +81,10 @@ func DefaultSettings(s *Shop, wx WeChat) Settings {
 	return Settings{
 		ShopName: wechattest.DefaultShopName, ShopURL: ShopURL,
 		AppID: wechattest.DefaultAppID, MchID: wechattest.DefaultMchID,
-		TradeTypes:  []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
-		ReturnHosts: []string{"www.example.com", "localhost:3000"},
-		WeChat:      wx,
+		TradeTypes:   []api.TradeType{api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
+		ReturnHosts:  []string{"www.example.com", "localhost:3000"},
+		WeChat:       wx,
+		EndpointDoer: &Endpoints{},
 		Config: server.Config{
 			SessionKey: sessionKey, SessionKeyOld: oldSessionKey, AdminToken: AdminToken, Store: store.New(s.DB), Now: s.Now,
 			Log: slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),

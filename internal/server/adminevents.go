@@ -52,7 +52,7 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &struct{}{}); err != nil {
 		return err
 	}
-	e, err := s.outbox.Replay(context.WithoutCancel(r.Context()), r.PathValue("id"))
+	e, err := s.outbox.Replay(context.WithoutCancel(r.Context()), r.PathValue("id"), "")
 	if errors.Is(err, store.ErrNotFound) {
 		return reject(api.CodeNotFound, "no such event")
 	}

@@ -1,11 +1,6 @@
 package server
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"h5pay/wechat"
+	"h5pay/internal/seal"
 )
 
 // The cookies. Under https their names get the prefix __Host-, with which a
@@ -34,40 +29,28 @@ const maxCookie = 4096
 type sealer struct {
 	name   string
 	secure bool
-	aead   cipher.AEAD
-	former cipher.AEAD // under SessionKeyOld, opens only; nil when there is none
+	box    box
 	rand   io.Reader
 	now    func() time.Time
 }
 
+// box is what a sealer uses of seal.Box.
+type box interface {
+	Seal(rand io.Reader, plain []byte, about string) (string, error)
+	Open(text, about string) (plain []byte, former bool, err error)
+	HasFormer() bool
+}
+
 func newSealer(cfg Config, appID, name string, secure bool) (sealer, error) {
 	c := sealer{name: name, secure: secure, rand: cfg.Rand, now: cfg.Now}
-	info := "h5pay cookie " + name + " " + appID
 	var err error
-	if c.aead, err = newAEAD(cfg.SessionKey, info); err != nil {
-		return sealer{}, fmt.Errorf("making the key of %s: %w", name, err)
-	}
-	if cfg.SessionKeyOld != "" {
-		if c.former, err = newAEAD(cfg.SessionKeyOld, info); err != nil {
-			return sealer{}, fmt.Errorf("making the former key of %s: %w", name, err)
-		}
+	if c.box, err = seal.New(string(cfg.SessionKey), string(cfg.SessionKeyOld), "h5pay cookie "+name+" "+appID); err != nil {
+		return sealer{}, err
 	}
 	if secure {
 		c.name = "__Host-" + name
 	}
 	return c, nil
-}
-
-func newAEAD(secret wechat.Secret, info string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, []byte(secret), nil, info, 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
 }
 
 // sealed is the content of a cookie. The expiry is inside, because the browser cannot be
@@ -105,21 +88,23 @@ func (c sealer) get(r *http.Request, v any) bool {
 // renew seals the caller's cookie anew, to the same end, when it was sealed with
 // the former key, so that this can be thrown away one day.
 func (c sealer) renew(w http.ResponseWriter, r *http.Request) error {
-	if c.former == nil {
+	if !c.box.HasFormer() {
 		return nil
 	}
-	current := c
-	current.former = nil
-	var v json.RawMessage
-	if current.get(r, &v) {
-		return nil
-	}
+	var old *sealed
 	for _, cookie := range r.CookiesNamed(c.name) {
-		if s, err := c.unseal(cookie.Value); err == nil {
-			return c.set(w, s.Value, time.UnixMilli(s.Expires).Sub(c.now()))
+		s, former, err := c.unseal(cookie.Value)
+		if err == nil && !former {
+			return nil
+		}
+		if err == nil && old == nil {
+			old = &s
 		}
 	}
-	return nil
+	if old == nil {
+		return nil
+	}
+	return c.set(w, old.Value, time.UnixMilli(old.Expires).Sub(c.now()))
 }
 
 func (c sealer) cookie(value string, maxAge int) *http.Cookie {
@@ -139,16 +124,12 @@ func (c sealer) seal(v any, expires time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding %s: %w", c.name, err)
 	}
-	nonce := make([]byte, c.aead.NonceSize(), c.aead.NonceSize()+len(plain)+c.aead.Overhead())
-	if _, err := io.ReadFull(c.rand, nonce); err != nil {
-		return "", fmt.Errorf("sealing %s: %w", c.name, err)
-	}
-	return base64.RawURLEncoding.EncodeToString(c.aead.Seal(nonce, nonce, plain, []byte(c.name))), nil
+	return c.box.Seal(c.rand, plain, c.name)
 }
 
 // open reads a cookie's value into v. The error says nothing of the value.
 func (c sealer) open(text string, v any) error {
-	s, err := c.unseal(text)
+	s, _, err := c.unseal(text)
 	if err != nil {
 		return err
 	}
@@ -158,29 +139,21 @@ func (c sealer) open(text string, v any) error {
 	return nil
 }
 
-// unseal returns what is in a cookie that was sealed here and has not expired.
-func (c sealer) unseal(text string) (sealed, error) {
+// unseal returns what is in a cookie that was sealed here and has not expired, and whether
+// the former key has sealed it.
+func (c sealer) unseal(text string) (s sealed, former bool, err error) {
 	if len(text) > maxCookie {
-		return sealed{}, errors.New("too long")
+		return sealed{}, false, errors.New("too long")
 	}
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) < c.aead.NonceSize() {
-		return sealed{}, errors.New("malformed")
-	}
-	nonce, box := b[:c.aead.NonceSize()], b[c.aead.NonceSize():]
-	plain, err := c.aead.Open(nil, nonce, box, []byte(c.name))
-	if err != nil && c.former != nil {
-		plain, err = c.former.Open(nil, nonce, box, []byte(c.name))
-	}
+	plain, former, err := c.box.Open(text, c.name)
 	if err != nil {
-		return sealed{}, errors.New("not sealed by this shop")
+		return sealed{}, false, err
 	}
-	var s sealed
 	if err := json.Unmarshal(plain, &s); err != nil {
-		return sealed{}, errors.New("malformed inside")
+		return sealed{}, false, errors.New("malformed inside")
 	}
 	if c.now().UnixMilli() >= s.Expires {
-		return sealed{}, errors.New("expired")
+		return sealed{}, false, errors.New("expired")
 	}
-	return s, nil
+	return s, former, nil
 }

@@ -70,7 +70,7 @@ func TestCounters(t *testing.T) {
 		"settled.notify": 2, "settled.poll": 1, "settled.cron": 1, "mismatch.amount_differs": 1,
 		"refunds.succeeded":  1,
 		"reconciled.queried": 1, "reconciled.failed": 0,
-		"events.delivered": 6,
+		"deliveries.delivered": 6,
 	}
 	if diff := cmp.Diff(want, r.Counters()); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)

@@ -51,21 +51,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	}
 	checks = append(checks, cron)
 
-	outbox := api.HealthCheck{Name: "outbox", OK: true}
-	switch {
-	case !s.outbox.HasWebhook():
-		outbox.Problem = "WEBHOOK_URL is not set: no back end is notified of payments"
-	case v.Gone:
-		outbox = failed("outbox", "the back end responded 410 Gone: no event is sent until the dead ones are replayed: see GET /v1/events?status=dead")
-	case v.Dead > 0:
-		outbox = failed("outbox", counted(v.Dead, "event is", "events are")+" no longer retried, and can be replayed")
-	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
-		outbox = failed("outbox", "the oldest undelivered event was made "+ago(now.Sub(v.OldestPending)))
-	case !v.OldestClosed.IsZero() && now.Sub(v.OldestClosed) > eventStale:
-		// Not a failure: anyone can cause order.closed by cancelling orders.
-		outbox.Problem = "the oldest undelivered order.closed was made " + ago(now.Sub(v.OldestClosed))
-	}
-	checks = append(checks, outbox)
+	checks = append(checks, s.outboxCheck(ctx))
 
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
@@ -116,6 +102,61 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		catalogue = failed("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
+}
+
+// outboxCheck reports the first endpoint that does not get its events.
+func (s *Server) outboxCheck(ctx context.Context) api.HealthCheck {
+	check := api.HealthCheck{Name: "outbox", OK: true}
+	endpoints, err := s.cfg.Store.EndpointVitals(ctx)
+	if err != nil {
+		s.logger(ctx).Error("the database does not answer", "error", err)
+		return failed("outbox", "the endpoints cannot be read, or the database lacks a migration")
+	}
+	sent := 0
+	for _, e := range endpoints {
+		if e.ID == order.SettingsEndpoint && !s.outbox.HasWebhook() || e.State == order.EndpointUnset {
+			continue
+		}
+		if e.State != order.EndpointDisabled {
+			sent++
+		}
+		problem, alarm := s.endpointProblem(e)
+		if e.ID != order.SettingsEndpoint && problem != "" {
+			problem = "endpoint " + e.ID + ": " + problem
+		}
+		switch {
+		case alarm && check.OK:
+			check = failed("outbox", problem)
+		case problem != "" && check.Problem == "":
+			check.Problem = problem
+		}
+	}
+	if sent == 0 && check.OK {
+		check.Problem = "WEBHOOK_URL is not set, and no endpoint is enabled: no back end is notified of payments"
+	}
+	return check
+}
+
+// endpointProblem returns why an endpoint does not get its events, "" if it does, and
+// whether that is an alarm.
+func (s *Server) endpointProblem(e store.EndpointVitals) (problem string, alarm bool) {
+	now := s.now()
+	switch {
+	case e.State == order.EndpointGone:
+		return "the back end responded 410 Gone: no event is sent until one is replayed, or the endpoint is enabled: see GET /v1/endpoints", true
+	case e.Dead > 0:
+		return counted(e.Dead, "event is", "events are") + " no longer retried, and can be replayed", true
+	case e.State == order.EndpointDisabled:
+		return "", false // an operator did it
+	case !s.outbox.CanSign(e.Endpoint):
+		return "its secret cannot be opened with SESSION_KEY: change the secret", true
+	case !e.OldestPending.IsZero() && now.Sub(e.OldestPending) > eventStale:
+		return "the oldest undelivered event was made " + ago(now.Sub(e.OldestPending)), true
+	case !e.OldestClosed.IsZero() && now.Sub(e.OldestClosed) > eventStale:
+		// No alarm: anybody can make order.closed, by cancelling orders.
+		return "the oldest undelivered order.closed was made " + ago(now.Sub(e.OldestClosed)), false
+	}
+	return "", false
 }
 
 // openWithoutKeys returns a problem if orders or refunds are open whose API version has no keys in

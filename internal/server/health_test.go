@@ -44,11 +44,12 @@ func TestHealthNamesWhatIsWrong(t *testing.T) {
 	r.Sim.Advance(16 * time.Minute)
 	r.Reconcile()
 	r.WantWrong("outbox", "16m0s ago")
-	storetest.Exec(t, r.DB, `UPDATE events SET status = 'dead'`)
+	storetest.Exec(t, r.DB, `UPDATE deliveries SET status = 'dead'`)
 	r.WantWrong("outbox", "1 event is no longer retried")
 	// An event from before the webhook was set is no problem.
-	storetest.Exec(t, r.DB, `UPDATE events SET status = 'delivered', delivered_at = 1;
-		INSERT INTO events (id, type, order_id, subject, data, created_at, status, next_at) VALUES ('evt_0', 'order.paid', 'o', 'o', '{}', 1, 'dead', 1)`)
+	storetest.Exec(t, r.DB, `UPDATE deliveries SET status = 'delivered', delivered_at = 1;
+		INSERT INTO events (id, type, order_id, subject, data, created_at) VALUES ('evt_0', 'order.paid', 'o', 'o', '{}', 1);
+		UPDATE deliveries SET status = 'dead' WHERE attempts = 0`)
 	r.WantWrong("", "")
 
 	storetest.Exec(t, r.DB, `UPDATE products SET for_sale = 0`)

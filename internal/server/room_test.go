@@ -210,8 +210,8 @@ func fillUp(t *testing.T, s *paytest.Shop) {
 	t.Helper()
 	for i := 0; ; i++ {
 		_, steps := s.DB.Exec(`INSERT INTO order_steps VALUES ('nobody', 'created', 0)`)
-		_, events := s.DB.Exec(`INSERT INTO events (id, type, order_id, subject, data, created_at, status, delivered_at, next_at, attempts)
-			VALUES (?1, 'order.paid', 'nobody', ?1, '{}', 0, 'delivered', 1, 0, 1)`, fmt.Sprint("filler-", i))
+		_, events := s.DB.Exec(`INSERT INTO events (id, type, order_id, subject, data, created_at)
+			VALUES (?1, 'order.paid', 'nobody', ?1, '{}', 0)`, fmt.Sprint("filler-", i))
 		if steps != nil && events != nil {
 			return
 		}
@@ -344,13 +344,13 @@ func TestMoneyGoesFirst(t *testing.T) {
 	}
 
 	// With unlimited payments order.closed still has its share of each round.
-	storetest.Exec(t, r.DB, `UPDATE events SET status = 'pending', delivered_at = NULL, next_at = 0, tries = 0`)
+	storetest.Exec(t, r.DB, `UPDATE deliveries SET status = 'pending', delivered_at = NULL, next_at = 0, tries = 0`)
 	before := len(r.Events)
 	for range 16 {
 		r.PaidOrderOf(buyer, "tea")
 	}
 	for round := range 4 {
-		events, err := store.New(r.DB).ClaimEvents(t.Context(), r.Now(), 5)
+		events, err := store.New(r.DB).ClaimEvents(t.Context(), order.SettingsEndpoint, r.Now(), 5)
 		closes := 0
 		for _, e := range events {
 			if e.Type == api.EventOrderClosed {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/cipher"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -14,15 +13,15 @@ import (
 	"h5pay/wechat"
 )
 
-// countedAEAD counts the cookies that it opens.
-type countedAEAD struct {
-	cipher.AEAD
+// countedBox counts the cookies that it opens.
+type countedBox struct {
+	box
 	opened int
 }
 
-func (c *countedAEAD) Open(dst, nonce, ciphertext, additional []byte) ([]byte, error) {
+func (c *countedBox) Open(text, about string) ([]byte, bool, error) {
 	c.opened++
-	return c.AEAD.Open(dst, nonce, ciphertext, additional)
+	return c.box.Open(text, about)
 }
 
 // A limited call needs the caller in the middleware and in the handler.
@@ -33,8 +32,8 @@ func TestSessionCookieIsOpenedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aead := &countedAEAD{AEAD: sealer.aead}
-	sealer.aead = aead
+	counted := &countedBox{box: sealer.box}
+	sealer.box = counted
 	s := &Server{cfg: cfg, log: slog.New(slog.DiscardHandler), rand: cfg.Rand, now: cfg.Now, session: sealer}
 
 	set := httptest.NewRecorder()
@@ -51,7 +50,7 @@ func TestSessionCookieIsOpenedOnce(t *testing.T) {
 		{http.MethodGet, true, "openid", 1},
 		{http.MethodPost, false, "", 0},
 	} {
-		aead.opened = 0
+		counted.opened = 0
 		r := httptest.NewRequest(c.method, api.PathOrders, nil)
 		if c.cookie {
 			r.AddCookie(set.Result().Cookies()[0])
@@ -65,8 +64,8 @@ func TestSessionCookieIsOpenedOnce(t *testing.T) {
 				}
 			}
 		})).ServeHTTP(httptest.NewRecorder(), r)
-		if !served || aead.opened != c.opened {
-			t.Errorf("%+v: served %v, the cookie was opened %d times", c, served, aead.opened)
+		if !served || counted.opened != c.opened {
+			t.Errorf("%+v: served %v, the cookie was opened %d times", c, served, counted.opened)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/outbox"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 )
@@ -85,22 +86,33 @@ func (b backend) getEvent(ctx context.Context, c *v1Call) (any, error) {
 // replayEvent makes an event due again. The timer or the queue sends it, so that the
 // caller does not wait for the receiver.
 func (b backend) replayEvent(ctx context.Context, c *v1Call) (any, error) {
-	return b.eventOrError(b.outbox.Replay(ctx, c.PathValue("id")))
+	return b.eventOrError(b.outbox.Replay(ctx, c.PathValue("id"), c.query.(v1.ReplayEvent).Endpoint))
 }
 
+// eventOrError returns an event with its deliveries.
 func (b backend) eventOrError(e order.Event, err error) (any, error) {
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return nil, noSuch("event")
-	}
-	if err != nil {
+	case errors.Is(err, outbox.ErrNoEndpoint):
+		return nil, &v1.Error{Code: v1.CodeNoEndpoint, Message: "no endpoint, or not the named one, may get the event: see GET /v1/endpoints"}
+	case err != nil:
 		return nil, err
 	}
-	return b.publicEvent(e), nil
+	public := b.publicEvent(e)
+	for _, d := range e.Deliveries {
+		one := v1.Delivery{EndpointID: d.EndpointID, Status: d.Status, Attempts: d.Attempts, DeliveredAt: unixMilli(d.DeliveredAt), LastStatus: d.LastStatus, LastError: d.LastError}
+		if d.Status == api.EventPending {
+			one.NextAt = d.NextAt.UnixMilli()
+		}
+		public.Deliveries = append(public.Deliveries, one)
+	}
+	return public, nil
 }
 
 func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.ReplayEvents)
-	r := store.ReplayRange{From: time.UnixMilli(req.From), To: b.now().Add(time.Millisecond), Status: api.EventStatus(req.Status), Limit: replayedOnce}
+	r := store.ReplayRange{From: time.UnixMilli(req.From), To: b.now().Add(time.Millisecond), Status: api.EventStatus(req.Status), Endpoint: req.Endpoint, Limit: replayedOnce}
 	if req.To != 0 {
 		r.To = time.UnixMilli(req.To)
 	}
@@ -117,14 +129,21 @@ func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
 			return nil, wrongField("cursor", "is not one of this call")
 		}
 	}
-	events, err := b.outbox.ReplayRange(ctx, r)
+	if req.Endpoint != "" {
+		if _, err := b.outbox.Endpoint(ctx, req.Endpoint); errors.Is(err, store.ErrNotFound) {
+			return nil, wrongField("endpoint", "there is no such endpoint")
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	places, err := b.outbox.ReplayRange(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	result := v1.Replayed{Events: len(events)}
-	if len(events) == replayedOnce {
-		last := events[len(events)-1]
-		result.Next = encodeCursor(last.CreatedAt, strconv.FormatInt(last.Seq, 10))
+	result := v1.Replayed{Events: len(places)}
+	if len(places) == replayedOnce {
+		last := places[len(places)-1]
+		result.Next = encodeCursor(last.At, strconv.FormatInt(last.Seq, 10))
 	}
 	return result, nil
 }

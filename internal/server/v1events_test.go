@@ -162,8 +162,11 @@ func TestReplayEventsOfATime(t *testing.T) {
 	}
 	// More than one call replays.
 	if _, err := r.DB.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
-		INSERT INTO events (id, type, order_id, subject, data, created_at, next_at, status, delivered_at, attempts, tries)
-		SELECT 'evt_x_' || i, 'order.closed', 'x' || i, 'x' || i, '{}', ?1, ?1, 'delivered', ?1, 1, 1 FROM n`, to+500); err != nil {
+		INSERT INTO events (id, type, order_id, subject, data, created_at)
+		SELECT 'evt_x_' || i, 'order.closed', 'x' || i, 'x' || i, '{}', ?1 FROM n`, to+500); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.DB.Exec(`UPDATE deliveries SET status = 'delivered', delivered_at = ?1, attempts = 1, tries = 1 WHERE created_at = ?1`, to+500); err != nil {
 		t.Fatal(err)
 	}
 	first := replay(v1.ReplayEvents{From: to, To: to + 1000})

@@ -14,7 +14,7 @@ const MaxBacklog = 10_000
 // Backlog tells about the events since another reading.
 type Backlog struct {
 	Made    map[api.EventType]int // events after the position of the other reading, MaxBacklog at most
-	Pending int                   // events that wait for their delivery, MaxBacklog at most
+	Pending int                   // deliveries that wait, MaxBacklog at most
 	Last    int64                 // the position of this reading
 }
 
@@ -31,7 +31,7 @@ func (s *Store) Backlog(ctx context.Context, after int64) (Backlog, error) {
 	b := Backlog{Made: map[api.EventType]int{}, Last: after}
 	rows, err := s.db.QueryContext(ctx, `SELECT type, COUNT(*), MAX(seq) FROM
 		(SELECT seq, type FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2) GROUP BY type
-		UNION ALL SELECT '', COUNT(*), 0 FROM (SELECT 1 FROM events WHERE status = 'pending' LIMIT ?2)`, after, MaxBacklog)
+		UNION ALL SELECT '', COUNT(*), 0 FROM (SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT ?2)`, after, MaxBacklog)
 	if err != nil {
 		return b, fmt.Errorf("reading the backlog: %w", err)
 	}

@@ -31,7 +31,7 @@ func (s *Store) Count(ctx context.Context, counts map[string]int) error {
 const MaxOrdersCounted = 10_000
 
 // Counters returns all counters: those of Count, and those of the newest orders, their
-// payments, refunds and events.
+// payments, refunds and deliveries of events.
 func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 	// Columns and no UNION, of which D1 takes five terms. CROSS JOIN reads the newest orders
 	// first.
@@ -44,7 +44,8 @@ func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 		`+counts+`'orders.' || status AS name, COUNT(*) AS n FROM newest GROUP BY status)),
 		`+counts+`'settled.' || COALESCE(settled_by, 'unknown') AS name, COUNT(*) AS n FROM newest CROSS JOIN payments ON order_id = newest.id WHERE transaction_id IS NOT NULL GROUP BY settled_by)),
 		`+counts+`'refunds.' || refunds.status AS name, COUNT(*) AS n FROM newest JOIN refunds ON order_id = newest.id WHERE paid_by IS NOT NULL GROUP BY refunds.status)),
-		`+counts+`'events.' || events.status AS name, COUNT(*) AS n FROM newest JOIN events ON order_id = newest.id GROUP BY events.status)),
+		`+counts+`'deliveries.' || deliveries.status AS name, COUNT(*) AS n FROM newest CROSS JOIN events ON order_id = newest.id CROSS JOIN endpoints
+			CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq GROUP BY deliveries.status)),
 		(SELECT COUNT(*) FROM newest WHERE paid_by IS NOT NULL AND EXISTS
 			(SELECT 1 FROM order_steps WHERE order_id = newest.id AND order_steps.status IN ('closing', 'closed'))),
 		(SELECT COUNT(*) FROM newest CROSS JOIN payments ON order_id = newest.id WHERE duplicate = 1)`, MaxOrdersCounted).

@@ -167,7 +167,9 @@ func work(t *testing.T, orders int) map[string]int {
 	steps := map[string]int{}
 	before := storetest.Snapshot(t, db)
 	for name, do := range map[string]func(){
-		"health": func() { _, err := s.Vitals(ctx, mchID); must(err) },
+		"health":                       func() { _, err := s.Vitals(ctx, mchID); must(err) },
+		"health of endpoints":          func() { _, err := s.EndpointVitals(ctx); must(err) },
+		"endpoints with something due": func() { _, err := s.DueEndpoints(ctx, now); must(err) },
 		"health of another merchant": func() {
 			v, err := s.Vitals(ctx, "1900000110")
 			must(err)
@@ -194,8 +196,8 @@ func work(t *testing.T, orders int) map[string]int {
 		},
 		"timer, all expired":   func() { _, err := s.Expire(ctx, now.AddDate(1, 0, 0), 10); must(err) },
 		"timer, all due":       func() { _, err := s.Due(ctx, mchID, now.AddDate(1, 0, 0), 10); must(err) },
-		"deliver, nothing due": func() { _, err := s.ClaimEvents(ctx, now.AddDate(0, 0, -1), 5); must(err) },
-		"deliver, all due":     func() { _, err := s.ClaimEvents(ctx, now, 5); must(err) },
+		"deliver, nothing due": func() { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now.AddDate(0, 0, -1), 5); must(err) },
+		"deliver, all due":     func() { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 5); must(err) },
 		"new order of a guest": func() {
 			_, err := s.Insert(ctx, guestOrder(t, "new", "203.0.113.7", "key"))
 			must(err)
@@ -268,6 +270,6 @@ func fill(t *testing.T, db *sql.DB, orders int) {
 	storetest.Exec(t, db, `UPDATE payments SET status = 'closed', due_at = NULL WHERE rowid % 4 = 0`)
 	storetest.Exec(t, db, `UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = '4200' || rowid, paid_at = created_at,
 		payer = 'p', settled_by = 'notify', settled_at = created_at WHERE rowid % 4 = 1`)
-	storetest.Exec(t, db, `UPDATE events SET status = 'delivered', delivered_at = created_at, attempts = 1 WHERE type = 'order.paid' AND seq % 2 = 0`)
-	storetest.Exec(t, db, `UPDATE events SET status = 'dead' WHERE type = 'order.paid' AND status = 'pending' AND seq % 3 = 0`)
+	storetest.Exec(t, db, `UPDATE deliveries SET status = 'delivered', delivered_at = created_at, attempts = 1 WHERE closed = 0 AND event_seq % 2 = 0`)
+	storetest.Exec(t, db, `UPDATE deliveries SET status = 'dead' WHERE closed = 0 AND status = 'pending' AND event_seq % 3 = 0`)
 }

@@ -1,15 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -17,100 +12,6 @@ import (
 
 // The outbox. No method here makes an event: triggers do, in the statement that
 // changes the order (migrations/0001_schema.sql, "Events").
-
-// pause is SQL for the time from the try that begins until the next, in ms. The pause
-// after the last try counts only if the sender dies in that try. The tenth varies by
-// event and try, not at random: 37 and 101 have no common factor, so that 101 events
-// in a row have 101 pauses.
-func pause() string {
-	var sql strings.Builder
-	sql.WriteString("CASE tries")
-	for i, d := range order.EventSchedule()[1:] {
-		fmt.Fprintf(&sql, " WHEN %d THEN %d", i, d.Milliseconds())
-	}
-	fmt.Fprintf(&sql, " ELSE %d END * (1000 + (seq * 37 + tries * 61) %% 101) / 1000", order.EventSchedule()[len(order.EventSchedule())-1].Milliseconds())
-	return sql.String()
-}
-
-// ClaimEvents takes events that are due, at most limit, the longest due first. Each is
-// the caller's to send until EventLease has passed: of any number of callers one gets
-// it. A caller that dies has made a try like any other.
-//
-// Events about money come first: anybody can make order.closed, by cancelling orders.
-// A fifth of the limit, but at least one, stays for order.closed. Events that wait for
-// earlier ones of their order are not due; the triggers event_begins and event_goes_on
-// keep the column blocked. None is due after a Failure with Gone, until the events that are dead of it are replayed.
-func (s *Store) ClaimEvents(ctx context.Context, now time.Time, limit int) ([]order.Event, error) {
-	const dueOf = `SELECT seq FROM events INDEXED BY events_due
-		WHERE status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2 AND NOT ` + receiverGone + ` AND (type = 'order.closed') = `
-	return s.events(ctx, `
-		UPDATE events SET attempts = attempts + 1, tries = tries + 1, leased_until = ?1, next_at = ?2 + `+pause()+`
-		WHERE seq IN (
-			SELECT seq FROM (
-				SELECT seq, IIF(ROW_NUMBER() OVER () <= ?3 - ?4, 0, 2) AS turn FROM (`+dueOf+`0 ORDER BY next_at LIMIT ?3)
-				UNION ALL
-				SELECT seq, IIF(ROW_NUMBER() OVER () <= ?4, 1, 3) FROM (`+dueOf+`1 ORDER BY next_at LIMIT ?3)
-			) ORDER BY turn LIMIT ?3)
-		RETURNING `+eventColumns,
-		now.Add(order.EventLease).UnixMilli(), now.UnixMilli(), limit, max(1, limit/5))
-}
-
-// Deliver marks an event as acknowledged by the merchant's back end. It does so
-// for a claim that has run out as well: the event did arrive. next says that the order
-// has later events that are pending: one of them may have become due.
-func (s *Store) Deliver(ctx context.Context, e order.Event, now time.Time) (marked, next bool, err error) {
-	err = s.db.QueryRowContext(ctx, `
-		UPDATE events SET status = 'delivered', delivered_at = MAX(created_at, ?), leased_until = 0, last_error = NULL
-		WHERE id = ? AND status = 'pending'
-		RETURNING EXISTS (SELECT 1 FROM events AS other WHERE other.order_id = events.order_id AND other.seq > events.seq AND other.status = 'pending')`,
-		now.UnixMilli(), e.ID).Scan(&next)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return false, false, nil
-	case err != nil:
-		return false, false, fmt.Errorf("changing event %s: %w", e.ID, err)
-	}
-	return true, next, nil
-}
-
-// receiverGone is SQL that tells whether the receiver wants no events any more.
-const receiverGone = `EXISTS (SELECT 1 FROM events INDEXED BY gone_events WHERE status = 'dead' AND last_error = 'HTTP 410 Gone')`
-
-// Miss marks a claimed event as not acknowledged and returns it as it is then. The
-// event is tried again, unless this was the last try or the receiver is gone: then it
-// is dead. Nothing happens, and the result is false, when the claim has run out and
-// the event is somebody else's, or when it was replayed meanwhile.
-func (s *Store) Miss(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
-	e.LastError = f.Why
-	if f.Gone {
-		e.LastError = "HTTP 410 Gone" // receiverGone and the index gone_events find it
-	}
-	if e.LastTry() || f.Gone {
-		e.Status = api.EventDead
-	}
-	if f.NotBefore.After(e.NextAt) {
-		e.NextAt = f.NotBefore
-	}
-	marked, err := s.run(ctx, "changing event "+e.ID, `
-		UPDATE events SET status = ?, leased_until = 0, last_error = ?, next_at = ?
-		WHERE id = ? AND status = 'pending' AND attempts = ? AND tries = ?`, string(e.Status), e.LastError, e.NextAt.UnixMilli(), e.ID, e.Attempts, e.Tries)
-	return e, marked, err
-}
-
-// Replay makes an event due now, with all its tries before it, whatever became
-// of it before.
-func (s *Store) Replay(ctx context.Context, id string, now time.Time) (order.Event, error) {
-	events, err := s.events(ctx, `
-		UPDATE events SET status = 'pending', tries = 0, next_at = ?, delivered_at = NULL, last_error = NULL
-		WHERE id = ? RETURNING `+eventColumns, now.UnixMilli(), id)
-	if err != nil {
-		return order.Event{}, err
-	}
-	if len(events) == 0 {
-		return order.Event{}, ErrNotFound
-	}
-	return events[0], nil
-}
 
 // EventsOf returns the events of an order, oldest first.
 func (s *Store) EventsOf(ctx context.Context, orderID string) ([]order.Event, error) {
@@ -122,39 +23,11 @@ func (s *Store) Event(ctx context.Context, id string) (order.Event, error) {
 	return one(s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE id = ?`, id))
 }
 
-// ReplayRange chooses events that are not pending, by the time when they were created.
-type ReplayRange struct {
-	From, To time.Time       // To is not part of it
-	Status   api.EventStatus // "" for all
-	// AfterTime and AfterSeq are those of the last event of the call before.
-	AfterTime time.Time
-	AfterSeq  int64
-	Limit     int
-}
-
-// ReplayRange makes events due now like Replay and returns them, oldest first. It reads at
-// most r.Limit index entries of each status.
-func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]order.Event, error) {
-	if r.From.After(r.AfterTime) {
-		r.AfterTime, r.AfterSeq = r.From, 0
-	}
-	ofStatus := func(status api.EventStatus) string { // a parameter cannot choose a partial index
-		return fmt.Sprintf(`SELECT * FROM (SELECT seq, created_at FROM events INDEXED BY %[1]s_events_by_time
-			WHERE status = '%[1]s' AND ?5 IN ('', '%[1]s') AND (created_at, seq) > (?2, ?3) AND created_at < ?4 ORDER BY created_at, seq LIMIT ?6)`, status)
-	}
-	events, err := s.events(ctx, `
-		UPDATE events SET status = 'pending', tries = 0, next_at = ?1, delivered_at = NULL, last_error = NULL
-		WHERE seq IN (SELECT seq FROM (`+ofStatus(api.EventDelivered)+` UNION ALL `+ofStatus(api.EventDead)+`) ORDER BY created_at, seq LIMIT ?6)
-		RETURNING `+eventColumns, now.UnixMilli(), r.AfterTime.UnixMilli(), r.AfterSeq, r.To.UnixMilli(), string(r.Status), r.Limit)
-	slices.SortFunc(events, func(a, b order.Event) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Seq, b.Seq))
-	})
-	return events, err
-}
-
 // EventPage is a part of the outbox.
 type EventPage struct {
-	Status api.EventStatus // "" for all
+	// Status finds events that have a delivery in this status; "" all, and
+	// api.EventUntaken those without a delivery.
+	Status api.EventStatus
 	// Oldest lists the oldest first, those after After. Otherwise the newest are first,
 	// those before Before; 0 begins with the newest.
 	Oldest        bool
@@ -165,28 +38,29 @@ type EventPage struct {
 // Events returns a page of the outbox, and the After or Before of the next, 0 when
 // this is the last.
 func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, next int64, err error) {
-	where, args := []string{`1`}, []any{}
-	from := `events`
-	switch p.Status {
-	case api.EventPending:
-		from = `events INDEXED BY pending_events`
-	case api.EventDead:
-		from = `events INDEXED BY dead_events`
-	}
+	column, where, args, direction := `seq`, `1`, []any{}, `DESC`
 	if p.Status == api.EventPending || p.Status == api.EventDead {
-		where = append(where, `status = '`+string(p.Status)+`'`) // a parameter cannot choose a partial index
-	} else if p.Status != "" {
-		where, args = append(where, `status = ?`), append(args, string(p.Status))
+		column, where = `event_seq`, `status = '`+string(p.Status)+`'` // a parameter cannot choose a partial index
 	}
-	direction := `DESC`
 	switch {
 	case p.Oldest:
-		where, args, direction = append(where, `seq > ?`), append(args, p.After), `ASC`
+		where, args, direction = where+` AND `+column+` > ?`, append(args, p.After), `ASC`
 	case p.Before > 0:
-		where, args = append(where, `seq < ?`), append(args, p.Before)
+		where, args = where+` AND `+column+` < ?`, append(args, p.Before)
 	}
-	events, err = s.events(ctx, `SELECT `+eventColumns+` FROM `+from+` WHERE `+strings.Join(where, ` AND `)+
-		` ORDER BY seq `+direction+` LIMIT ?`, append(args, p.Limit+1)...)
+	const found = `SELECT 1 FROM endpoints CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq`
+	query := `SELECT ` + eventColumns + ` FROM events WHERE ` + where
+	switch p.Status {
+	case api.EventPending, api.EventDead:
+		query = `SELECT ` + eventColumns + ` FROM (SELECT DISTINCT event_seq FROM deliveries INDEXED BY ` + string(p.Status) + `_deliveries
+			WHERE ` + where + ` ORDER BY event_seq ` + direction + ` LIMIT ?) CROSS JOIN events ON seq = event_seq`
+		args = append(args, p.Limit+1)
+	case api.EventDelivered:
+		query += ` AND EXISTS (` + found + ` WHERE deliveries.status = 'delivered')`
+	case api.EventUntaken:
+		query += ` AND NOT EXISTS (` + found + `)`
+	}
+	events, err = s.events(ctx, query+` ORDER BY seq `+direction+` LIMIT ?`, append(args, p.Limit+1)...)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -197,9 +71,12 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, 
 	return events, next, nil
 }
 
-const eventColumns = `seq, id, type, order_id, data, created_at, status, attempts, tries, next_at,
-	COALESCE(delivered_at, 0), COALESCE(last_error, ''),
-	COALESCE((SELECT json_array(shop, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
+// origin is SQL for where an event comes from.
+const origin = `COALESCE((SELECT json_array(shop, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
+
+const eventColumns = `seq, id, type, order_id, data, created_at, ` + origin + `,
+	(SELECT json_group_array(json_array(endpoint_id, deliveries.status, deliveries.attempts, tries, next_at, COALESCE(delivered_at, 0), COALESCE(last_status, 0), COALESCE(deliveries.last_error, '')))
+		FROM endpoints CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq WHERE state <> 'deleted')`
 
 func (s *Store) events(ctx context.Context, query string, args ...any) ([]order.Event, error) {
 	return readAll(ctx, s, "events", scanEvent, query, args...)
@@ -207,16 +84,38 @@ func (s *Store) events(ctx context.Context, query string, args ...any) ([]order.
 
 func scanEvent(rows *sql.Rows) (order.Event, error) {
 	var e order.Event
-	var created, next, delivered int64
-	var origin string
-	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &e.Status, &e.Attempts, &e.Tries, &next, &delivered, &e.LastError, &origin); err != nil {
+	var created int64
+	var from, list string
+	if err := rows.Scan(&e.Seq, &e.ID, &e.Type, &e.OrderID, &e.Data, &created, &from, &list); err != nil {
 		return order.Event{}, err
 	}
+	e.CreatedAt = fromMilli(created)
+	if err := readOrigin(&e, from); err != nil {
+		return order.Event{}, err
+	}
+	var deliveries []json.RawMessage
+	if err := json.Unmarshal([]byte(list), &deliveries); err != nil {
+		return order.Event{}, fmt.Errorf("reading the deliveries of event %s: %w", e.ID, err)
+	}
+	for _, text := range deliveries {
+		var d order.Delivery
+		var next, delivered float64 // D1 stores a number of JavaScript
+		if err := json.Unmarshal(text, &[]any{&d.EndpointID, &d.Status, &d.Attempts, &d.Tries, &next, &delivered, &d.LastStatus, &d.LastError}); err != nil {
+			return order.Event{}, fmt.Errorf("reading a delivery of event %s: %w", e.ID, err)
+		}
+		d.NextAt, d.DeliveredAt = fromMilli(int64(next)), fromMilli(int64(delivered))
+		e.Deliveries = append(e.Deliveries, d)
+	}
+	e.Summarize()
+	return e, nil
+}
+
+// readOrigin sets where an event comes from, as origin has it.
+func readOrigin(e *order.Event, text string) error {
 	var simulated int
-	if err := json.Unmarshal([]byte(origin), &[]any{&e.Shop, &e.AppID, &e.MchID, &simulated}); err != nil {
-		return order.Event{}, fmt.Errorf("reading where event %s comes from: %w", e.ID, err)
+	if err := json.Unmarshal([]byte(text), &[]any{&e.Shop, &e.AppID, &e.MchID, &simulated}); err != nil {
+		return fmt.Errorf("reading where event %s comes from: %w", e.ID, err)
 	}
 	e.Simulated = simulated != 0
-	e.CreatedAt, e.NextAt, e.DeliveredAt = fromMilli(created), fromMilli(next), fromMilli(delivered)
-	return e, nil
+	return nil
 }

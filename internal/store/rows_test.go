@@ -21,13 +21,13 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 		most int
 		do   func(s *store.Store)
 	}{
-		"paid": {10, func(s *store.Store) {
+		"paid": {12, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			pay(t, s, o, now)
 			deliverOne(t, s, now)
 		}},
-		"closed": {13, func(s *store.Store) {
+		"closed": {15, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			if ok, err := closeOrder(s, o, now); !ok || err != nil {
@@ -41,7 +41,7 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 				t.Fatal(ok, err)
 			}
 		}},
-		"paid and refunded": {21, func(s *store.Store) {
+		"paid and refunded": {25, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			pay(t, s, o, now)
@@ -97,7 +97,7 @@ func TestCountersReadTheNewestOrders(t *testing.T) {
 		}
 		return counters
 	}
-	want := map[string]int64{"orders.paid": 1, "settled.": 1, "refunds.succeeded": 1, "events.pending": 2}
+	want := map[string]int64{"orders.paid": 1, "settled.": 1, "refunds.succeeded": 1, "deliveries.pending": 2}
 	if d := cmp.Diff(want, counted()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

@@ -12,22 +12,18 @@ import (
 
 // Vitals tell whether a shop is well.
 type Vitals struct {
-	Reconciled    time.Time // when the timer last asked WeChat about all it had to; zero before the first time
-	ForSale       bool      // whether there is anything to buy
-	BackEnd       bool      // whether a back end makes orders: there is an API key, or the newest order is not of the shop's page
-	OldestPending time.Time // when the oldest pending event about money was made, zero when none is
-	OldestClosed  time.Time // the same for order.closed
-	Dead          int       // events that were given up, MaxCounted at most
-	Gone          bool      // the receiver wants no events any more: none is sent
-	Foreign       int       // unpaid payments that were made for another merchant, MaxCounted at most
-	OpenV2        int       // unpaid payments of the merchant, and refunds that have not ended, of APIv2, MaxCounted of each at most
-	OpenV3        int       // the same of APIv3
-	Stuck         int       // refunds that WeChat declined for a reason that a retry does not repair, MaxCounted at most
-	Duplicates    int       // payments of orders that others paid, whose money neither went back nor is on its way, MaxCounted at most
-	Abnormal      int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
-	Unbalanced    int       // of the last BillDays bills, those that differ from the books or cannot be had
-	Size          Size      // of the database, as the timer last saw it
-	OpenGuests    int       // orders of guests that wait for a payment
+	Reconciled time.Time // when the timer last asked WeChat about all it had to; zero before the first time
+	ForSale    bool      // whether there is anything to buy
+	BackEnd    bool      // whether a back end makes orders: there is an API key, or the newest order is not of the shop's page
+	Foreign    int       // unpaid payments that were made for another merchant, MaxCounted at most
+	OpenV2     int       // unpaid payments of the merchant, and refunds that have not ended, of APIv2, MaxCounted of each at most
+	OpenV3     int       // the same of APIv3
+	Stuck      int       // refunds that WeChat declined for a reason that a retry does not repair, MaxCounted at most
+	Duplicates int       // payments of orders that others paid, whose money neither went back nor is on its way, MaxCounted at most
+	Abnormal   int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
+	Unbalanced int       // of the last BillDays bills, those that differ from the books or cannot be had
+	Size       Size      // of the database, as the timer last saw it
+	OpenGuests int       // orders of guests that wait for a payment
 }
 
 // MaxCounted is how far the vitals count, so that they read a constant number of rows.
@@ -37,24 +33,17 @@ const MaxCounted = 100
 // MaxCounted rows of each kind at most, whatever is open or pending.
 func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 	var v Vitals
-	var reconciled, oldest, closed int64
-	const pending = `(SELECT MIN(created_at) FROM (SELECT created_at FROM events INDEXED BY events_due
-		WHERE status = 'pending' AND blocked = 0 AND (type = 'order.closed') = `
+	var reconciled int64
 	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM payments INDEXED BY payments_due WHERE due_at IS NOT NULL AND mch_id `
 	open := func(version string) string {
 		return `(SELECT COUNT(*) FROM (SELECT 1 FROM payments INDEXED BY payments_due WHERE due_at IS NOT NULL AND mch_id = ?3 AND api_version = '` + version + `' LIMIT ?1))
 		+ (SELECT COUNT(*) FROM (SELECT api_version FROM refunds INDEXED BY open_refunds WHERE status IN ('created', 'processing', 'abnormal') LIMIT ?1)
 			WHERE api_version = '` + version + `')`
 	}
-	// An operator may have marked a dead event that was never tried.
 	err := s.db.QueryRowContext(ctx, `SELECT
 		COALESCE((SELECT at FROM timers WHERE name = 'reconcile'), 0),
 		EXISTS (SELECT 1 FROM products WHERE for_sale = 1),
 		EXISTS (SELECT 1 FROM keys WHERE revoked_at IS NULL) OR EXISTS (SELECT 1 FROM (SELECT source FROM orders ORDER BY orders.created_at DESC, orders.id DESC LIMIT 1) WHERE source <> 'shop'),
-		COALESCE(`+pending+`0 ORDER BY next_at LIMIT ?1)), 0),
-		COALESCE(`+pending+`1 ORDER BY next_at LIMIT ?1)), 0),
-		(SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE status = 'dead' AND attempts > 0 LIMIT ?1)),
-		`+receiverGone+`,
 		MIN(?1, `+unpaid+`< ?3 LIMIT ?1)) + `+unpaid+`> ?3 LIMIT ?1))),
 		`+open("v2")+`, `+open("v3")+`,
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
@@ -64,11 +53,11 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		(SELECT COUNT(*) FROM (SELECT status FROM bill_checks ORDER BY date DESC LIMIT ?2) WHERE status IN ('differs', 'failed')),
 		COALESCE((SELECT used FROM database_size WHERE one = 1), 0), COALESCE((SELECT capacity FROM database_size WHERE one = 1), 0),
 		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
-		Scan(&reconciled, &v.ForSale, &v.BackEnd, &oldest, &closed, &v.Dead, &v.Gone, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Duplicates, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
+		Scan(&reconciled, &v.ForSale, &v.BackEnd, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Duplicates, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
 	if err != nil {
 		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
 	}
-	v.Reconciled, v.OldestPending, v.OldestClosed = fromMilli(reconciled), fromMilli(oldest), fromMilli(closed)
+	v.Reconciled = fromMilli(reconciled)
 	return v, nil
 }
 

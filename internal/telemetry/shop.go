@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 	"h5pay/internal/store"
 )
 
@@ -29,10 +30,11 @@ const scrapeTime = 5 * time.Second
 
 var (
 	eventsDesc  = shopDesc("events_total", "Events since the start of this process, by type: orders paid and closed, refunds, second payments.", "type")
-	pendingDesc = shopDesc("outbox_pending", "Events that wait for their delivery.")
-	oldestDesc  = shopDesc("outbox_oldest_seconds", "Age of the oldest event that is due, 0 without one, by whether it is about money.", "about")
-	deadDesc    = shopDesc("outbox_dead", "Events that were given up, 100 at most.")
-	goneDesc    = shopDesc("outbox_gone", "1 if the receiver wants no more events.")
+	pendingDesc = shopDesc("outbox_pending", "Deliveries of events that wait.")
+	oldestDesc  = shopDesc("outbox_oldest_seconds", "Age of the oldest delivery that is due, 0 without one, by endpoint and by whether it is about money.", "endpoint", "about")
+	deadDesc    = shopDesc("outbox_dead", "Deliveries that were given up, 100 of each endpoint at most.", "endpoint")
+	goneDesc    = shopDesc("outbox_gone", "1 if the receiver wants no more events.", "endpoint")
+	triesDesc   = shopDesc("outbox_failures", "Deliveries that failed since the last one that was acknowledged.", "endpoint")
 	refundsDesc = shopDesc("refunds_trouble", "Refunds that need an operator, by why, 100 of each at most.", "why")
 	openDesc    = shopDesc("orders_open", "Open payments and refunds that the timer looks after, by version of the API, 200 of each at most.", "api")
 	guestsDesc  = shopDesc("guest_orders_open", "Orders of guests that wait for a payment.")
@@ -62,7 +64,7 @@ func (m *Metrics) Shop(ctx context.Context, st *store.Store, mchID string, log *
 
 // Describe implements prometheus.Collector.
 func (s *shop) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{eventsDesc, pendingDesc, oldestDesc, deadDesc, goneDesc, refundsDesc, openDesc, guestsDesc, billsDesc, usedDesc, roomDesc, timerDesc, readDesc} {
+	for _, d := range []*prometheus.Desc{eventsDesc, pendingDesc, oldestDesc, deadDesc, goneDesc, triesDesc, refundsDesc, openDesc, guestsDesc, billsDesc, usedDesc, roomDesc, timerDesc, readDesc} {
 		descs <- d
 	}
 }
@@ -81,6 +83,10 @@ func (s *shop) Collect(metrics chan<- prometheus.Metric) {
 	if err == nil {
 		b, err = s.store.Backlog(ctx, s.last)
 	}
+	var endpoints []store.EndpointVitals
+	if err == nil {
+		endpoints, err = s.store.EndpointVitals(ctx)
+	}
 	if err != nil {
 		s.log.Error("the metrics of the shop cannot be read", "error", err)
 		gauge(readDesc, 0)
@@ -95,10 +101,16 @@ func (s *shop) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(eventsDesc, prometheus.CounterValue, n, string(kind))
 	}
 	gauge(pendingDesc, float64(b.Pending))
-	gauge(oldestDesc, age(v.OldestPending), "money")
-	gauge(oldestDesc, age(v.OldestClosed), "closed")
-	gauge(deadDesc, float64(v.Dead))
-	gauge(goneDesc, boolean(v.Gone))
+	for _, e := range endpoints {
+		if e.State == order.EndpointDisabled || e.State == order.EndpointUnset {
+			e.OldestPending, e.OldestClosed = time.Time{}, time.Time{}
+		}
+		gauge(oldestDesc, age(e.OldestPending), e.ID, "money")
+		gauge(oldestDesc, age(e.OldestClosed), e.ID, "closed")
+		gauge(deadDesc, float64(e.Dead), e.ID)
+		gauge(goneDesc, boolean(e.State == order.EndpointGone), e.ID)
+		gauge(triesDesc, float64(e.Failures), e.ID)
+	}
 	gauge(refundsDesc, float64(v.Stuck), "stuck")
 	gauge(refundsDesc, float64(v.Abnormal), "abnormal")
 	gauge(refundsDesc, float64(v.Duplicates), "duplicate")

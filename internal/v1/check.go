@@ -70,6 +70,8 @@ func Name(field reflect.StructField) string {
 
 func checkField(field reflect.StructField, v reflect.Value, path string) *Error {
 	switch v.Kind() {
+	case reflect.Pointer: // a field whose zero value is not absent
+		return checkField(field, v.Elem(), path)
 	case reflect.String:
 		return checkText(field.Tag, v, path)
 	case reflect.Int, reflect.Int64:

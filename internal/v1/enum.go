@@ -37,10 +37,15 @@ func (DifferenceKind) Enum() []any {
 	return []any{MissingHere, MissingThere, AmountDiffers, StatusDiffers, NumberDiffers, ListedTwice}
 }
 
+// Enum returns the states of an endpoint.
+func (EndpointState) Enum() []any {
+	return []any{EndpointEnabled, EndpointDisabled, EndpointGone}
+}
+
 // enums are the values of types that are declared elsewhere.
 var enums = map[string][]any{
 	"EventType":   {api.EventOrderPaid, api.EventOrderRefunded, api.EventOrderClosed, api.EventPaymentDuplicate},
-	"EventStatus": {api.EventPending, api.EventDelivered, api.EventDead},
+	"EventStatus": {api.EventPending, api.EventDelivered, api.EventDead, api.EventUntaken},
 	"TradeType":   {api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
 	"RefundStatus": {api.RefundCreated, api.RefundProcessing, api.RefundSucceeded, api.RefundClosed,
 		api.RefundAbnormal, api.RefundFailed},

@@ -20,6 +20,8 @@ const (
 	CodeIdempotency   api.Code = "idempotency_mismatch" // the Idempotency-Key was used with another body
 	CodeReferenceUsed api.Code = "reference_used"       // another order has the reference
 	CodeFull          api.Code = "too_many"             // the shop has as many of these as it may
+	CodeNoEndpoint    api.Code = "no_endpoint"          // no endpoint, or not the named one, may get the event
+	CodeOfSettings    api.Code = "of_settings"          // the endpoint "settings" changes with the settings of the shop
 )
 
 // Status returns the HTTP status of a code.
@@ -27,7 +29,7 @@ func Status(code api.Code) int {
 	switch code {
 	case CodeScopeMissing:
 		return 403
-	case CodeIdempotency, CodeReferenceUsed, CodeFull:
+	case CodeIdempotency, CodeReferenceUsed, CodeFull, CodeNoEndpoint, CodeOfSettings:
 		return 409
 	}
 	return code.Status()

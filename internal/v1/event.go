@@ -6,8 +6,8 @@ import (
 	"h5pay/internal/api"
 )
 
-// Event is a fact about an order, and the state of its delivery to the merchant's back
-// end.
+// Event is a fact about an order, and the state of its delivery to the endpoints of the
+// merchant.
 type Event struct {
 	ID      string        `json:"id"` // the same in every delivery
 	Type    api.EventType `json:"type"`
@@ -20,17 +20,38 @@ type Event struct {
 	AppID string `json:"appid"`
 	MchID string `json:"mch_id"`
 	// Simulated says that a simulator took the place of WeChat: no money was paid.
-	Simulated bool            `json:"simulated,omitempty"`
-	Status    api.EventStatus `json:"status"`
-	Attempts  int             `json:"attempts"`
-	NextAt    int64           `json:"next_at,omitempty"` // Unix ms, of the next attempt
-	// DeliveredAt is when the back end acknowledged the event, Unix ms.
+	Simulated bool `json:"simulated,omitempty"`
+	// Status is "pending" while a delivery is, else "dead" if one is, else "delivered".
+	Status   api.EventStatus `json:"status"`
+	Attempts int             `json:"attempts"`          // of all deliveries
+	NextAt   int64           `json:"next_at,omitempty"` // Unix ms, of the next attempt
+	// DeliveredAt is when the last endpoint acknowledged the event, Unix ms.
 	DeliveredAt int64  `json:"delivered_at,omitempty"`
 	LastError   string `json:"last_error,omitempty"` // of the last attempt that failed
+	// Deliveries are in the answer about one event only, one for each endpoint.
+	Deliveries []Delivery `json:"deliveries,omitempty"`
+}
+
+// Delivery is the state of an event at one endpoint.
+type Delivery struct {
+	EndpointID  string          `json:"endpoint_id"`
+	Status      api.EventStatus `json:"status"`
+	Attempts    int             `json:"attempts"`
+	NextAt      int64           `json:"next_at,omitempty"`      // Unix ms, of the next attempt
+	DeliveredAt int64           `json:"delivered_at,omitempty"` // Unix ms
+	LastStatus  int             `json:"last_status,omitempty"`  // HTTP status of the last response
+	LastError   string          `json:"last_error,omitempty"`   // of the last attempt, if it failed
+}
+
+// ReplayEvent says where an event is delivered once more.
+type ReplayEvent struct {
+	// Endpoint is the ID of an endpoint. All endpoints that take the event when it is absent.
+	Endpoint string `query:"endpoint" minLength:"1" maxLength:"40"`
 }
 
 // EventQuery filters a list of events.
 type EventQuery struct {
+	// Status finds the events that have a delivery with this status.
 	Status api.EventStatus `query:"status"`
 	// Order is "newest" when it is absent. With "oldest" the list goes on with events that
 	// come later: keep Next, and send it again as Cursor.
@@ -64,6 +85,9 @@ type ReplayEvents struct {
 	To int64 `json:"to,omitempty" minimum:"1" maximum:"9007199254740991"`
 	// Status is "dead" or "delivered". Both when it is absent.
 	Status string `json:"status,omitempty" enum:"dead,delivered"`
+	// Endpoint is the ID of an endpoint. All endpoints when it is absent. Without Status an
+	// endpoint also gets the events of its types that it never got.
+	Endpoint string `json:"endpoint,omitempty" minLength:"1" maxLength:"40"`
 	// Cursor is Next of the response before. One call replays 200 events at most.
 	Cursor string `json:"cursor,omitempty" minLength:"1" maxLength:"200"`
 }

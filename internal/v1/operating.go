@@ -16,7 +16,7 @@ type PutSelling struct {
 // Counters count the newest 10,000 orders, their payments, refunds and events, and what
 // the shop rejected and queried. docs/runbook.md explains each.
 type Counters struct {
-	Counters map[string]int64 `json:"counters"` // by name: "settled.notify", "events.dead", ...
+	Counters map[string]int64 `json:"counters"` // by name: "settled.notify", "deliveries.dead", ...
 }
 
 // Checks are those of the health page.

@@ -223,13 +223,13 @@ BEGIN
     replace(notify_url, '/api/notify/pay', '/api/notify/refund'), updated_at, 'created', updated_at
   FROM payments WHERE out_trade_no = NEW.out_trade_no AND duplicate = 1
   ON CONFLICT DO NOTHING;
-  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
+  INSERT INTO events (id, type, order_id, subject, data, created_at)
   SELECT IIF(duplicate = 1, 'evt_duplicate_' || out_trade_no, 'evt_paid_' || orders.id), IIF(duplicate = 1, 'payment.duplicate', 'order.paid'),
     orders.id, IIF(duplicate = 1, out_trade_no, orders.id),
     IIF(duplicate = 1,
       json_object('order', json(order_snapshots.data), 'payment', json(payment_snapshots.data), 'refund', json_object('id', 'DUP' || out_trade_no, 'amount', payments.total)),
       json_object('order', json(order_snapshots.data), 'payment', json(payment_snapshots.data))),
-    orders.updated_at, orders.updated_at
+    orders.updated_at
   FROM payments JOIN orders ON orders.id = payments.order_id
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = out_trade_no
   WHERE out_trade_no = NEW.out_trade_no
@@ -401,51 +401,133 @@ CREATE TABLE events (
   subject      TEXT    NOT NULL, -- the order, the payment or the refund that the event is about
   data         TEXT    NOT NULL, -- JSON; nothing of it changes, but the payer is removed after some time
   created_at   INTEGER NOT NULL,
-  status       TEXT    NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
-  attempts     INTEGER NOT NULL DEFAULT 0, -- all that were ever made; the number of one fences off its successors
-  tries        INTEGER NOT NULL DEFAULT 0, -- those since the event was made, or replayed
-  next_at      INTEGER NOT NULL,           -- of the next try, while pending
-  leased_until INTEGER NOT NULL DEFAULT 0, -- until then one delivery is under way
-  blocked      INTEGER NOT NULL DEFAULT 0, -- 1 while an earlier event of the order is pending; order.paid is never blocked
-  delivered_at INTEGER,
-  last_error   TEXT,
-  UNIQUE (type, subject),
-  CHECK ((status = 'delivered') = (delivered_at IS NOT NULL))
+  UNIQUE (type, subject)
 ) STRICT;
 
 CREATE INDEX events_by_order ON events (order_id);
--- Finds the events that are due: those about money by themselves, and order.closed.
-CREATE INDEX events_due ON events (type = 'order.closed', next_at) WHERE status = 'pending' AND blocked = 0;
-CREATE INDEX pending_events ON events (seq) WHERE status = 'pending';
-CREATE INDEX dead_events ON events (seq) WHERE status = 'dead';
--- These two find the events of a time that are not pending, for ReplayRange in events.go.
-CREATE INDEX delivered_events_by_time ON events (created_at, seq) WHERE status = 'delivered';
-CREATE INDEX dead_events_by_time ON events (created_at, seq) WHERE status = 'dead';
--- An operator may mark events as dead that were never tried; those are no trouble.
-CREATE INDEX failed_events ON events (seq) WHERE status = 'dead' AND attempts > 0;
--- Finds whether the receiver wants no events any more (Miss in event.go).
-CREATE INDEX gone_events ON events (status) WHERE status = 'dead' AND last_error = 'HTTP 410 Gone';
+-- Finds the events of a time, for ReplayRange in deliveries.go.
+CREATE INDEX events_by_time ON events (created_at, seq);
 -- Finds the events whose payer is to be removed.
 CREATE INDEX events_with_payer ON events (created_at) WHERE json_extract(data, '$.payment.payer') IS NOT NULL;
 
--- An event waits until the earlier ones of its order are delivered or dead, but
--- order.paid waits for nothing. The two triggers keep that rule in the column blocked,
--- so that ClaimEvents in events.go reads no event that it cannot take. An order has few
--- events: the rest of a refund each.
-CREATE TRIGGER event_begins AFTER INSERT ON events WHEN NEW.type <> 'order.paid'
+-- Where events are delivered to. The endpoint 'settings' is always here: the settings of
+-- the shop have its URL and its secrets. API calls make the others, MaxEndpoints in
+-- endpoints.go at most.
+CREATE TABLE endpoints (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  url             TEXT    NOT NULL DEFAULT '',
+  description     TEXT    NOT NULL DEFAULT '',
+  types           TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(types)), -- JSON list of the event types that it gets; empty: all
+  secret          TEXT    NOT NULL DEFAULT '', -- sealed (internal/outbox/secret.go)
+  secret_old      TEXT,    -- sealed; the secret before, which signs too until secret_old_until
+  secret_old_until INTEGER,
+  -- enabled; disabled by an operator; gone: the receiver responded 410; unset: the
+  -- endpoint 'settings' of a shop without WEBHOOK_URL that has other endpoints; deleted:
+  -- the timer deletes its deliveries, and then the row.
+  state           TEXT    NOT NULL CHECK (state IN ('enabled', 'disabled', 'gone', 'unset', 'deleted')),
+  created_at      INTEGER NOT NULL,
+  updated_at      INTEGER NOT NULL,
+  attempts        INTEGER NOT NULL DEFAULT 0, -- deliveries that had a result
+  failures        INTEGER NOT NULL DEFAULT 0, -- those that failed since the last one that was acknowledged
+  last_success_at INTEGER,
+  last_failure_at INTEGER,
+  last_error      TEXT,    -- of the last failure
+  made_by         TEXT,    -- the API key that made it, or 'root'
+  idempotency_key TEXT,    -- makes a repeated request the same endpoint
+  fingerprint     TEXT,    -- of the request
+  rotation        TEXT,    -- makes a repeated rotation of the secret the same rotation
+  UNIQUE (made_by, idempotency_key),
+  CHECK ((secret_old IS NULL) = (secret_old_until IS NULL))
+) STRICT;
+
+INSERT INTO endpoints (id, state, created_at, updated_at) VALUES ('settings', 'enabled', 0, 0);
+
+-- The delivery of one event to one endpoint. A trigger makes it in the statement that
+-- makes the event.
+CREATE TABLE deliveries (
+  endpoint_id  TEXT    NOT NULL,
+  event_seq    INTEGER NOT NULL,
+  closed       INTEGER NOT NULL, -- 1 if the event is order.closed, which anybody can make by cancelling orders
+  created_at   INTEGER NOT NULL,
+  status       TEXT    NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
+  attempts     INTEGER NOT NULL DEFAULT 0, -- all that were ever made; the number of one fences off its successors
+  tries        INTEGER NOT NULL DEFAULT 0, -- those since the delivery was made, or replayed
+  tried_at     INTEGER,                    -- when the last try began
+  next_at      INTEGER NOT NULL,           -- of the next try, while pending
+  leased_until INTEGER NOT NULL DEFAULT 0, -- until then one try is under way
+  blocked      INTEGER NOT NULL DEFAULT 0, -- 1 while an earlier event of the order is pending at the endpoint; order.paid is never blocked
+  delivered_at INTEGER,
+  last_status  INTEGER, -- HTTP status of the last response; NULL without one
+  last_error   TEXT,
+  PRIMARY KEY (endpoint_id, event_seq),
+  CHECK ((status = 'delivered') = (delivered_at IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Finds the deliveries that are due: those about money by themselves, and order.closed.
+CREATE INDEX deliveries_due ON deliveries (endpoint_id, closed, next_at) WHERE status = 'pending' AND blocked = 0;
+-- These three find events by the status of their deliveries, for Events in events.go.
+CREATE INDEX pending_deliveries ON deliveries (event_seq) WHERE status = 'pending';
+CREATE INDEX dead_deliveries ON deliveries (event_seq) WHERE status = 'dead';
+-- An operator may mark deliveries as dead that were never tried; those are no trouble.
+CREATE INDEX failed_deliveries ON deliveries (endpoint_id) WHERE status = 'dead' AND attempts > 0;
+
+-- Continues the triggers that make events, for ClaimEvents in deliveries.go: makes the
+-- deliveries of an event. An endpoint that is disabled gets none.
+CREATE TRIGGER event_begins AFTER INSERT ON events
 BEGIN
-  UPDATE events SET blocked = 1
-  WHERE seq = NEW.seq AND EXISTS (SELECT 1 FROM events AS earlier
-    WHERE earlier.order_id = NEW.order_id AND earlier.seq < NEW.seq AND earlier.status = 'pending');
+  INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
+  SELECT id, NEW.seq, NEW.type = 'order.closed', NEW.created_at, NEW.created_at FROM endpoints
+  WHERE state IN ('enabled', 'gone') AND (types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = NEW.type));
 END;
 
--- Continues Deliver, Miss and Replay in events.go.
-CREATE TRIGGER event_goes_on AFTER UPDATE OF status ON events WHEN NEW.status <> OLD.status
+-- An event waits until the earlier ones of its order are delivered or dead at the same
+-- endpoint, but order.paid waits for nothing. The two triggers keep that rule in the
+-- column blocked, so that ClaimEvents in deliveries.go reads no delivery that it cannot
+-- take. An order has few events: the rest of a refund each.
+--
+-- Continues event_begins, and Replay and ReplayRange in deliveries.go.
+CREATE TRIGGER delivery_begins AFTER INSERT ON deliveries
 BEGIN
-  UPDATE events SET blocked = 1 - blocked
-  WHERE order_id = NEW.order_id AND type <> 'order.paid' AND status = 'pending'
-  AND blocked <> EXISTS (SELECT 1 FROM events AS earlier
-    WHERE earlier.order_id = NEW.order_id AND earlier.seq < events.seq AND earlier.status = 'pending');
+  UPDATE deliveries SET blocked = 1 - blocked
+  WHERE endpoint_id = NEW.endpoint_id AND status = 'pending'
+  AND event_seq IN (SELECT other.seq FROM events CROSS JOIN events AS other ON other.order_id = events.order_id
+    WHERE events.seq = NEW.event_seq AND other.type <> 'order.paid')
+  AND blocked <> EXISTS (SELECT 1 FROM events CROSS JOIN events AS earlier ON earlier.order_id = events.order_id AND earlier.seq < deliveries.event_seq
+    CROSS JOIN deliveries AS other ON other.endpoint_id = NEW.endpoint_id AND other.event_seq = earlier.seq AND other.status = 'pending'
+    WHERE events.seq = NEW.event_seq);
+END;
+
+-- Continues Deliver, Miss, Replay and ReplayRange in deliveries.go.
+CREATE TRIGGER delivery_goes_on AFTER UPDATE OF status ON deliveries WHEN NEW.status <> OLD.status
+BEGIN
+  UPDATE deliveries SET blocked = 1 - blocked
+  WHERE endpoint_id = NEW.endpoint_id AND status = 'pending'
+  AND event_seq IN (SELECT other.seq FROM events CROSS JOIN events AS other ON other.order_id = events.order_id
+    WHERE events.seq = NEW.event_seq AND other.type <> 'order.paid')
+  AND blocked <> EXISTS (SELECT 1 FROM events CROSS JOIN events AS earlier ON earlier.order_id = events.order_id AND earlier.seq < deliveries.event_seq
+    CROSS JOIN deliveries AS other ON other.endpoint_id = NEW.endpoint_id AND other.event_seq = earlier.seq AND other.status = 'pending'
+    WHERE events.seq = NEW.event_seq);
+  -- A replay opens an endpoint that was gone.
+  UPDATE endpoints SET state = 'enabled', updated_at = MAX(updated_at, NEW.next_at)
+  WHERE id = NEW.endpoint_id AND state = 'gone' AND NEW.status = 'pending';
+END;
+
+-- Continues Deliver and Miss in deliveries.go: the result of a try.
+CREATE TRIGGER delivery_was_tried AFTER UPDATE OF leased_until ON deliveries WHEN NEW.leased_until = 0 AND OLD.leased_until <> 0
+BEGIN
+  UPDATE endpoints SET attempts = attempts + 1,
+    failures = IIF(NEW.status = 'delivered', 0, failures + 1),
+    last_success_at = IIF(NEW.status = 'delivered', MAX(COALESCE(last_success_at, 0), NEW.delivered_at), last_success_at),
+    last_failure_at = IIF(NEW.status = 'delivered', last_failure_at, MAX(COALESCE(last_failure_at, 0), NEW.tried_at)),
+    last_error = IIF(NEW.status = 'delivered', last_error, NEW.last_error),
+    state = IIF(state = 'enabled' AND NEW.last_error = 'HTTP 410 Gone', 'gone', state)
+  WHERE id = NEW.endpoint_id;
+END;
+
+-- Continues order_is_deleted, and DeleteUnpaid in retention.go.
+CREATE TRIGGER event_is_deleted AFTER DELETE ON events
+BEGIN
+  DELETE FROM deliveries WHERE endpoint_id IN (SELECT id FROM endpoints) AND event_seq = OLD.seq;
 END;
 
 -- Continues ErasePerson in persons.go.
@@ -466,8 +548,8 @@ END;
 -- order of the shop makes no event when nobody was given anything to pay it with.
 CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders WHEN NEW.status = 'closed' AND OLD.status <> 'closed'
 BEGIN
-  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
-  SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at, NEW.updated_at
+  INSERT INTO events (id, type, order_id, subject, data, created_at)
+  SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at
   FROM order_snapshots
   WHERE id = NEW.id AND (NEW.source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
   ON CONFLICT (type, subject) DO NOTHING;
@@ -479,7 +561,7 @@ END;
 CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
 WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
 BEGIN
-  INSERT INTO events (id, type, order_id, subject, data, created_at, next_at)
+  INSERT INTO events (id, type, order_id, subject, data, created_at)
   SELECT 'evt_refunded_' || replace(replace(replace(NEW.id, '|', '~p'), '*', '~s'), '@', '~a'), 'order.refunded', orders.id, NEW.id, json_object(
       'order', json_set(order_snapshots.data, '$.refunded', back, '$.status', CASE WHEN back = total THEN 'refunded'
         WHEN EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND id <> NEW.id
@@ -487,7 +569,7 @@ BEGIN
       'payment', json(payment_snapshots.data),
       'refund', json_object('id', NEW.id, 'refund_id', NEW.refund_id, 'amount', NEW.amount, 'reason', NEW.reason,
         'created_at', NEW.created_at, 'ended_at', NEW.ended_at)),
-    MAX(updated_at, NEW.updated_at), MAX(updated_at, NEW.updated_at)
+    MAX(updated_at, NEW.updated_at)
   FROM orders
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = paid_by
   JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded') ON order_id = orders.id

@@ -9,11 +9,14 @@ import (
 const keepEvents = `
 	CREATE TRIGGER keep_event BEFORE UPDATE ON events
 	WHEN OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.type <> NEW.type OR OLD.order_id <> NEW.order_id
-		OR OLD.subject <> NEW.subject OR OLD.data <> NEW.data AND NEW.data <> json_set(OLD.data, '$.payment.payer', NULL) OR OLD.created_at <> NEW.created_at OR OLD.attempts > NEW.attempts
+		OR OLD.subject <> NEW.subject OR OLD.data <> NEW.data AND NEW.data <> json_set(OLD.data, '$.payment.payer', NULL) OR OLD.created_at <> NEW.created_at
 	BEGIN SELECT RAISE(ABORT, 'what an event says was changed'); END;
 	CREATE TABLE without_payer (event_id TEXT NOT NULL) STRICT;
 	CREATE TRIGGER record_without_payer AFTER UPDATE OF data ON events WHEN OLD.data <> NEW.data
 	BEGIN INSERT INTO without_payer VALUES (NEW.id); END;
+	CREATE TRIGGER keep_delivery BEFORE UPDATE ON deliveries
+	WHEN OLD.endpoint_id <> NEW.endpoint_id OR OLD.event_seq <> NEW.event_seq OR OLD.closed <> NEW.closed OR OLD.created_at <> NEW.created_at OR OLD.attempts > NEW.attempts
+	BEGIN SELECT RAISE(ABORT, 'what a delivery is was changed'); END;
 	CREATE TRIGGER keep_events BEFORE DELETE ON events WHEN EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id)
 	BEGIN SELECT RAISE(ABORT, 'an event of an order was deleted'); END;
 	CREATE TRIGGER keep_paid_orders BEFORE DELETE ON orders WHEN OLD.paid_by IS NOT NULL
@@ -67,13 +70,20 @@ const brokenEvents = `
 	UNION ALL
 	SELECT 'order ' || id, 'its network is kept' FROM orders WHERE network IS NOT NULL AND (guest = 0 OR status <> 'open')
 	UNION ALL
-	SELECT 'event ' || id, IIF(blocked, 'it waits for nothing', 'it does not wait for an earlier one') FROM events
-	WHERE blocked <> (status = 'pending' AND type <> 'order.paid' AND EXISTS (SELECT 1 FROM events AS earlier
-		WHERE earlier.order_id = events.order_id AND earlier.seq < events.seq AND earlier.status = 'pending'))
+	SELECT 'event ' || id || ' at ' || endpoint_id, IIF(blocked, 'it waits for nothing', 'it does not wait for an earlier one') FROM deliveries JOIN events ON seq = event_seq
+	WHERE blocked <> (type <> 'order.paid' AND EXISTS (SELECT 1 FROM events AS earlier JOIN deliveries AS other ON other.event_seq = earlier.seq
+		WHERE earlier.order_id = events.order_id AND earlier.seq < events.seq AND other.endpoint_id = deliveries.endpoint_id AND other.status = 'pending'))
 	AND status = 'pending'
 	UNION ALL
-	SELECT 'event ' || id, 'marked before it was sent: ' || status || ' after ' || attempts || ' attempts' FROM events
-	WHERE tries > attempts OR status = 'delivered' AND attempts = 0`
+	SELECT 'event ' || id || ' at ' || endpoint_id, 'marked before it was sent: ' || status || ' after ' || attempts || ' attempts' FROM deliveries JOIN events ON seq = event_seq
+	WHERE tries > attempts OR status = 'delivered' AND attempts = 0
+	UNION ALL
+	SELECT 'delivery ' || event_seq || ' at ' || endpoint_id, 'its event or its endpoint is missing, or it is not of its type' FROM deliveries
+	WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = event_seq AND closed = (type = 'order.closed')) OR endpoint_id NOT IN (SELECT id FROM endpoints)
+	UNION ALL
+	SELECT 'event ' || events.id, 'endpoint ' || endpoints.id || ' does not get it' FROM events CROSS JOIN endpoints
+	WHERE state IN ('enabled', 'gone') AND events.created_at > endpoints.updated_at AND (types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = events.type))
+	AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)`
 
 // checkEvents fails the test when an invariant of the outbox does not hold.
 func checkEvents(t testing.TB, db *sql.DB) {

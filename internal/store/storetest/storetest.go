@@ -183,7 +183,7 @@ const brokenTimes = `
 	SELECT 'event ' || id, 'created at ' || created_at || ', after one of ' || before
 	FROM (SELECT id, created_at, LAG(created_at) OVER (PARTITION BY order_id ORDER BY seq) AS before FROM events) WHERE created_at < before
 	UNION ALL
-	SELECT 'event ' || id, 'delivered before it was created' FROM events WHERE delivered_at < created_at`
+	SELECT 'event ' || event_seq, 'delivered before it was created' FROM deliveries WHERE delivered_at < created_at`
 
 // report fails the test for each row of a query: a thing, and what is wrong with it.
 func report(t testing.TB, db *sql.DB, query string) {

@@ -1,0 +1,169 @@
+package outbox
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"h5pay/internal/order"
+	"h5pay/webhook"
+	"h5pay/wechat"
+)
+
+// target is an endpoint that is ready for deliveries.
+type target struct {
+	id      string
+	url     string
+	secrets []string // in the form of webhook.ParseSecret
+	doer    wechat.Doer
+}
+
+// target opens the secrets of an endpoint. It reports false if the endpoint has no URL, or
+// if its secret was sealed with a SessionKey that this shop does not have; the log says so.
+// It counts its statements.
+func (s *Sender) target(ctx context.Context, e order.Endpoint, statements *int) (target, bool, error) {
+	if e.ID == order.SettingsEndpoint {
+		w := s.cfg.Webhook
+		if w == nil {
+			return target{}, false, nil // its events wait until there is one
+		}
+		if e.State == order.EndpointUnset {
+			*statements++
+			if _, err := s.cfg.Store.MoveEndpoint(ctx, e.ID, order.EndpointUnset, order.EndpointEnabled, s.now()); err != nil {
+				return target{}, false, err
+			}
+		}
+		t := target{id: e.ID, url: w.URL, doer: w.Doer}
+		for _, secret := range w.Secrets {
+			t.secrets = append(t.secrets, string(secret))
+		}
+		return t, true, nil
+	}
+	opened, err := s.open(e)
+	if err != nil {
+		s.logger(ctx).Error("the secret of an endpoint cannot be opened with SESSION_KEY: change the secret", "endpoint", e.ID)
+		return target{}, false, nil
+	}
+	if opened.former {
+		*statements++
+		if err := s.sealAgain(ctx, e, opened); err != nil {
+			return target{}, false, err
+		}
+	}
+	return target{e.ID, e.URL, opened.texts, s.cfg.EndpointDoer}, true, nil
+}
+
+// opened are the secrets of an endpoint that sign now, the current one first.
+type opened struct {
+	texts  []string
+	former bool // SessionKeyOld has sealed one
+}
+
+// open opens the secrets of an endpoint. The error says nothing of them.
+func (s *Sender) open(e order.Endpoint) (opened, error) {
+	current, former, err := s.box.Open(e.Secret, e.ID)
+	if err != nil {
+		return opened{}, err
+	}
+	o := opened{[]string{string(current)}, former}
+	if e.SecretOld == "" || !s.now().Before(e.OldUntil) {
+		return o, nil
+	}
+	old, former, err := s.box.Open(e.SecretOld, e.ID)
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{append(o.texts, string(old)), o.former || former}, nil
+}
+
+// CanSign reports whether the secrets of an endpoint can be opened.
+func (s *Sender) CanSign(e order.Endpoint) bool {
+	if e.ID == order.SettingsEndpoint {
+		return s.cfg.Webhook != nil
+	}
+	_, err := s.open(e)
+	return err == nil
+}
+
+// sealAgain seals secrets with the current key, so that the former one can be removed.
+func (s *Sender) sealAgain(ctx context.Context, e order.Endpoint, o opened) error {
+	after := e
+	var err error
+	if after.Secret, err = s.box.Seal(s.cfg.Rand, []byte(o.texts[0]), e.ID); err != nil {
+		return err
+	}
+	after.SecretOld = ""
+	if len(o.texts) > 1 {
+		if after.SecretOld, err = s.box.Seal(s.cfg.Rand, []byte(o.texts[1]), e.ID); err != nil {
+			return err
+		}
+	}
+	return s.cfg.Store.SealEndpoint(ctx, e, after)
+}
+
+// URLProblem returns what is wrong with the URL of an endpoint that an API call makes, ""
+// if nothing is. The URL is https and names no private address. Beside a simulator it may
+// also be http on this machine. A name may resolve to a private address all the same:
+// Config.EndpointDoer rejects those where the platform can reach them.
+func (s *Sender) URLProblem(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(text, " \t\r\n") {
+		return "want a URL like https://www.example.com/hook, without a user and a fragment"
+	}
+	local := isLocal(u.Hostname())
+	switch {
+	case local && s.cfg.Simulated && (u.Scheme == "http" || u.Scheme == "https"):
+		return ""
+	case u.Scheme != "https":
+		return "want https"
+	case local || isPrivate(u.Hostname()):
+		return "want a public address"
+	}
+	return ""
+}
+
+// isLocal reports whether a host is this machine by its name.
+func isLocal(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// isPrivate reports whether a host is an address that is not public. A host of digits and
+// dots that is no address is one too: some systems read "127.1" or "2130706433".
+func isPrivate(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return !PublicAddress(addr)
+	}
+	last := host[strings.LastIndex(strings.TrimSuffix(host, "."), ".")+1:]
+	return strings.Trim(last, "0123456789.") == "" || strings.HasPrefix(strings.ToLower(last), "0x") || !strings.Contains(host, ".")
+}
+
+// PublicAddress reports whether an address is one of the public network. Networks that
+// hold an IPv4 address in an IPv6 one are not.
+func PublicAddress(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	if !addr.IsGlobalUnicast() || addr.IsPrivate() || addr.Zone() != "" {
+		return false
+	}
+	b := addr.AsSlice()
+	if addr.Is4() {
+		return !(b[0] == 0 || b[0] >= 240 ||
+			b[0] == 100 && b[1]&0xc0 == 64 || // carriers, and metadata of some clouds
+			b[0] == 192 && b[1] == 0 && b[2] == 0 ||
+			b[0] == 198 && b[1]&0xfe == 18) // benchmarks
+	}
+	return b[0]&0xe0 == 0x20 && !(b[0] == 0x20 && b[1] == 0x02) // 2000::/3, but 6to4
+}
+
+// newSecret returns a random secret of an endpoint, and the same sealed.
+func (s *Sender) newSecret(id string) (secret, sealed string, err error) {
+	secret = webhook.NewSecret()
+	sealed, err = s.box.Seal(s.cfg.Rand, []byte(secret), id)
+	return secret, sealed, err
+}

@@ -1,0 +1,186 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// A delivery is one event at one endpoint. The trigger event_begins makes it with the
+// event, in the same statement.
+
+// pause is SQL for the time from the try that begins until the next, in ms. The pause
+// after the last try counts only if the sender dies in that try. The tenth varies by
+// event and try, not at random: 37 and 101 have no common factor, so that 101 events
+// in a row have 101 pauses.
+func pause() string {
+	var sql strings.Builder
+	sql.WriteString("CASE tries")
+	for i, d := range order.EventSchedule()[1:] {
+		fmt.Fprintf(&sql, " WHEN %d THEN %d", i, d.Milliseconds())
+	}
+	fmt.Fprintf(&sql, " ELSE %d END * (1000 + (event_seq * 37 + tries * 61) %% 101) / 1000", order.EventSchedule()[len(order.EventSchedule())-1].Milliseconds())
+	return sql.String()
+}
+
+// ClaimEvents takes the deliveries of an endpoint that are due, at most limit, the longest
+// due first, and returns their events. Each is the caller's to send until EventLease has
+// passed: of any number of callers one gets it. A caller that dies has made a try like any
+// other. None is due at an endpoint that is not enabled.
+//
+// Events about money come first: anybody can make order.closed, by cancelling orders.
+// A fifth of the limit, but at least one, stays for order.closed. Events that wait for
+// earlier ones of their order are not due; the triggers delivery_begins and
+// delivery_goes_on keep the column blocked.
+func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time, limit int) ([]order.Event, error) {
+	const dueOf = `SELECT event_seq FROM deliveries INDEXED BY deliveries_due
+		WHERE endpoint_id = ?5 AND status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2
+		AND EXISTS (SELECT 1 FROM endpoints WHERE id = ?5 AND state = 'enabled') AND closed = `
+	return readAll(ctx, s, "due events", scanClaim, `
+		UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, tried_at = ?2, leased_until = ?1, next_at = ?2 + `+pause()+`
+		WHERE endpoint_id = ?5 AND event_seq IN (
+			SELECT event_seq FROM (
+				SELECT event_seq, IIF(ROW_NUMBER() OVER () <= ?3 - ?4, 0, 2) AS turn FROM (`+dueOf+`0 ORDER BY next_at LIMIT ?3)
+				UNION ALL
+				SELECT event_seq, IIF(ROW_NUMBER() OVER () <= ?4, 1, 3) FROM (`+dueOf+`1 ORDER BY next_at LIMIT ?3)
+			) ORDER BY turn LIMIT ?3)
+		RETURNING event_seq, endpoint_id, status, attempts, tries, next_at, COALESCE(last_status, 0), COALESCE(last_error, ''),
+			(SELECT json_array(id, type, order_id, created_at, data) FROM events WHERE seq = event_seq),
+			(SELECT `+origin+` FROM events WHERE seq = event_seq)`,
+		now.Add(order.EventLease).UnixMilli(), now.UnixMilli(), limit, max(1, limit/5), endpoint)
+}
+
+// Deliver marks the delivery of a claimed event as acknowledged by its endpoint. It does so
+// for a claim that has run out as well: the event did arrive. next says that the endpoint
+// has later events of the order that are pending: one of them may have become due.
+func (s *Store) Deliver(ctx context.Context, e order.Event, now time.Time) (marked, next bool, err error) {
+	err = s.db.QueryRowContext(ctx, `
+		UPDATE deliveries SET status = 'delivered', delivered_at = MAX((SELECT created_at FROM events WHERE seq = ?2), ?1), leased_until = 0, last_error = NULL, last_status = ?4
+		WHERE event_seq = ?2 AND endpoint_id = ?3 AND status = 'pending'
+		RETURNING EXISTS (SELECT 1 FROM events CROSS JOIN events AS later ON later.order_id = events.order_id AND later.seq > events.seq
+			CROSS JOIN deliveries AS other ON other.endpoint_id = ?3 AND other.event_seq = later.seq AND other.status = 'pending' WHERE events.seq = ?2)`,
+		now.UnixMilli(), e.Seq, e.EndpointID, e.LastStatus).Scan(&next)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, false, nil
+	case err != nil:
+		return false, false, fmt.Errorf("changing event %s: %w", e.ID, err)
+	}
+	return true, next, nil
+}
+
+// Miss marks the delivery of a claimed event as not acknowledged and returns it as it is
+// then. The event is tried again, unless this was the last try or the receiver is gone:
+// then it is dead. Nothing happens, and the result is false, when the claim has run out and
+// the event is somebody else's, or when it was replayed meanwhile. The trigger
+// delivery_was_tried closes an endpoint that is gone.
+func (s *Store) Miss(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
+	e.LastError, e.LastStatus = f.Why, f.Status
+	if f.Gone {
+		e.LastError = "HTTP 410 Gone" // for the trigger delivery_was_tried
+	}
+	if e.LastTry() || f.Gone {
+		e.Status = api.EventDead
+	}
+	if f.NotBefore.After(e.NextAt) {
+		e.NextAt = f.NotBefore
+	}
+	marked, err := s.run(ctx, "changing event "+e.ID, `
+		UPDATE deliveries SET status = ?, leased_until = 0, last_error = ?, last_status = NULLIF(?, 0), next_at = ?
+		WHERE event_seq = ? AND endpoint_id = ? AND status = 'pending' AND attempts = ? AND tries = ?`,
+		string(e.Status), e.LastError, f.Status, e.NextAt.UnixMilli(), e.Seq, e.EndpointID, e.Attempts, e.Tries)
+	return e, marked, err
+}
+
+// again is SQL that makes a delivery due with all its tries before it.
+const again = ` ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET status = 'pending', tries = 0, next_at = excluded.next_at, delivered_at = NULL, last_error = NULL, last_status = NULL`
+
+// open is SQL for endpoints that may get an event once more, and wants for their types.
+const (
+	open  = `state IN ('enabled', 'gone')`
+	wants = `(types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = events.type))`
+)
+
+// Replay makes an event due now, with all its tries before it, whatever became of it
+// before: at one endpoint, or with "" at each that takes its type or had it before. An
+// endpoint that is disabled gets none. The result is false if there is no such event, or
+// no endpoint for it.
+func (s *Store) Replay(ctx context.Context, id, endpoint string, now time.Time) (bool, error) {
+	return s.run(ctx, "replaying event "+id, `
+		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
+		SELECT endpoints.id, seq, type = 'order.closed', ?1, ?1 FROM events CROSS JOIN endpoints
+		WHERE events.id = ?2 AND `+open+` AND (endpoints.id = ?3 OR ?3 = ''
+			AND (`+wants+` OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)))`+again,
+		now.UnixMilli(), id, endpoint)
+}
+
+// ReplayRange chooses deliveries that are not pending, by the time when their events were
+// created.
+type ReplayRange struct {
+	From, To time.Time       // To is not part of it
+	Status   api.EventStatus // of the delivery; "" for all
+	Endpoint string          // "" for all
+	// AfterTime and AfterSeq are those of the last event of the call before.
+	AfterTime time.Time
+	AfterSeq  int64
+	Limit     int // of events
+}
+
+// Place is where an event stands in the order of time.
+type Place struct {
+	At  time.Time
+	Seq int64
+}
+
+// ReplayRange makes events due now like Replay, and returns their places, oldest first.
+// Without a Status an endpoint also gets the events of its types that it did not get before.
+func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]Place, error) {
+	if r.From.After(r.AfterTime) {
+		r.AfterTime, r.AfterSeq = r.From, 0
+	}
+	const chosen = open + ` AND ?7 IN ('', endpoints.id)
+		AND CASE WHEN ?5 <> '' THEN deliveries.status = ?5 WHEN deliveries.status IS NULL THEN ` + wants + ` ELSE deliveries.status <> 'pending' END`
+	places, err := readAll(ctx, s, "replayed events", func(rows *sql.Rows) (p Place, err error) {
+		var at int64
+		err = rows.Scan(&p.Seq, &at)
+		p.At = fromMilli(at)
+		return p, err
+	}, `
+		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
+		SELECT endpoints.id, seq, events.type = 'order.closed', ?1, ?1
+		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND created_at < ?4
+			AND EXISTS (SELECT 1 FROM endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq WHERE `+chosen+`)
+			ORDER BY created_at, seq LIMIT ?6) AS events
+		CROSS JOIN endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq
+		WHERE `+chosen+again+`
+		RETURNING event_seq, (SELECT created_at FROM events WHERE seq = event_seq)`,
+		now.UnixMilli(), r.AfterTime.UnixMilli(), r.AfterSeq, r.To.UnixMilli(), string(r.Status), r.Limit, r.Endpoint)
+	slices.SortFunc(places, func(a, b Place) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq)) })
+	return slices.Compact(places), err
+}
+
+// scanClaim reads a claimed event.
+func scanClaim(rows *sql.Rows) (order.Event, error) {
+	var e order.Event
+	var next int64
+	var event, from string
+	if err := rows.Scan(&e.Seq, &e.EndpointID, &e.Status, &e.Attempts, &e.Tries, &next, &e.LastStatus, &e.LastError, &event, &from); err != nil {
+		return order.Event{}, err
+	}
+	e.NextAt = fromMilli(next)
+	var created float64
+	if err := json.Unmarshal([]byte(event), &[]any{&e.ID, &e.Type, &e.OrderID, &created, &e.Data}); err != nil {
+		return order.Event{}, fmt.Errorf("reading event %d: %w", e.Seq, err)
+	}
+	e.CreatedAt = fromMilli(int64(created))
+	return e, readOrigin(&e, from)
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+)
+
+// MaxEndpoints bounds the endpoints that API calls made. order.SettingsEndpoint is not one.
+const MaxEndpoints = 5
+
+const endpointColumns = `id, url, description, types, secret, COALESCE(secret_old, ''), COALESCE(secret_old_until, 0), state, created_at,
+	attempts, failures, COALESCE(last_success_at, 0), COALESCE(last_failure_at, 0), COALESCE(last_error, ''),
+	COALESCE(made_by, ''), COALESCE(idempotency_key, ''), COALESCE(fingerprint, ''), COALESCE(rotation, '')`
+
+// present is SQL for endpoints that are not deleted.
+const present = `state <> 'deleted'`
+
+// Endpoints returns all endpoints but the deleted ones, order.SettingsEndpoint first, then the
+// oldest first.
+func (s *Store) Endpoints(ctx context.Context) ([]order.Endpoint, error) {
+	return s.endpoints(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE `+present+` ORDER BY created_at, id`)
+}
+
+// Endpoint returns an endpoint that is not deleted.
+func (s *Store) Endpoint(ctx context.Context, id string) (order.Endpoint, error) {
+	return one(s.endpoints(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE id = ? AND `+present, id))
+}
+
+// DueEndpoints returns the endpoints that have something to deliver, and those that are
+// deleted. Their deliveries are claimed by ClaimEvents.
+func (s *Store) DueEndpoints(ctx context.Context, now time.Time) ([]order.Endpoint, error) {
+	const due = `EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_due WHERE endpoint_id = endpoints.id AND status = 'pending' AND blocked = 0
+		AND next_at <= ?1 AND leased_until <= ?1 AND closed = `
+	return s.endpoints(ctx, `SELECT `+endpointColumns+` FROM endpoints
+		WHERE state = 'deleted' OR state = 'unset' OR state = 'enabled' AND (`+due+`0) OR `+due+`1)) ORDER BY created_at, id`, now.UnixMilli())
+}
+
+// InsertEndpoint stores an endpoint. It reports false, and stores nothing, if the same
+// maker made one under the same idempotency key, or if the shop has MaxEndpoints.
+func (s *Store) InsertEndpoint(ctx context.Context, e order.Endpoint) (bool, error) {
+	types, err := json.Marshal(append([]api.EventType{}, e.Types...))
+	if err != nil {
+		return false, err
+	}
+	return s.run(ctx, "storing an endpoint", `
+		INSERT INTO endpoints (id, url, description, types, secret, state, created_at, updated_at, made_by, idempotency_key, fingerprint)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10
+		WHERE (SELECT COUNT(*) FROM endpoints WHERE id <> 'settings' AND `+present+`) < ?11
+		ON CONFLICT DO NOTHING`,
+		e.ID, e.URL, e.Description, string(types), e.Secret, string(e.State), milli(e.CreatedAt), e.MadeBy, e.IdempotencyKey, e.Fingerprint, MaxEndpoints)
+}
+
+// EndpointOfRequest returns the endpoint that a request made.
+func (s *Store) EndpointOfRequest(ctx context.Context, madeBy, idempotencyKey string) (order.Endpoint, error) {
+	return one(s.endpoints(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE made_by = ? AND idempotency_key = ? AND `+present, madeBy, idempotencyKey))
+}
+
+// ChangeEndpoint stores the URL, the description, the types and the state of an endpoint, and
+// returns it.
+func (s *Store) ChangeEndpoint(ctx context.Context, e order.Endpoint, now time.Time) (order.Endpoint, error) {
+	types, err := json.Marshal(append([]api.EventType{}, e.Types...))
+	if err != nil {
+		return e, err
+	}
+	return one(s.endpoints(ctx, `
+		UPDATE endpoints SET url = ?1, description = ?2, types = ?3, state = ?4, updated_at = MAX(updated_at, ?5)
+		WHERE id = ?6 AND `+present+` RETURNING `+endpointColumns,
+		e.URL, e.Description, string(types), string(e.State), now.UnixMilli(), e.ID))
+}
+
+// MoveEndpoint changes the state of an endpoint, if it has one of two.
+func (s *Store) MoveEndpoint(ctx context.Context, id string, from, to order.EndpointState, now time.Time) (bool, error) {
+	return s.run(ctx, "changing endpoint "+id, `UPDATE endpoints SET state = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND state = ?`,
+		string(to), now.UnixMilli(), id, string(from))
+}
+
+// RotateEndpoint stores another secret of an endpoint. The one before signs until a time.
+// It reports false, and changes nothing, if the same rotation was made before, or if the
+// secret is no longer current.
+func (s *Store) RotateEndpoint(ctx context.Context, e order.Endpoint, secret, rotation string, oldUntil, now time.Time) (bool, error) {
+	return s.run(ctx, "changing the secret of endpoint "+e.ID, `
+		UPDATE endpoints SET secret = ?1, rotation = ?2, updated_at = MAX(updated_at, ?4),
+			secret_old = IIF(?3 > ?4, secret, NULL), secret_old_until = IIF(?3 > ?4, ?3, NULL)
+		WHERE id = ?5 AND secret = ?6 AND COALESCE(rotation, '') <> ?2 AND `+present,
+		secret, rotation, oldUntil.UnixMilli(), now.UnixMilli(), e.ID, e.Secret)
+}
+
+// SealEndpoint replaces the sealed secrets of an endpoint by the same secrets, sealed with
+// another key.
+func (s *Store) SealEndpoint(ctx context.Context, before, after order.Endpoint) error {
+	_, err := s.run(ctx, "sealing the secret of endpoint "+before.ID, `
+		UPDATE endpoints SET secret = ?1, secret_old = NULLIF(?2, ''), secret_old_until = IIF(?2 = '', NULL, secret_old_until)
+		WHERE id = ?3 AND secret = ?4 AND COALESCE(secret_old, '') = ?5`, after.Secret, after.SecretOld, before.ID, before.Secret, before.SecretOld)
+	return err
+}
+
+// DeleteEndpoint marks an endpoint as deleted: it gets nothing any more. DeleteDeliveries
+// deletes the rest.
+func (s *Store) DeleteEndpoint(ctx context.Context, id string, now time.Time) (order.Endpoint, error) {
+	return one(s.endpoints(ctx, `
+		UPDATE endpoints SET state = 'deleted', made_by = NULL, secret = '', secret_old = NULL, secret_old_until = NULL, updated_at = MAX(updated_at, ?)
+		WHERE id = ? AND id <> 'settings' AND `+present+` RETURNING `+endpointColumns, now.UnixMilli(), id))
+}
+
+// DeleteDeliveries deletes deliveries of an endpoint that is deleted, at most limit, and
+// the endpoint after the last one.
+func (s *Store) DeleteDeliveries(ctx context.Context, id string, limit int) error {
+	for _, query := range []string{
+		`DELETE FROM deliveries WHERE endpoint_id = ?1 AND event_seq IN (SELECT event_seq FROM deliveries WHERE endpoint_id = ?1 ORDER BY event_seq LIMIT ?2)
+			AND EXISTS (SELECT 1 FROM endpoints WHERE id = ?1 AND state = 'deleted')`,
+		`DELETE FROM endpoints WHERE id = ?1 AND state = 'deleted' AND ?2 > 0 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = ?1)`,
+	} {
+		if _, err := s.db.ExecContext(ctx, query, id, limit); err != nil {
+			return fmt.Errorf("deleting the deliveries of endpoint %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// EndpointVitals tell whether an endpoint gets its events.
+type EndpointVitals struct {
+	order.Endpoint
+	OldestPending time.Time // since when the oldest delivery about money waits, of those that are tried first; zero without one
+	OldestClosed  time.Time // the same for order.closed
+	Dead          int       // deliveries that were given up, MaxCounted at most
+}
+
+// EndpointVitals reads the vitals of all endpoints. It reads about MaxCounted rows of each kind
+// for each endpoint at most.
+func (s *Store) EndpointVitals(ctx context.Context) ([]EndpointVitals, error) {
+	const oldest = `COALESCE((SELECT MIN(created_at) FROM (SELECT created_at FROM deliveries INDEXED BY deliveries_due
+		WHERE endpoint_id = endpoints.id AND status = 'pending' AND blocked = 0 AND closed = `
+	return readAll(ctx, s, "the vitals of endpoints", func(rows *sql.Rows) (v EndpointVitals, err error) {
+		var pending, closed int64
+		v.Endpoint, err = scanEndpoint(rows, &pending, &closed, &v.Dead)
+		v.OldestPending, v.OldestClosed = fromMilli(pending), fromMilli(closed)
+		return v, err
+	}, `SELECT `+endpointColumns+`,
+		`+oldest+`0 ORDER BY next_at LIMIT ?1)), 0),
+		`+oldest+`1 ORDER BY next_at LIMIT ?1)), 0),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY failed_deliveries WHERE endpoint_id = endpoints.id AND status = 'dead' AND attempts > 0 LIMIT ?1))
+		FROM endpoints WHERE `+present+` ORDER BY created_at, id`, MaxCounted)
+}
+
+func (s *Store) endpoints(ctx context.Context, query string, args ...any) ([]order.Endpoint, error) {
+	return readAll(ctx, s, "endpoints", func(rows *sql.Rows) (order.Endpoint, error) { return scanEndpoint(rows) }, query, args...)
+}
+
+// scanEndpoint reads the endpointColumns of a row, and what follows them.
+func scanEndpoint(rows *sql.Rows, more ...any) (e order.Endpoint, err error) {
+	var types string
+	var until, created, success, failure int64
+	err = rows.Scan(append([]any{&e.ID, &e.URL, &e.Description, &types, &e.Secret, &e.SecretOld, &until, &e.State, &created,
+		&e.Attempts, &e.Failures, &success, &failure, &e.LastError, &e.MadeBy, &e.IdempotencyKey, &e.Fingerprint, &e.Rotation}, more...)...)
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal([]byte(types), &e.Types); err != nil {
+		return e, fmt.Errorf("reading the types of endpoint %s: %w", e.ID, err)
+	}
+	e.OldUntil, e.CreatedAt, e.LastSuccessAt, e.LastFailureAt = fromMilli(until), fromMilli(created), fromMilli(success), fromMilli(failure)
+	return e, nil
+}
