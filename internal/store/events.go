@@ -161,7 +161,7 @@ type EventPage struct {
 // Events returns a page of the outbox, and the After or Before of the next, 0 when
 // this is the last.
 func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, next int64, err error) {
-	where, args := []string{`1`}, []any{}
+	where, args := []string{`TRUE`}, []any{}
 	from := `events`
 	switch p.Status {
 	case api.EventPending:

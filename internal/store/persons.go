@@ -60,7 +60,7 @@ func (s *Store) ForgetPayers(ctx context.Context, before time.Time, pending bool
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
 			SELECT seq FROM events INDEXED BY events_with_payer
-			WHERE json_extract(data, '$.payment.payer') IS NOT NULL AND created_at < ? AND (status <> 'pending' OR ?)
+			WHERE json_extract(data, '$.payment.payer') IS NOT NULL AND created_at < ? AND (status <> 'pending' OR ? = 1)
 			ORDER BY created_at LIMIT ?)`, before.UnixMilli(), flag(pending), limit)
 	if err != nil {
 		return fmt.Errorf("forgetting the payers of old events: %w", err)

@@ -266,7 +266,7 @@ BEGIN
   UPDATE guests_open SET n = n + 1;
   INSERT INTO guests_by_hour (hour, network, n)
   SELECT NEW.created_at / 3600000, '', 1 UNION ALL SELECT NEW.created_at / 3600000, NEW.network, 1 WHERE NEW.network IS NOT NULL
-  ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
+  ON CONFLICT (hour, network) DO UPDATE SET n = guests_by_hour.n + 1;
 END;
 
 -- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_is_paid:
@@ -486,7 +486,7 @@ BEGIN
     MAX(updated_at, NEW.updated_at), MAX(updated_at, NEW.updated_at)
   FROM orders
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = paid_by
-  JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded') ON order_id = orders.id
+  JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded' GROUP BY order_id) ON order_id = orders.id
   WHERE orders.id = NEW.order_id AND paid_by = NEW.out_trade_no
   ON CONFLICT (type, subject) DO NOTHING;
 END;
