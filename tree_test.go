@@ -125,7 +125,7 @@ var importRules = []struct {
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
-		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
+		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
 	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{

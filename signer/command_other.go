@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -145,16 +144,16 @@ func migrate(ctx context.Context, c *console, args []string) error {
 	if err != nil {
 		return err
 	}
-	db, file, err := openDatabase(ctx, getenv, sql.Open)
+	db, err := openDatabase(ctx, getenv, plainOpener)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	schema, err := schemaOf(ctx, db)
+	schema, err := db.schema(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s has the schema %s\n", absolute(file), schema)
+	fmt.Fprintf(c.stdout, "%s has the schema %s\n", db.name, schema)
 	return db.Close()
 }
 

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -90,16 +89,16 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 
 // seedDemo adds the demo products to a database without products.
 func seedDemo(ctx context.Context, getenv func(string) string) error {
-	db, _, err := openDatabase(ctx, getenv, sql.Open)
+	db, err := openDatabase(ctx, getenv, plainOpener)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	products, err := store.New(db).Products(ctx)
+	products, err := store.New(db.DB).Products(ctx)
 	if err != nil || len(products) > 0 {
 		return err
 	}
-	return store.Seed(ctx, db)
+	return store.Seed(ctx, db.DB)
 }
 
 func absolute(name string) string {

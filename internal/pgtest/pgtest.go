@@ -35,11 +35,13 @@ type Server struct {
 	alive io.Closer           // that shell's standard input
 }
 
-// script runs the server until standard input ends. Then it ends the server as if it crashed.
+// script runs the server until standard input ends. Then it ends the server as if it crashed. It
+// removes the folder, unless Stop wants the server to run again.
 const script = `"$@" >"$LOG" 2>&1 <&- & pid=$!
 cat >/dev/null
 kill -QUIT $pid 2>/dev/null
-wait $pid`
+wait $pid
+[ -e "$KEEP" ] || rm -rf "$DIR"`
 
 // Start makes an empty server and starts it. settings are those of postgresql.conf, such as
 // "fsync=off". The caller calls Close.
@@ -133,13 +135,16 @@ func (s *Server) giveAway() error {
 	return errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody")
 }
 
+// keepFile is the file that keeps the folder of a server that has stopped.
+func (s *Server) keepFile() string { return filepath.Join(s.dir, "keep") }
+
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // command returns a command of the owner of the data.
 func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "LOG="+filepath.Join(s.dir, "log"))
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "LOG="+filepath.Join(s.dir, "log"), "DIR="+s.dir, "KEEP="+s.keepFile())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.owner}
 	return cmd
 }
@@ -159,6 +164,9 @@ func (s *Server) Run() error {
 		return err
 	}
 	s.keep, s.alive = cmd, alive
+	if err := os.RemoveAll(s.keepFile()); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
@@ -178,6 +186,9 @@ func (s *Server) Run() error {
 func (s *Server) Stop() error {
 	if s.keep == nil {
 		return nil
+	}
+	if err := os.WriteFile(s.keepFile(), nil, 0o644); err != nil {
+		return err
 	}
 	s.alive.Close()
 	s.keep.Wait()

@@ -78,7 +78,7 @@ func makeTemplate(s *pgtest.Server) error {
 		return err
 	}
 	defer db.Close()
-	if err := errors.Join(postgres.Migrate(ctx, db), store.Seed(ctx, db)); err != nil {
+	if err := errors.Join(postgres.Migrate(ctx, postgres.Config{URL: s.URL("template")}), store.Seed(ctx, db)); err != nil {
 		return err
 	}
 	text, err := postgres.TranslateSchema(history + keepPayments + keepRefunds + keepEvents)

@@ -149,9 +149,6 @@ func (c recordingConn) arguments(query string, args []driver.NamedValue) []drive
 	return args
 }
 
-// Unwrap returns the connection, for the migrations of PostgreSQL.
-func (c recordingConn) Unwrap() any { return c.Conn }
-
 func (c recordingConn) ResetSession(ctx context.Context) error {
 	if r, ok := c.Conn.(driver.SessionResetter); ok {
 		return r.ResetSession(ctx)
