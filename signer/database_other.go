@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	_ "modernc.org/sqlite"
@@ -143,4 +144,12 @@ func schemaOf(ctx context.Context, db *sql.DB) (name string, err error) {
 		return "", fmt.Errorf("querying the schema: %w", err)
 	}
 	return name, nil
+}
+
+// absolute returns the whole path of a file, for people.
+func absolute(name string) string {
+	if path, err := filepath.Abs(name); err == nil {
+		return path
+	}
+	return name
 }

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	"h5pay"
@@ -99,11 +98,4 @@ func seedDemo(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	return store.Seed(ctx, db.DB)
-}
-
-func absolute(name string) string {
-	if path, err := filepath.Abs(name); err == nil {
-		return path
-	}
-	return name
 }
