@@ -92,6 +92,8 @@ var importRules = []struct {
 	{pkg: "h5pay/wechat/apiv3", js: true},
 	{pkg: "h5pay/internal/order", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen"}},
 	{pkg: "h5pay/internal/store", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/key", "h5pay/internal/order"}},
+	{pkg: "h5pay/internal/store/postgres", direct: true, foreign: []string{"github.com/jackc/pgx/v5"}}, // native only
+	{pkg: "h5pay/internal/cmd/pgschema", direct: true, project: []string{"h5pay/internal/store/postgres"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
 	{pkg: "h5pay/examples/backend", foreign: []string{"github.com/standard-webhooks/standard-webhooks/libraries"}}, // a merchant's program
@@ -124,7 +126,7 @@ var importRules = []struct {
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
-		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
+		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/telemetry", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
 	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{
@@ -138,12 +140,13 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/cleanup"},
 	{pkg: "h5pay/internal/growthtest"},
 	{pkg: "h5pay/internal/wasmbin"},
+	{pkg: "h5pay/internal/pgtest", direct: true, foreign: []string{"github.com/jackc/pgx/v5"}},
 	{pkg: "h5pay/internal/stack", direct: true, project: []string{"h5pay/internal/cleanup", "h5pay/internal/job", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/paytest", direct: true, project: []string{
 		"h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cleanup", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox",
 		"h5pay/internal/payment", "h5pay/internal/server", "h5pay/internal/stack", "h5pay/internal/store", "h5pay/internal/store/storetest", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"},
 		foreign: []string{"github.com/google/go-cmp"}},
-	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/store"},
+	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/pgtest", "h5pay/internal/store", "h5pay/internal/store/postgres"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
 	{pkg: "h5pay/simulator/simtest", direct: true, project: []string{"h5pay/wechat", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/cmd/dev", direct: true, project: []string{
@@ -442,7 +445,7 @@ func gitFiles(t *testing.T, patterns ...string) []string {
 }
 
 // parallelPackages are those whose tests own their worlds.
-var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/outbox", "internal/payment", "internal/paytest", "internal/server", "internal/store", "internal/store/storetest", "signer", "signer/warm"}
+var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/outbox", "internal/payment", "internal/paytest", "internal/server", "internal/store", "internal/store/postgres", "internal/store/storetest", "signer", "signer/warm"}
 
 var testStart = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\) \{\n((?:.*\n)*?)\}\n`)
 

@@ -74,6 +74,10 @@ type platform struct {
 	d1 bool
 	// catalogueHint tells the operator how to add products.
 	catalogueHint string
+	// database names the database on the health page; "" in the Worker.
+	database string
+	// nodes checks the nodes that share the database; nil if there is one.
+	nodes func(context.Context) api.HealthCheck
 	// announce starts a delivery of events now. Nil leaves deliveries to the timer.
 	announce func()
 	// notified counts WeChat's notifications, see server.Config; may be nil.
@@ -182,6 +186,8 @@ func newApp(p platform) app {
 		KeyLimit:      p.keyLimit,
 		KeyLimitCalls: keyLimitCalls,
 		Checks:        p.checks(set),
+		Database:      p.database,
+		Nodes:         p.nodes,
 		Notified:      p.notified,
 		Log:           log,
 	}

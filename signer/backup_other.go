@@ -30,6 +30,9 @@ func backup(ctx context.Context, c *console, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := wantFile(getenv, "pg_dump"); err != nil {
+		return err
+	}
 	from := databaseFile(getenv)
 	if err := copyDatabase(ctx, from, *to); err != nil {
 		return fmt.Errorf("copying %s to %s: %w", from, *to, err)
@@ -52,6 +55,9 @@ func restore(ctx context.Context, c *console, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := wantFile(getenv, "pg_restore"); err != nil {
+		return err
+	}
 	to := databaseFile(getenv)
 	for _, file := range []string{to + "-wal", to + "-shm"} {
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
@@ -62,6 +68,14 @@ func restore(ctx context.Context, c *console, args []string) error {
 		return fmt.Errorf("copying %s to %s: %w", *from, to, err)
 	}
 	return c.describe(ctx, to)
+}
+
+// wantFile returns an error that names the tool of PostgreSQL if the database is no file.
+func wantFile(getenv func(string) string, tool string) error {
+	if getenv(urlSetting) == "" {
+		return nil
+	}
+	return fmt.Errorf("%s is set, and this command is for files of SQLite: use %s of PostgreSQL, see docs/runbook.md", urlSetting, tool)
 }
 
 // copyDatabase copies a database to a new file, which is complete or not there. It checks the copy.

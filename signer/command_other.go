@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,9 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"h5pay/internal/demo"
@@ -145,40 +141,15 @@ func migrate(ctx context.Context, c *console, args []string) error {
 	if err != nil {
 		return err
 	}
-	db, file, err := openDatabase(ctx, getenv, sql.Open)
+	db, err := openDatabase(ctx, getenv, plainOpener)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	schema, err := schemaOf(ctx, db)
+	schema, err := db.schema(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s has the schema %s\n", absolute(file), schema)
+	fmt.Fprintf(c.stdout, "%s has the schema %s\n", db.name, schema)
 	return db.Close()
-}
-
-// version prints the version of the program, which the Go command reads from git.
-func version(_ context.Context, c *console, args []string) error {
-	flags := newFlags("version", "prints the version.")
-	if err := c.parse(flags, args); err != nil {
-		return err
-	}
-	fmt.Fprintln(c.stdout, "h5pay", buildVersion())
-	return nil
-}
-
-// buildVersion is the version, the commit and the platform of this program.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown)"
-	}
-	parts := []string{info.Main.Version}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			parts = append(parts, s.Value)
-		}
-	}
-	return strings.Join(append(parts, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH), " ")
 }

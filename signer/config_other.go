@@ -21,6 +21,8 @@ import (
 const (
 	addrSetting = "LISTEN"  // host:port, default localhost:8787
 	dbSetting   = "DB_FILE" // the SQLite file, default h5pay.db
+	// The database of PostgreSQL, in place of the file: postgres://user:password@host/name.
+	urlSetting = "DATABASE_URL"
 	// The header in which a proxy sends the client's address, and the number of trusted proxies,
 	// see server.Addresses. Set them only behind such a proxy; otherwise a client can forge its
 	// address.
@@ -41,7 +43,7 @@ const (
 )
 
 // nativeSettings are the settings of the native server only.
-var nativeSettings = []string{addrSetting, dbSetting, filesSetting, proxySetting, proxiesSetting, certSetting, keySetting, logSetting, metricsSetting}
+var nativeSettings = []string{addrSetting, dbSetting, urlSetting, filesSetting, proxySetting, proxiesSetting, certSetting, keySetting, logSetting, metricsSetting}
 
 // fileSuffix makes the name of a setting whose value is in a file: SESSION_KEY_FILE names the file
 // with the value of SESSION_KEY. Secrets of systemd and of containers are such files.

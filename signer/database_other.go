@@ -6,31 +6,97 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"time"
 
 	_ "modernc.org/sqlite"
 
 	"h5pay/internal/store"
+	"h5pay/internal/store/postgres"
 )
 
 // defaultDatabase is the database of a shop without DB_FILE.
 const defaultDatabase = "h5pay.db"
 
-// openDatabase opens the file in DB_FILE, creates its tables, and returns its name too.
-func openDatabase(ctx context.Context, getenv func(string) string, open openFunc) (db *sql.DB, file string, err error) {
-	file = databaseFile(getenv)
-	if db, err = openSQLiteWith(open, file); err == nil {
+// database is the database of a shop.
+type database struct {
+	*sql.DB
+	name string         // for people
+	file string         // of SQLite; "" for PostgreSQL
+	node *postgres.Node // of PostgreSQL, after join; nil for SQLite
+}
+
+// opener opens databases, with measurements or without.
+type opener struct {
+	open      func(driver, source string) (*sql.DB, error)
+	connector func(driver.Connector) *sql.DB
+	retried   func(code string) // see postgres.Config
+}
+
+// plainOpener opens databases without measurements.
+var plainOpener = opener{open: sql.Open, connector: sql.OpenDB}
+
+// openDatabase opens the database of DATABASE_URL, or the file in DB_FILE, and creates its tables.
+func openDatabase(ctx context.Context, getenv func(string) string, o opener) (*database, error) {
+	if url := getenv(urlSetting); url != "" {
+		if getenv(dbSetting) != "" {
+			return nil, fmt.Errorf("settings %s and %s: want one of them", urlSetting, dbSetting)
+		}
+		return openPostgres(ctx, url, o)
+	}
+	file := databaseFile(getenv)
+	db, err := openSQLiteWith(o.open, file)
+	if err == nil {
 		if err = store.Migrate(ctx, db); err != nil {
 			db.Close()
 		}
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("setting %s: want a SQLite file that this user can write: %w", dbSetting, err)
+		return nil, fmt.Errorf("setting %s: want a SQLite file that this user can write: %w", dbSetting, err)
 	}
-	return db, file, nil
+	return &database{DB: db, name: absolute(file), file: file}, nil
+}
+
+// openPostgres opens a database of PostgreSQL.
+func openPostgres(ctx context.Context, url string, o opener) (*database, error) {
+	cfg := postgres.Config{URL: url, Retried: o.retried}
+	c, most, err := postgres.Connector(cfg)
+	if err == nil {
+		err = postgres.Migrate(ctx, cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: %w", urlSetting, err)
+	}
+	db := o.connector(c)
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	db.SetConnMaxLifetime(time.Hour)
+	return &database{DB: db, name: postgres.Describe(url)}, nil
+}
+
+// schema returns the name of the last migration of the database.
+func (d *database) schema(ctx context.Context) (string, error) {
+	if d.file == "" {
+		return postgres.Schema(ctx, d.DB)
+	}
+	return schemaOf(ctx, d.DB)
+}
+
+// size returns the function of the size of the database. PostgreSQL has no limit of its own.
+func (d *database) size() func(context.Context) (store.Size, error) {
+	if d.file != "" {
+		return fileSize(d.DB, d.file)
+	}
+	return func(ctx context.Context) (store.Size, error) {
+		used, err := postgres.Size(ctx, d.DB)
+		return store.Size{Used: used}, err
+	}
 }
 
 // databaseFile returns the file of the database.
@@ -78,4 +144,12 @@ func schemaOf(ctx context.Context, db *sql.DB) (name string, err error) {
 		return "", fmt.Errorf("querying the schema: %w", err)
 	}
 	return name, nil
+}
+
+// absolute returns the whole path of a file, for people.
+func absolute(name string) string {
+	if path, err := filepath.Abs(name); err == nil {
+		return path
+	}
+	return name
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	"h5pay"
@@ -90,21 +88,14 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 
 // seedDemo adds the demo products to a database without products.
 func seedDemo(ctx context.Context, getenv func(string) string) error {
-	db, _, err := openDatabase(ctx, getenv, sql.Open)
+	db, err := openDatabase(ctx, getenv, plainOpener)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	products, err := store.New(db).Products(ctx)
+	products, err := store.New(db.DB).Products(ctx)
 	if err != nil || len(products) > 0 {
 		return err
 	}
-	return store.Seed(ctx, db)
-}
-
-func absolute(name string) string {
-	if path, err := filepath.Abs(name); err == nil {
-		return path
-	}
-	return name
+	return store.Seed(ctx, db.DB)
 }

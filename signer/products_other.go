@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -42,13 +41,13 @@ func loadProducts(ctx context.Context, getenv func(string) string, demo bool, fi
 	if demo && strings.HasPrefix(getenv("SHOP_URL"), "https:") {
 		return errors.New("flag -demo: want a local shop, but SHOP_URL is https; use -sql instead")
 	}
-	db, _, err := openDatabase(ctx, getenv, sql.Open)
+	db, err := openDatabase(ctx, getenv, plainOpener)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	if demo {
-		if err := store.Seed(ctx, db); err != nil {
+		if err := store.Seed(ctx, db.DB); err != nil {
 			return err
 		}
 	}
@@ -69,7 +68,7 @@ func loadProducts(ctx context.Context, getenv func(string) string, demo bool, fi
 			return err
 		}
 	}
-	products, err := store.New(db).Products(ctx)
+	products, err := store.New(db.DB).Products(ctx)
 	if err != nil {
 		return err
 	}

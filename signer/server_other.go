@@ -42,22 +42,35 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	}
 	defer closeTelemetry(t, log)
 	log = slog.New(t.Metrics().Log(log.Handler()))
-	db, file, err := openDatabase(ctx, getenv, t.OpenDB)
+	db, err := openDatabase(ctx, getenv, opener{open: t.OpenDB, connector: t.OpenConnector})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if products, err := store.New(db).Products(ctx); err != nil {
+	set, err := loadSettings(getenv)
+	if err != nil {
+		log.Error("the shop is misconfigured: every call gets status 503", "error", err)
+	}
+	leave, err := db.join(ctx, set, log)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	log.Info("the database is open", "database", db.name)
+	if products, err := store.New(db.DB).Products(ctx); err != nil {
 		return err
 	} else if len(products) == 0 {
 		log.Warn("the catalogue is empty", "hint", catalogueHint)
 	}
 	events := newDeliverySignal()
 	p := platform{
-		getenv: getenv, db: db, doer: measured(newClient(nil), t.WeChat), webhookDoer: measured(newClient(nil), t.Webhook),
+		getenv: getenv, db: db.DB, doer: measured(newClient(nil), t.WeChat), webhookDoer: measured(newClient(nil), t.Webhook),
 		endpointDoer: measured(newPublicClient(getenv("WECHAT_BASE_URL") != ""), t.Webhook),
 		announce:     events.notify, notified: t.Metrics().Notified, log: log, catalogueHint: catalogueHint,
-		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), keyLimit: newLimiter(keyLimitCalls), size: fileSize(db, file),
+		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), keyLimit: newLimiter(keyLimitCalls), size: db.size(), database: db.name,
+	}
+	if db.node != nil {
+		p.nodes = db.check
 	}
 	p.addresses, p.problem = proxyAddresses(getenv)
 	if cert, err := certClient(getenv); err != nil {
@@ -65,15 +78,11 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	} else if cert != nil {
 		p.certDoer = measured(cert, t.WeChat)
 	}
-	set, err := loadSettings(getenv)
-	if err != nil {
-		log.Error("the shop is misconfigured: every call gets status 503", "error", err)
-	}
 	files, err := siteFiles(getenv, log)
 	if err != nil {
 		return err
 	}
-	if err := t.Metrics().Shop(ctx, store.New(db), set.MchID, log); err != nil {
+	if err := t.Metrics().Shop(ctx, store.New(db.DB), set.MchID, log); err != nil {
 		return err
 	}
 	metrics, err := listenMetrics(getenv, t, log)
@@ -85,7 +94,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	a.Handler = t.Handler(a.Handler, a.patterns)
 	g := newLoadLimiter(defaultCapacity, a, static.New(files), t.Metrics().Overloaded, log)
 	srv := g.server()
-	w := startJobs(ctx, a, events, t, log)
+	w := startJobs(ctx, a, events, db, t, log)
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -159,18 +168,20 @@ type jobs struct {
 	cancel  context.CancelFunc // of what is under way
 }
 
-// startJobs runs the timers until stop ends. A run that is under way then is not cancelled.
-func startJobs(stop context.Context, a app, events deliverySignal, t *telemetry.Telemetry, log *slog.Logger) *jobs {
+// startJobs runs the timers until stop ends. A run that is under way then is not cancelled. Of the
+// nodes of a shop one runs each job, but deliveries: a node delivers what it made at once, and each
+// event has a claim.
+func startJobs(stop context.Context, a app, events deliverySignal, db *database, t *telemetry.Telemetry, log *slog.Logger) *jobs {
 	ctx, cancel := context.WithCancel(job.WithStop(context.WithoutCancel(stop), stop.Done()))
 	w := &jobs{cancel: cancel}
-	reconcile := t.Job("reconcile", a.reconcile)
-	checkBills := t.Job("check-bills", a.checkBills)
+	reconcile := db.once("reconcile", time.Minute, t.Job("reconcile", a.reconcile))
+	checkBills := db.once("check-bills", 10*time.Minute, t.Job("check-bills", a.checkBills))
 	deliver := t.Job("deliver", a.deliver)
 	w.running.Go(func() {
-		runEvery(stop, time.Minute, func() { runSafely(ctx, log, "reconciling", reconcile) })
+		runEvery(stop, db.every(time.Minute), func() { runSafely(ctx, log, "reconciling", reconcile) })
 	})
 	w.running.Go(func() {
-		runEvery(stop, 10*time.Minute, func() { runSafely(ctx, log, "checking bills", checkBills) })
+		runEvery(stop, db.every(10*time.Minute), func() { runSafely(ctx, log, "checking bills", checkBills) })
 	})
 	w.running.Go(func() {
 		events.run(stop, retryEvery, func() { runSafely(ctx, log, "delivering events", deliver) })

@@ -37,9 +37,12 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	v, err := s.cfg.Store.Vitals(ctx, s.shop.MchID)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
-		return append(checks, failed("database", "the database cannot be read, or lacks a migration"))
+		return append(checks, failed("database", strings.Join(strings.Fields("the database "+s.cfg.Database+" cannot be read, or lacks a migration"), " ")))
 	}
 	checks = append(checks, api.HealthCheck{Name: "database", OK: true})
+	if s.cfg.Nodes != nil {
+		checks = append(checks, s.cfg.Nodes(ctx))
+	}
 	now := s.now()
 
 	cron := api.HealthCheck{Name: "cron", OK: true}

@@ -54,6 +54,10 @@ type Config struct {
 	CatalogueHint string
 	// Checks are checks of the wiring for the health page, of bindings for example.
 	Checks []api.HealthCheck
+	// Database, optional, names the database for the health page, without a password.
+	Database string
+	// Nodes, optional, checks the nodes that share the database.
+	Nodes func(ctx context.Context) api.HealthCheck
 	// Certificates, optional, returns what is wrong with WeChat's platform certificates,
 	// "" if nothing is.
 	Certificates func(ctx context.Context) string

@@ -17,10 +17,10 @@ const chunk = 500
 // holds the lease. A run of the timer also waits for the time of the next try, and does
 // not repeat a comparison that has a result.
 func (s *Store) ClaimBill(ctx context.Context, run order.BillRun, lease time.Duration, now time.Time, timer bool) (bool, error) {
-	where := `leased_until <= ?`
+	where := `bill_checks.leased_until <= ?`
 	args := []any{run.Date, run.ID, now.Add(lease).UnixMilli(), now.UnixMilli()}
 	if timer {
-		where += ` AND result IS NULL AND next_at <= ?`
+		where += ` AND bill_checks.result IS NULL AND bill_checks.next_at <= ?`
 		args = append(args, now.UnixMilli())
 	}
 	return s.run(ctx, "claiming the bill of "+run.Date, `
@@ -46,7 +46,7 @@ func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck,
 		}
 		if _, err := s.run(ctx, "storing the differences of "+run.Date, `
 			INSERT INTO bill_differences (date, run, n, kind, out_trade_no, out_refund_no, ours, theirs)
-			SELECT ?, ?, ? + key, value ->> 'kind', value ->> 'out_trade_no', COALESCE(value ->> 'out_refund_no', ''),
+			SELECT ?, ?, ? + CAST(key AS INTEGER), value ->> 'kind', value ->> 'out_trade_no', COALESCE(value ->> 'out_refund_no', ''),
 				COALESCE(value ->> 'ours', ''), COALESCE(value ->> 'theirs', '')
 			FROM json_each(?) WHERE EXISTS (SELECT 1 FROM bill_checks WHERE date = ? AND run = ?)`,
 			run.Date, run.ID, n, string(part), run.Date, run.ID); err != nil {

@@ -106,7 +106,7 @@ func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPaym
 	}
 	_, err = s.run(ctx, "completing payments", `
 		UPDATE payments SET paid_at = COALESCE(payments.paid_at, NULLIF(known.paid_at, 0)), payer = COALESCE(payments.payer, IIF(`+erased+`, '', NULLIF(known.payer, '')))
-		FROM (SELECT value ->> 'out_trade_no' AS number, value ->> 'transaction_id' AS transaction_id, value ->> 'paid_at' AS paid_at,
+		FROM (SELECT value ->> 'out_trade_no' AS number, value ->> 'transaction_id' AS transaction_id, CAST(value ->> 'paid_at' AS INTEGER) AS paid_at,
 			value ->> 'payer' AS payer FROM json_each(?)) AS known
 		WHERE out_trade_no = known.number AND payments.transaction_id = known.transaction_id AND (payments.paid_at IS NULL OR payments.payer IS NULL)`,
 		string(list))

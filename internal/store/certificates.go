@@ -61,7 +61,7 @@ func (s *Store) SaveCertificates(ctx context.Context, certificates []Certificate
 		return fmt.Errorf("encoding the platform certificates: %w", err)
 	}
 	if _, err := s.db.ExecContext(ctx, `INSERT INTO wechat_certificates (serial, pem, not_before, not_after, fetched_at)
-		SELECT value ->> 'serial', value ->> 'pem', value ->> 'not_before', value ->> 'not_after', ?2 FROM json_each(?1) WHERE true
+		SELECT value ->> 'serial', value ->> 'pem', CAST(value ->> 'not_before' AS INTEGER), CAST(value ->> 'not_after' AS INTEGER), ?2 FROM json_each(?1) WHERE true
 		ON CONFLICT (serial) DO UPDATE SET fetched_at = excluded.fetched_at`, string(list), now.UnixMilli()); err != nil {
 		return fmt.Errorf("storing the platform certificates: %w", err)
 	}
@@ -75,5 +75,5 @@ func (s *Store) SaveCertificates(ctx context.Context, certificates []Certificate
 // true, and none until window has passed.
 func (s *Store) ClaimCertificates(ctx context.Context, window time.Duration, now time.Time) (bool, error) {
 	return s.run(ctx, "claiming the platform certificates", `INSERT INTO timers (name, at) VALUES ('certificates', ?1)
-		ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE at <= ?2`, now.UnixMilli(), now.Add(-window).UnixMilli())
+		ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE timers.at <= ?2`, now.UnixMilli(), now.Add(-window).UnixMilli())
 }

@@ -19,7 +19,7 @@ func (s *Store) Count(ctx context.Context, counts map[string]int) error {
 		return nil
 	}
 	_, err := s.db.ExecContext(ctx, `INSERT INTO counters (name, n) VALUES `+strings.Join(values, ", ")+`
-		ON CONFLICT (name) DO UPDATE SET n = n + excluded.n`, args...)
+		ON CONFLICT (name) DO UPDATE SET n = counters.n + excluded.n`, args...)
 	if err != nil {
 		return fmt.Errorf("counting: %w", err)
 	}

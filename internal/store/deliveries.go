@@ -117,7 +117,7 @@ const (
 func (s *Store) Replay(ctx context.Context, id, endpoint string, now time.Time) (bool, error) {
 	return s.run(ctx, "replaying event "+id, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
-		SELECT endpoints.id, seq, type = 'order.closed', ?1, ?1 FROM events CROSS JOIN endpoints
+		SELECT endpoints.id, seq, IIF(type = 'order.closed', 1, 0), ?1, ?1 FROM events CROSS JOIN endpoints
 		WHERE events.id = ?2 AND `+open+` AND (endpoints.id = ?3 OR ?3 = ''
 			AND (`+wants+` OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)))`+again,
 		now.UnixMilli(), id, endpoint)
@@ -156,7 +156,7 @@ func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) (
 		return p, err
 	}, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
-		SELECT endpoints.id, seq, events.type = 'order.closed', ?1, ?1
+		SELECT endpoints.id, seq, IIF(events.type = 'order.closed', 1, 0), ?1, ?1
 		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND created_at < ?4
 			AND EXISTS (SELECT 1 FROM endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq WHERE `+chosen+`)
 			ORDER BY created_at, seq LIMIT ?6) AS events

@@ -146,7 +146,7 @@ func TestWorkDoesNotGrowWithOrders(t *testing.T) {
 // product.
 func work(t *testing.T, orders int) map[string]int {
 	t.Helper()
-	db := storetest.Open(t)
+	db := storetest.OpenSQLite(t)
 	s := store.New(db)
 	s.Bounds = store.Bounds{Buyer: 100, Guest: 50, NetworkGuests: 200, Guests: 1_000_000}
 	fill(t, db, orders)

@@ -38,7 +38,7 @@ type EventPage struct {
 // Events returns a page of the outbox, and the After or Before of the next, 0 when
 // this is the last.
 func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, next int64, err error) {
-	column, where, args, direction := `seq`, `1`, []any{}, `DESC`
+	column, where, args, direction := `seq`, `TRUE`, []any{}, `DESC`
 	if p.Status == api.EventPending || p.Status == api.EventDead {
 		column, where = `event_seq`, `status = '`+string(p.Status)+`'` // a parameter cannot choose a partial index
 	}

@@ -243,7 +243,7 @@ func TestNoPaymentWithoutItsEvent(t *testing.T) {
 	db := storetest.Open(t)
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
-	storetest.Exec(t, db, `CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	storetest.Exec(t, db, `CREATE TRIGGER disk_full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
 	before := storetest.Dump(t, db)
 	if ok, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now); ok || err == nil {
 		t.Errorf("paid: %t, %v", ok, err)
@@ -251,7 +251,7 @@ func TestNoPaymentWithoutItsEvent(t *testing.T) {
 	if d := cmp.Diff(before, storetest.Dump(t, db)); d != "" {
 		t.Error(d)
 	}
-	storetest.Exec(t, db, `DROP TRIGGER full`)
+	storetest.Exec(t, db, `DROP TRIGGER disk_full`)
 	pay(t, s, o, now)
 	storetest.Check(t, db)
 }

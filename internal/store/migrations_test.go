@@ -12,7 +12,7 @@ import (
 
 func TestMigrateAndSeedAgainChangeNothing(t *testing.T) {
 	t.Parallel()
-	db := storetest.Open(t)
+	db := storetest.OpenSQLite(t)
 	insert(t, store.New(db), "alice", "key-1")
 	before := storetest.Dump(t, db)
 	if err := store.Migrate(ctx, db); err != nil {
@@ -64,7 +64,7 @@ func TestSchemaRejectsNonsense(t *testing.T) {
 // Migrate records migrations in the form that wrangler reads.
 func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
 	t.Parallel()
-	db := storetest.Open(t)
+	db := storetest.OpenSQLite(t)
 	var name sql.NullString
 	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_schema.sql" {
 		t.Errorf("%v, %v", name, err)

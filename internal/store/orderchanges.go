@@ -56,7 +56,7 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 // Expire is BeginClose for the orders whose time is over, the longest over first, at most
 // limit.
 func (s *Store) Expire(ctx context.Context, now time.Time, limit int) (map[string]api.OrderStatus, error) {
-	return s.ended(ctx, `WHERE rowid IN (SELECT rowid FROM orders INDEXED BY orders_due WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2) AND +status = 'open'`,
+	return s.ended(ctx, `WHERE id IN (SELECT id FROM orders INDEXED BY orders_due WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2) AND +status = 'open'`,
 		now.UnixMilli(), limit)
 }
 

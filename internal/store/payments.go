@@ -135,14 +135,14 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 		var kinds []string
 		for _, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
 			`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
-			kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT rowid AS row, due_at AS at, %d AS kind FROM payments INDEXED BY payments_due
+			kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT out_trade_no AS number, due_at AS at, %d AS kind FROM payments INDEXED BY payments_due
 			WHERE mch_id = ?1 AND api_version = '%s' AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, 4*n+len(kinds), version, where))
 		}
 		versions = append(versions, `SELECT * FROM (`+strings.Join(kinds, ` UNION ALL `)+`)`)
 	}
 	return s.payments(ctx, `JOIN (
-			SELECT row, kind, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at) AS turn
+			SELECT number, kind, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at) AS turn
 			FROM (`+strings.Join(versions, ` UNION ALL `)+`) ORDER BY turn, kind LIMIT ?3
-		) ON payments.rowid = row ORDER BY turn, kind`,
+		) ON payments.out_trade_no = number ORDER BY turn, kind`,
 		mchID, now.UnixMilli(), limit)
 }

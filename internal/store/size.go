@@ -18,7 +18,8 @@ func (s *Store) NoteSize(ctx context.Context, size Size) error {
 	_, err := s.run(ctx, "noting the size of the database", `
 		INSERT INTO database_size (one, used, capacity) VALUES (1, ?, ?)
 		ON CONFLICT (one) DO UPDATE SET used = excluded.used, capacity = excluded.capacity
-		WHERE ABS(excluded.capacity - capacity) >= capacity / 1000 OR ABS(excluded.used - used) >= capacity / 1000`, size.Used, size.Capacity)
+		WHERE ABS(excluded.capacity - database_size.capacity) >= database_size.capacity / 1000
+			OR ABS(excluded.used - database_size.used) >= database_size.capacity / 1000`, size.Used, size.Capacity)
 	return err
 }
 

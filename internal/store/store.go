@@ -1,9 +1,9 @@
 // Package store keeps the shop's orders, payments, refunds and events over database/sql, each
 // table in a file of its own.
 //
-// The same SQL runs on D1 and on SQLite. Every change is one conditional statement,
-// because D1 offers no transactions through database/sql. The triggers of migrations/
-// continue some of them inside the statement.
+// The same SQL runs on D1, on SQLite and, translated by package postgres, on PostgreSQL. Every
+// change is one conditional statement, because D1 offers no transactions through
+// database/sql. The triggers of migrations/ continue some of them inside the statement.
 package store
 
 import (
@@ -22,7 +22,7 @@ type Store struct {
 	db counted
 }
 
-// New returns a store over db: D1 in the Worker, SQLite elsewhere.
+// New returns a store over db: D1 in the Worker, SQLite or PostgreSQL elsewhere.
 func New(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: counted{db}} }
 
 // ErrNotFound is returned for an order, a payment, a refund or an event that does not exist, and

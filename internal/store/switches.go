@@ -25,7 +25,7 @@ func (s *Store) Selling(ctx context.Context) (selling bool, since time.Time, err
 func (s *Store) SetSelling(ctx context.Context, selling bool, now time.Time) error {
 	_, err := s.db.ExecContext(ctx, `
 		INSERT INTO switches (name, value, at) VALUES ('selling', ?, ?)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at WHERE value <> excluded.value`, flag(selling), now.UnixMilli())
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at WHERE switches.value <> excluded.value`, flag(selling), now.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("storing whether the shop sells: %w", err)
 	}

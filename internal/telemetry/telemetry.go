@@ -94,14 +94,23 @@ var propagator = propagation.TraceContext{}
 // OpenDB opens a database whose statements are measured. Spans have the text of a statement, and no
 // value.
 func (t *Telemetry) OpenDB(name, source string) (*sql.DB, error) {
-	return otelsql.Open(name, source, otelsql.WithTracerProvider(t.traces), otelsql.WithMeterProvider(t.meters),
+	return otelsql.Open(name, source, t.options()...)
+}
+
+// OpenConnector is OpenDB for a database without a driver's name.
+func (t *Telemetry) OpenConnector(c driver.Connector) *sql.DB {
+	return otelsql.OpenDB(c, t.options()...)
+}
+
+func (t *Telemetry) options() []otelsql.Option {
+	return []otelsql.Option{otelsql.WithTracerProvider(t.traces), otelsql.WithMeterProvider(t.meters),
 		otelsql.WithSpanOptions(otelsql.SpanOptions{
 			DisableErrSkip: true, OmitConnResetSession: true, OmitConnPrepare: true, OmitRows: true, OmitConnectorConnect: true,
 			RecordError: func(error) bool { return false }, // an error may hold a value
 			SpanFilter: func(ctx context.Context, _ otelsql.Method, _ string, _ []driver.NamedValue) bool {
 				return trace.SpanContextFromContext(ctx).IsValid()
 			},
-		}))
+		})}
 }
 
 // Job returns a job that is measured under its name.

@@ -266,7 +266,7 @@ BEGIN
   UPDATE guests_open SET n = n + 1;
   INSERT INTO guests_by_hour (hour, network, n)
   SELECT NEW.created_at / 3600000, '', 1 UNION ALL SELECT NEW.created_at / 3600000, NEW.network, 1 WHERE NEW.network IS NOT NULL
-  ON CONFLICT (hour, network) DO UPDATE SET n = n + 1;
+  ON CONFLICT (hour, network) DO UPDATE SET n = guests_by_hour.n + 1;
 END;
 
 -- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_is_paid:
@@ -476,7 +476,7 @@ CREATE INDEX failed_deliveries ON deliveries (endpoint_id) WHERE status = 'dead'
 CREATE TRIGGER event_begins AFTER INSERT ON events
 BEGIN
   INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
-  SELECT id, NEW.seq, NEW.type = 'order.closed', NEW.created_at, NEW.created_at FROM endpoints
+  SELECT id, NEW.seq, IIF(NEW.type = 'order.closed', 1, 0), NEW.created_at, NEW.created_at FROM endpoints
   WHERE state IN ('enabled', 'gone') AND (types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = NEW.type));
 END;
 
@@ -492,9 +492,9 @@ BEGIN
   WHERE endpoint_id = NEW.endpoint_id AND status = 'pending'
   AND event_seq IN (SELECT other.seq FROM events CROSS JOIN events AS other ON other.order_id = events.order_id
     WHERE events.seq = NEW.event_seq AND other.type <> 'order.paid')
-  AND blocked <> EXISTS (SELECT 1 FROM events CROSS JOIN events AS earlier ON earlier.order_id = events.order_id AND earlier.seq < deliveries.event_seq
+  AND blocked <> IIF(EXISTS (SELECT 1 FROM events CROSS JOIN events AS earlier ON earlier.order_id = events.order_id AND earlier.seq < deliveries.event_seq
     CROSS JOIN deliveries AS other ON other.endpoint_id = NEW.endpoint_id AND other.event_seq = earlier.seq AND other.status = 'pending'
-    WHERE events.seq = NEW.event_seq);
+    WHERE events.seq = NEW.event_seq), 1, 0);
 END;
 
 -- Continues Deliver, Miss, Replay and ReplayRange in deliveries.go.
@@ -504,9 +504,9 @@ BEGIN
   WHERE endpoint_id = NEW.endpoint_id AND status = 'pending'
   AND event_seq IN (SELECT other.seq FROM events CROSS JOIN events AS other ON other.order_id = events.order_id
     WHERE events.seq = NEW.event_seq AND other.type <> 'order.paid')
-  AND blocked <> EXISTS (SELECT 1 FROM events CROSS JOIN events AS earlier ON earlier.order_id = events.order_id AND earlier.seq < deliveries.event_seq
+  AND blocked <> IIF(EXISTS (SELECT 1 FROM events CROSS JOIN events AS earlier ON earlier.order_id = events.order_id AND earlier.seq < deliveries.event_seq
     CROSS JOIN deliveries AS other ON other.endpoint_id = NEW.endpoint_id AND other.event_seq = earlier.seq AND other.status = 'pending'
-    WHERE events.seq = NEW.event_seq);
+    WHERE events.seq = NEW.event_seq), 1, 0);
   -- A replay opens an endpoint that was gone.
   UPDATE endpoints SET state = 'enabled', updated_at = MAX(updated_at, NEW.next_at)
   WHERE id = NEW.endpoint_id AND state = 'gone' AND NEW.status = 'pending';
@@ -572,7 +572,7 @@ BEGIN
     MAX(updated_at, NEW.updated_at)
   FROM orders
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = paid_by
-  JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded') ON order_id = orders.id
+  JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded' GROUP BY order_id) ON order_id = orders.id
   WHERE orders.id = NEW.order_id AND paid_by = NEW.out_trade_no
   ON CONFLICT (type, subject) DO NOTHING;
 END;

@@ -64,7 +64,7 @@ func TestCheckIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	db := Open(t)
 	Check(t, db)
-	if rows, err := db.Query(`DELETE FROM orders WHERE 0 RETURNING id`); err != nil || rows.Next() || rows.Close() != nil {
+	if rows, err := db.Query(`DELETE FROM orders WHERE FALSE RETURNING id`); err != nil || rows.Next() || rows.Close() != nil {
 		t.Fatal(err)
 	}
 	Exec(t, db, `INSERT INTO timers (name, at) VALUES ('reconcile', 1) ON CONFLICT (name) DO UPDATE SET at = excluded.at`)

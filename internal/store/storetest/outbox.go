@@ -9,7 +9,7 @@ import (
 const keepEvents = `
 	CREATE TRIGGER keep_event BEFORE UPDATE ON events
 	WHEN OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.type <> NEW.type OR OLD.order_id <> NEW.order_id
-		OR OLD.subject <> NEW.subject OR OLD.data <> NEW.data AND NEW.data <> json_set(OLD.data, '$.payment.payer', NULL) OR OLD.created_at <> NEW.created_at
+		OR OLD.subject <> NEW.subject OR OLD.data <> NEW.data AND json(NEW.data) <> json_set(OLD.data, '$.payment.payer', NULL) OR OLD.created_at <> NEW.created_at
 	BEGIN SELECT RAISE(ABORT, 'what an event says was changed'); END;
 	CREATE TABLE without_payer (event_id TEXT NOT NULL) STRICT;
 	CREATE TRIGGER record_without_payer AFTER UPDATE OF data ON events WHEN OLD.data <> NEW.data
@@ -31,26 +31,26 @@ const brokenEvents = `
 		FROM events JOIN orders ON orders.id = events.order_id LEFT JOIN refunds ON refunds.id = subject
 		LEFT JOIN payments ON payments.out_trade_no = CASE type WHEN 'payment.duplicate' THEN subject WHEN 'order.closed' THEN NULL ELSE paid_by END)
 	SELECT 'order ' || id, COALESCE(n, 0) || ' events tell that it is paid, it is paid by ' || COALESCE(paid_by, 'none')
-	FROM orders LEFT JOIN paid ON paid.order_id = id WHERE COALESCE(n, 0) <> (paid_by IS NOT NULL)
+	FROM orders LEFT JOIN paid ON paid.order_id = id WHERE COALESCE(n, 0) <> IIF(paid_by IS NOT NULL, 1, 0)
 	UNION ALL
 	SELECT 'order ' || id, COALESCE(n, 0) || ' events tell that it is closed'
 	FROM orders LEFT JOIN closed ON closed.order_id = id
-	WHERE COALESCE(n, 0) <> (EXISTS (SELECT 1 FROM history WHERE history.order_id = id AND became = 'closed')
-		AND (source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE payments.order_id = id AND prepay_id IS NOT NULL)))
+	WHERE COALESCE(n, 0) <> IIF(EXISTS (SELECT 1 FROM history WHERE history.order_id = id AND became = 'closed')
+		AND (source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE payments.order_id = id AND prepay_id IS NOT NULL)), 1, 0)
 	UNION ALL
 	SELECT 'payment ' || out_trade_no, 'not told of once, and duplicate is ' || duplicate FROM payments
 	WHERE duplicate <> (SELECT COUNT(*) FROM events WHERE type = 'payment.duplicate' AND subject = out_trade_no)
 	UNION ALL
 	SELECT 'refund ' || refunds.id, 'not told of once, though it is ' || refunds.status FROM refunds JOIN payments ON payments.out_trade_no = refunds.out_trade_no
-	WHERE (refunds.status = 'succeeded' AND duplicate = 0) <> (SELECT COUNT(*) FROM events WHERE type = 'order.refunded' AND subject = refunds.id)
+	WHERE IIF(refunds.status = 'succeeded' AND duplicate = 0, 1, 0) <> (SELECT COUNT(*) FROM events WHERE type = 'order.refunded' AND subject = refunds.id)
 	UNION ALL
 	SELECT 'event ' || event, 'it does not say what is so: ' || data
 	FROM facts
 	WHERE json_extract(data, '$.order.id') IS NOT sold
-	OR json_extract(data, '$.order.total') IS NOT price
-	OR json_extract(data, '$.order.items') IS NOT json(items)
+	OR CAST(json_extract(data, '$.order.total') AS INTEGER) IS NOT price
+	OR json(json_extract(data, '$.order.items')) IS NOT json(items)
 	OR json_extract(data, '$.order.reference') IS NOT reference
-	OR json_extract(data, '$.order.metadata') IS NOT json(metadata)
+	OR json(json_extract(data, '$.order.metadata')) IS NOT json(metadata)
 	OR json_extract(data, '$.payment.out_trade_no') IS NOT out_trade_no
 	OR json_extract(data, '$.payment.api_version') IS NOT api_version
 	OR json_extract(data, '$.payment.trade_type') IS NOT trade_type
@@ -60,9 +60,9 @@ const brokenEvents = `
 	OR json_extract(data, '$.payment.payer') IS NOT NULLIF(payer, '') AND (json_extract(data, '$.payment.payer') IS NOT NULL
 		OR NOT EXISTS (SELECT 1 FROM incomplete WHERE incomplete.out_trade_no = facts.out_trade_no AND incomplete.payer IS NULL)
 		AND NOT EXISTS (SELECT 1 FROM without_payer WHERE event_id = event))
-	OR json_extract(data, '$.payment.paid_at') IS NOT paid_at AND (json_extract(data, '$.payment.paid_at') IS NOT NULL
+	OR CAST(json_extract(data, '$.payment.paid_at') AS INTEGER) IS NOT paid_at AND (json_extract(data, '$.payment.paid_at') IS NOT NULL
 		OR NOT EXISTS (SELECT 1 FROM incomplete WHERE incomplete.out_trade_no = facts.out_trade_no AND incomplete.paid_at IS NULL))
-	OR json_extract(data, '$.refund.amount') IS NOT IIF(type = 'payment.duplicate', price, amount)
+	OR CAST(json_extract(data, '$.refund.amount') AS INTEGER) IS NOT IIF(type = 'payment.duplicate', price, amount)
 	OR (type = 'order.refunded') <> (amount IS NOT NULL)
 	UNION ALL
 	SELECT 'guests', n || ' of their orders are open by the count' FROM guests_open
@@ -70,9 +70,9 @@ const brokenEvents = `
 	UNION ALL
 	SELECT 'order ' || id, 'its network is kept' FROM orders WHERE network IS NOT NULL AND (guest = 0 OR status <> 'open')
 	UNION ALL
-	SELECT 'event ' || id || ' at ' || endpoint_id, IIF(blocked, 'it waits for nothing', 'it does not wait for an earlier one') FROM deliveries JOIN events ON seq = event_seq
-	WHERE blocked <> (type <> 'order.paid' AND EXISTS (SELECT 1 FROM events AS earlier JOIN deliveries AS other ON other.event_seq = earlier.seq
-		WHERE earlier.order_id = events.order_id AND earlier.seq < events.seq AND other.endpoint_id = deliveries.endpoint_id AND other.status = 'pending'))
+	SELECT 'event ' || id || ' at ' || endpoint_id, IIF(blocked = 1, 'it waits for nothing', 'it does not wait for an earlier one') FROM deliveries JOIN events ON seq = event_seq
+	WHERE blocked <> IIF(type <> 'order.paid' AND EXISTS (SELECT 1 FROM events AS earlier JOIN deliveries AS other ON other.event_seq = earlier.seq
+		WHERE earlier.order_id = events.order_id AND earlier.seq < events.seq AND other.endpoint_id = deliveries.endpoint_id AND other.status = 'pending'), 1, 0)
 	AND status = 'pending'
 	UNION ALL
 	SELECT 'event ' || id || ' at ' || endpoint_id, 'marked before it was sent: ' || status || ' after ' || attempts || ' attempts' FROM deliveries JOIN events ON seq = event_seq

@@ -37,7 +37,7 @@ const storeMethod = "h5pay/internal/store.(*Store)."
 // D1 binds a whole number as a REAL, and a division of it is not one of integers.
 func record(query string, args []driver.NamedValue) []driver.NamedValue {
 	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])])
 	method := ""
 	for {
 		frame, more := frames.Next()
@@ -105,6 +105,8 @@ var plain = func() driver.Driver {
 // Driver returns the database itself, so that Check finds its changes.
 func (d *database) Driver() driver.Driver { return d }
 
+func (d *database) counted() *changes { return &d.changes }
+
 // Open is not used: sql.OpenDB calls Connect.
 func (d *database) Open(string) (driver.Conn, error) { return d.Connect(context.Background()) }
 
@@ -113,7 +115,7 @@ func (d *database) Connect(context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return recordingConn{conn, &d.changes, new(int64)}, nil
+	return recordingConn{conn, &d.changes, new(int64), false}, nil
 }
 
 // recordingConn passes on all that database/sql uses of modernc's connection, except statements
@@ -121,20 +123,42 @@ func (d *database) Connect(context.Context) (driver.Conn, error) {
 type recordingConn struct {
 	driver.Conn
 	changes *changes
-	total   *int64 // rows written so far
+	total   *int64 // rows written so far, in SQLite
+	// postgres says that whole numbers arrive as such, and that rows are not counted.
+	postgres bool
 }
 
 func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	defer c.ran(ctx, query)
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, record(query, args))
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, c.arguments(query, args))
 }
 
 func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, record(query, args))
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, c.arguments(query, args))
 	if err != nil || !writes.MatchString(query) {
 		return rows, err
 	}
 	return changingRows{rows, c, query}, nil
+}
+
+// arguments records a statement and returns its arguments as the database gets them.
+func (c recordingConn) arguments(query string, args []driver.NamedValue) []driver.NamedValue {
+	if asD1 := record(query, args); !c.postgres {
+		return asD1
+	}
+	return args
+}
+
+func (c recordingConn) ResetSession(ctx context.Context) error {
+	if r, ok := c.Conn.(driver.SessionResetter); ok {
+		return r.ResetSession(ctx)
+	}
+	return nil
+}
+
+func (c recordingConn) IsValid() bool {
+	v, ok := c.Conn.(driver.Validator)
+	return !ok || v.IsValid()
 }
 
 func (c recordingConn) Prepare(string) (driver.Stmt, error) {

@@ -34,21 +34,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	ctx := context.Background()
 	err = errors.Join(store.Migrate(ctx, db), store.Seed(ctx, db))
 	if err == nil {
-		_, err = db.ExecContext(ctx, `
-		CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL) STRICT;
-		CREATE TRIGGER record_history AFTER UPDATE OF status ON orders WHEN OLD.status <> NEW.status
-		BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status); END;
-		CREATE TRIGGER keep_order BEFORE UPDATE ON orders
-		WHEN OLD.id <> NEW.id OR OLD.token IS NOT NEW.token OR OLD.source <> NEW.source OR OLD.reference IS NOT NEW.reference OR OLD.key_id IS NOT NEW.key_id
-			OR OLD.owner IS NOT NEW.owner AND NEW.owner IS NOT 'erased:' || NEW.id
-			OR OLD.client_key IS NOT NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.shop <> NEW.shop OR OLD.appid <> NEW.appid
-			OR OLD.mch_id <> NEW.mch_id OR OLD.items <> NEW.items OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency
-			OR OLD.description <> NEW.description OR OLD.metadata IS NOT NEW.metadata OR OLD.return_url IS NOT NEW.return_url
-			OR OLD.trade_types IS NOT NEW.trade_types OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
-			OR OLD.paid_by IS NOT NULL AND OLD.paid_by IS NOT NEW.paid_by OR NEW.refunded < OLD.refunded OR NEW.simulated < OLD.simulated
-		BEGIN SELECT RAISE(ABORT, 'a column of an order that never changes was changed'); END;
-		CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
-		BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;`+keepPayments+keepRefunds+keepEvents)
+		_, err = db.ExecContext(ctx, history+keepPayments+keepRefunds+keepEvents)
 	}
 	// The last connection writes everything into the file when it closes.
 	if err := errors.Join(err, db.Close()); err != nil {
@@ -57,8 +43,35 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(file)
 })
 
-// Open returns a migrated and seeded database that lives as long as the test.
+// history records every change of an order's status, and keeps what never changes as it was.
+const history = `
+	CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL) STRICT;
+	CREATE TRIGGER record_history AFTER UPDATE OF status ON orders WHEN OLD.status <> NEW.status
+	BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status); END;
+	CREATE TRIGGER keep_order BEFORE UPDATE ON orders
+	WHEN OLD.id <> NEW.id OR OLD.token IS NOT NEW.token OR OLD.source <> NEW.source OR OLD.reference IS NOT NEW.reference OR OLD.key_id IS NOT NEW.key_id
+		OR OLD.owner IS NOT NEW.owner AND NEW.owner IS NOT 'erased:' || NEW.id
+		OR OLD.client_key IS NOT NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.shop <> NEW.shop OR OLD.appid <> NEW.appid
+		OR OLD.mch_id <> NEW.mch_id OR OLD.items <> NEW.items OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency
+		OR OLD.description <> NEW.description OR OLD.metadata IS NOT NEW.metadata OR OLD.return_url IS NOT NEW.return_url
+		OR OLD.trade_types IS NOT NEW.trade_types OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
+		OR OLD.paid_by IS NOT NULL AND OLD.paid_by IS NOT NEW.paid_by OR NEW.refunded < OLD.refunded OR NEW.simulated < OLD.simulated
+	BEGIN SELECT RAISE(ABORT, 'a column of an order that never changes was changed'); END;
+	CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
+	BEGIN SELECT RAISE(ABORT, 'updated_at went back'); END;`
+
+// Open returns a migrated and seeded database that lives as long as the test: SQLite, or
+// PostgreSQL if the environment has H5PAY_TEST_DATABASE=postgres.
 func Open(t testing.TB) *sql.DB {
+	t.Helper()
+	if Postgres() {
+		return OpenPostgres(t)
+	}
+	return OpenSQLite(t)
+}
+
+// OpenSQLite is Open for tests about SQLite.
+func OpenSQLite(t testing.TB) *sql.DB {
 	t.Helper()
 	empty, err := template()
 	if err != nil {
@@ -90,12 +103,12 @@ func Exec(t testing.TB, db *sql.DB, query string, args ...any) {
 // them. It does nothing if the database has not changed since the last call.
 func Check(t testing.TB, db *sql.DB) {
 	t.Helper()
-	if d, ok := db.Driver().(*database); ok {
-		n, changed := d.changes.begin()
+	if d, ok := db.Driver().(interface{ counted() *changes }); ok {
+		n, changed := d.counted().begin()
 		if !changed {
 			return
 		}
-		defer d.changes.end(n)
+		defer d.counted().end(n)
 	}
 	checkRefunds(t, db)
 	checkPayments(t, db)
@@ -103,7 +116,7 @@ func Check(t testing.TB, db *sql.DB) {
 	rows, err := db.Query(`SELECT id, status, items, total, currency, created_at, expires_at, updated_at, COALESCE(owner, ''), source,
 		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), ''),
 		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), ''),
-		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM payments WHERE order_id = orders.id), ''),
+		COALESCE((SELECT group_concat(status, ' ' ORDER BY out_trade_no) FROM payments WHERE order_id = orders.id), ''),
 		paid_by IS NOT NULL, (SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND transaction_id IS NOT NULL AND duplicate = 0),
 		EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND out_trade_no = paid_by AND status = 'paid' AND duplicate = 0)
 		FROM orders`)
@@ -176,7 +189,7 @@ const brokenTimes = `
 	SELECT 'payment ' || payments.out_trade_no, 'created before its order, or updated before it was created' FROM payments JOIN orders ON orders.id = order_id
 	WHERE payments.created_at < orders.created_at OR payments.updated_at < payments.created_at OR settled_at < payments.created_at
 	UNION ALL
-	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, '') || ', ended ' || COALESCE(ended_at, '')
+	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, 0) || ', ended ' || COALESCE(ended_at, 0)
 		|| ', updated ' || refunds.updated_at
 	FROM refunds WHERE taken_at < created_at OR ended_at < created_at OR updated_at < created_at OR updated_at < taken_at
 	UNION ALL
@@ -253,8 +266,8 @@ func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder
 	for _, table := range []string{"products", "orders", "order_steps", "history", "payments", "payment_history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches",
-		"(SELECT rowid, id, hash, name, scopes, revoked_at FROM keys)"} {
-		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
+		"(SELECT id, hash, name, scopes, revoked_at FROM keys) AS keys"} {
+		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY 1, 2`)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,60 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Codes of PostgreSQL's errors.
+const (
+	serializationFailure = "40001"
+	deadlock             = "40P01"
+	lockTimeout          = "55P03"
+	uniqueViolation      = "23505"
+	undefinedStatement   = "26000" // a proxy gave the connection another server
+	changedPlan          = "0A000"
+	noDatabase           = "3D000"
+	wrongPassword        = "28P01"
+	notAllowed           = "28000"
+	noRight              = "42501"
+	noTable              = "42P01"
+	tooMany              = "53300"
+	diskFull             = "53100"
+	readOnly             = "25006"
+)
+
+// codeOf returns the code of an error of PostgreSQL's, "" of another error.
+func codeOf(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// advice says what to do about an error, by its code.
+var advice = map[string]string{
+	noDatabase:    "make the database first: createdb -O USER NAME",
+	wrongPassword: "check the user and the password in DATABASE_URL",
+	notAllowed:    "let the user connect: pg_hba.conf of PostgreSQL says who may",
+	noRight:       "give the user of DATABASE_URL the rights: make it the owner of the database and of its tables",
+	noTable:       "run h5pay migrate",
+	tooMany:       "raise max_connections of PostgreSQL, or lower pool_max_conns in DATABASE_URL",
+	diskFull:      "free space on the disk of PostgreSQL",
+	readOnly:      "name the primary server in DATABASE_URL: this one takes no changes",
+}
+
+// explain adds what to do. The texts of PostgreSQL have no password and no value of a row: the
+// detail, which has, is left out.
+func explain(err error) error {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return err
+	}
+	if what := advice[e.Code]; what != "" {
+		return fmt.Errorf("%w: %s", err, what)
+	}
+	return err
+}

@@ -1,0 +1,158 @@
+// Package postgres is a database for package store: PostgreSQL, for any number of nodes at once.
+//
+// # One text
+//
+// The statements and the schema are written once, in package store, for SQLite and D1. Translate
+// and TranslateSchema make PostgreSQL's of them. The schema of PostgreSQL is generated into
+// migrations/ of this package, and a test compares the two.
+//
+// # Concurrency
+//
+// SQLite has one writer, so that the statements of package store run one after the other. Many of
+// them depend on other rows than the one that they write: the number of an order's payments, the
+// sum of its refunds, the orders of a guest, a key that is not there. In PostgreSQL's READ
+// COMMITTED two of them may both find their condition true, and both write. So each statement that
+// writes, with its triggers, is a transaction of its own that is SERIALIZABLE: PostgreSQL makes
+// sure that the result is that of some order one after the other. If it cannot, it rolls one back
+// (40001), and the statement is repeated here. No lock is taken by hand, and a statement that is
+// added later is as safe as the others. Engines that speak PostgreSQL's protocol and are
+// distributed have the same isolation and the same code.
+//
+// A deadlock (40P01), and a wait for a lock that may be one (55P03), are repeated too. So is a violation of a unique index (23505), a few times:
+// PostgreSQL may report it in place of 40001, and then the repetition finds the row.
+//
+// Statements that only read see the rows that were committed when they began, and are not
+// serializable. They hold no locks and are never rolled back for others.
+//
+// # Connections
+//
+// A statement that writes travels together with its BEGIN and COMMIT, in one message. So a node
+// that freezes or dies leaves no open transaction behind, and the change happened or did not. When
+// a connection breaks, a statement is repeated only if nothing of it was sent, or if it only
+// reads. In other cases the caller gets an error and does not know whether the change happened: as
+// with D1, what it began is found by the timers.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Config describes a database.
+type Config struct {
+	// URL is postgres://user:password@host:port/name?sslmode=verify-full, or another form that
+	// libpq takes. pool_max_conns in it limits the connections, 10 by default.
+	URL string
+	// Retried is called before each repetition of a statement, with the code of PostgreSQL's error.
+	// It may be nil.
+	Retried func(code string)
+}
+
+// defaultConns is how many connections a node has at most.
+const defaultConns = 10
+
+// The parameters of each session.
+var session = map[string]string{
+	"application_name": "h5pay",
+	// A statement of the store takes milliseconds.
+	"statement_timeout": "15000",
+	// Two payments of one order that are paid at once wait for each other. PostgreSQL looks for such a
+	// deadlock after a second. The statement that waits too long is repeated.
+	"lock_timeout":                        "200",
+	"idle_in_transaction_session_timeout": "20000",
+	"default_transaction_isolation":       "read committed",
+	// Each statement is bounded by an index, also before PostgreSQL has statistics: a table that is
+	// read from end to end conflicts with everybody who writes to it.
+	"enable_seqscan": "off",
+	// A plan does not depend on the arguments.
+	"plan_cache_mode": "force_generic_plan",
+	"jit":             "off",
+}
+
+// IsURL reports whether a setting names a database of PostgreSQL.
+func IsURL(s string) bool {
+	return strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://")
+}
+
+// Connector returns a connector of database/sql, and the most connections that it may open. It
+// calls nobody. Its error has no password.
+func Connector(c Config) (driver.Connector, int, error) {
+	if !IsURL(c.URL) {
+		return nil, 0, errors.New("want a URL that begins with postgres://")
+	}
+	config, err := pgconn.ParseConfig(c.URL)
+	if err != nil {
+		return nil, 0, parseError(c.URL, err)
+	}
+	if u, err := url.Parse(c.URL); err != nil || strings.Trim(u.Path, "/") == "" && !u.Query().Has("dbname") {
+		return nil, 0, errors.New("want the name of a database behind the host, like postgres://h5pay@localhost/h5pay")
+	}
+	most := defaultConns
+	if n, ok := config.RuntimeParams["pool_max_conns"]; ok {
+		if most, err = strconv.Atoi(n); err != nil || most < 1 || most > 1000 {
+			return nil, 0, errors.New("pool_max_conns: want a number from 1 to 1000")
+		}
+		delete(config.RuntimeParams, "pool_max_conns")
+	}
+	for name, value := range session {
+		if _, ok := config.RuntimeParams[name]; !ok {
+			config.RuntimeParams[name] = value
+		}
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	return &connector{config: config, retried: c.Retried}, most, nil
+}
+
+// parseError leaves out the URL, which may have a password in a place where none is expected.
+func parseError(url string, err error) error {
+	text := err.Error()
+	if _, reason, ok := strings.Cut(text, "`: "); ok {
+		text = reason
+	}
+	if strings.Contains(text, url) {
+		text = "it cannot be parsed"
+	}
+	return fmt.Errorf("want a URL like postgres://user:password@host:5432/name: %s", text)
+}
+
+// Open returns a database. It calls nobody before the first statement.
+func Open(c Config) (*sql.DB, error) {
+	connector, most, err := Connector(c)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	db.SetConnMaxLifetime(time.Hour)
+	return db, nil
+}
+
+// Now returns the time of the server's clock.
+func Now(ctx context.Context, db *sql.DB) (time.Time, error) {
+	var ms int64
+	if err := db.QueryRowContext(ctx, `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint`).Scan(&ms); err != nil {
+		return time.Time{}, fmt.Errorf("reading the clock of the database: %w", err)
+	}
+	return time.UnixMilli(ms).UTC(), nil
+}
+
+// Size returns how many bytes the database has.
+func Size(ctx context.Context, db *sql.DB) (used int64, err error) {
+	if err := db.QueryRowContext(ctx, `SELECT pg_database_size(current_database())`).Scan(&used); err != nil {
+		return 0, fmt.Errorf("reading the size of the database: %w", err)
+	}
+	return used, nil
+}

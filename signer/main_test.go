@@ -1,0 +1,12 @@
+//go:build !js
+
+package main
+
+import (
+	"os"
+	"testing"
+
+	"h5pay/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m, false)) }

@@ -1,0 +1,171 @@
+//go:build !js
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+)
+
+// nodeEnv is the environment of a node on a database of PostgreSQL.
+func nodeEnv(t *testing.T, url string) map[string]string {
+	t.Helper()
+	env := maps.Clone(exampleEnv(t))
+	env[urlSetting] = url
+	return env
+}
+
+// startNode serves a shop until the test ends. It returns its URL, and a function that ends it.
+func startNode(t *testing.T, env map[string]string, log *slog.Logger) (url string, stop func() error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- serveShop(ctx, l, lookup(env), log, func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatalf("the node did not start: %v", err)
+	}
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String(), stop
+}
+
+// health calls the health page of a node as the operator.
+func health(t *testing.T, url, token string) (all map[string]api.HealthCheck) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url+"/api/health", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var page api.Health
+	if err := json.NewDecoder(res.Body).Decode(&page); err != nil {
+		t.Fatal(err)
+	}
+	all = map[string]api.HealthCheck{}
+	for _, c := range page.Checks {
+		all[c.Name] = c
+	}
+	return all
+}
+
+// Two nodes serve one shop from one database. A third one with another session key does not start,
+// and nothing that it would need is there afterwards.
+func TestTwoNodesServeOneShop(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	db := storetest.OpenPostgresURL(t, url)
+	env := nodeEnv(t, url)
+	first, stopFirst := startNode(t, env, discardLog())
+	second, _ := startNode(t, env, discardLog())
+	for _, node := range []string{first, second} {
+		res, err := http.Get(node + "/api/products")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if checks := health(t, node, env["ADMIN_TOKEN"]); res.StatusCode != http.StatusOK || !checks["database"].OK || !checks["nodes"].OK {
+			t.Errorf("%s: %s, %+v", node, res.Status, checks)
+		}
+	}
+	nodes := func() (n int) {
+		t.Helper()
+		if err := db.QueryRow(`SELECT COUNT(*) FROM h5pay_nodes`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := nodes(); n != 2 {
+		t.Errorf("%d nodes are in the database, want 2", n)
+	}
+	other := maps.Clone(env)
+	other["SESSION_KEY"] = strings.Repeat("another session key ", 3)
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = serveShop(t.Context(), l, lookup(other), discardLog(), func() { t.Error("the third node serves") })
+	if err == nil || !strings.Contains(err.Error(), "SESSION_KEY differs") || strings.Contains(err.Error(), "another session key") {
+		t.Errorf("another session key: %v", err)
+	}
+	if n := nodes(); n != 2 {
+		t.Errorf("%d nodes are in the database, want 2", n)
+	}
+	if err := stopFirst(); err != nil {
+		t.Error(err)
+	}
+	if n := nodes(); n != 1 {
+		t.Errorf("%d nodes are in the database after one has stopped, want 1", n)
+	}
+}
+
+// The commands name the database, and say what is wrong with the settings.
+func TestCommandsWithPostgres(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	for _, test := range []struct {
+		line   string
+		env    map[string]string
+		status int
+		want   string
+	}{
+		{"migrate", map[string]string{urlSetting: url}, 0, "PostgreSQL shop"},
+		{"products -demo", map[string]string{urlSetting: url}, 0, "7 products are for sale"},
+		{"migrate", map[string]string{urlSetting: url, dbSetting: "h5pay.db"}, 1, "settings DATABASE_URL and DB_FILE: want one of them"},
+		{"migrate", map[string]string{urlSetting: "localhost"}, 1, "setting DATABASE_URL: want a URL that begins with postgres://"},
+		{"backup -to " + filepath.Join(t.TempDir(), "copy.db"), map[string]string{urlSetting: url}, 1, "pg_dump"},
+		{"restore -from copy.db", map[string]string{urlSetting: url}, 1, "pg_restore"},
+	} {
+		status, stdout, stderr := runCommand(t, test.env, strings.Fields(test.line)...)
+		if status != test.status || !strings.Contains(stdout+stderr, test.want) {
+			t.Errorf("h5pay %s: %d\n%s%s", test.line, status, stdout, stderr)
+		}
+	}
+	if products, err := store.New(storetest.OpenPostgresURL(t, url)).Products(t.Context()); err != nil || len(products) != 7 {
+		t.Errorf("%d products, %v", len(products), err)
+	}
+}
+
+// The log says which database is open, and no password.
+func TestLogNamesTheDatabase(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	url := strings.Replace(storetest.PostgresURL(t), "h5pay@", "h5pay:hunter2@", 1)
+	_, stop := startNode(t, nodeEnv(t, url), slog.New(slog.NewTextHandler(&log, nil)))
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "PostgreSQL shop") || strings.Contains(log.String(), "hunter2") {
+		t.Error(log.String())
+	}
+}
