@@ -37,6 +37,9 @@ func (DifferenceKind) Enum() []any {
 	return []any{MissingHere, MissingThere, AmountDiffers, StatusDiffers, NumberDiffers, ListedTwice}
 }
 
+// Enum returns the statuses of a check.
+func (CheckStatus) Enum() []any { return []any{CheckOK, CheckWarn, CheckFail, CheckSkipped} }
+
 // enums are the values of types that are declared elsewhere.
 var enums = map[string][]any{
 	"EventType":   {api.EventOrderPaid, api.EventOrderRefunded, api.EventOrderClosed, api.EventPaymentDuplicate},
