@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/certificate"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
@@ -224,20 +225,22 @@ func (p platform) sizeWithin(limit int64) func(context.Context) (store.Size, err
 func (p platform) checks(set settings) []api.HealthCheck {
 	wechat := api.HealthCheck{Name: "wechat", OK: true}
 	if set.BaseURL != "" {
-		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated"}
+		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated",
+			Cause: string(cause.WeChatSimulated), Setting: "WECHAT_BASE_URL"}
 	}
 	checks := []api.HealthCheck{wechat, set.apiv3Check()}
 	for _, c := range []struct {
 		name    string
+		cause   cause.ID
 		there   bool
 		without string
 	}{
-		{"certificate", p.certDoer != nil || set.APIKey == "", "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds of APIv2 are disabled"},
-		{"limits", p.addressLimit != nil && p.ownerLimit != nil && p.keyLimit != nil, "ADDRESS_LIMIT, OWNER_LIMIT or KEY_LIMIT is not bound: calls are not rate limited"},
+		{"certificate", cause.ClientCertMissing, p.certDoer != nil || set.APIKey == "", "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds of APIv2 are disabled"},
+		{"limits", cause.LimitsMissing, p.addressLimit != nil && p.ownerLimit != nil && p.keyLimit != nil, "ADDRESS_LIMIT, OWNER_LIMIT or KEY_LIMIT is not bound: calls are not rate limited"},
 	} {
 		check := api.HealthCheck{Name: c.name, OK: true}
 		if !c.there {
-			check.Problem = c.without
+			check.Problem, check.Cause = c.without, string(c.cause)
 		}
 		checks = append(checks, check)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/order"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
@@ -86,6 +87,23 @@ type settingError struct {
 }
 
 func (e *settingError) Error() string { return fmt.Sprintf("setting %s %s", e.Name, e.Problem) }
+
+// Cause returns the cause of the error and the setting.
+func (e *settingError) Cause() (cause.ID, string) {
+	switch {
+	case strings.HasPrefix(e.Problem, "is not set"), strings.HasPrefix(e.Problem, "must be set"):
+		return cause.SettingMissing, e.Name
+	case strings.HasPrefix(e.Problem, exampleValue):
+		return cause.SecretExample, e.Name
+	case strings.HasPrefix(e.Problem, guessable):
+		return cause.SecretWeak, e.Name
+	case strings.HasPrefix(e.Problem, "must differ"):
+		return cause.SecretRepeated, e.Name
+	case strings.Contains(e.Problem, "merchant's own key"):
+		return cause.PublicKeyOwn, e.Name
+	}
+	return cause.SettingMalformed, e.Name
+}
 
 // loadSettings reads the settings through getenv, which returns "" for an unset one. The error
 // joins a *settingError for every invalid setting. With an error, only AdminToken is set, and only

@@ -66,7 +66,7 @@ func examples() map[reflect.Type]any {
 		v1.PutSelling{Selling: &no},
 		v1.Counters{Counters: map[string]int64{"settled.notify": 4021, "events.dead": 1}},
 		v1.Checks{CheckedAt: at, TookMS: 14, Checks: []v1.CheckResult{{ID: "database", Status: v1.CheckOK},
-			{ID: "cron", Status: v1.CheckFail, Detail: "the timer last completed 6m0s ago"}}},
+			{ID: "cron", Status: v1.CheckFail, Cause: "timer_stopped", Detail: "the timer last completed 6m0s ago"}}},
 	} {
 		all[reflect.TypeOf(example)] = example
 	}

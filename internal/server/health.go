@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -37,7 +39,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	v, err := s.cfg.Store.Vitals(ctx, s.shop.MchID)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
-		return append(checks, failed("database", "the database cannot be read, or lacks a migration"))
+		return append(checks, failed(cause.DatabaseUnreadable, "database", "the database cannot be read, or lacks a migration"))
 	}
 	checks = append(checks, api.HealthCheck{Name: "database", OK: true})
 	now := s.now()
@@ -45,72 +47,75 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	cron := api.HealthCheck{Name: "cron", OK: true}
 	switch {
 	case v.Reconciled.IsZero():
-		cron = failed("cron", "the timer has not run yet")
+		cron = failed(cause.TimerNeverRan, "cron", "the timer has not run yet")
 	case now.Sub(v.Reconciled) > reconcileStale:
-		cron = failed("cron", "the timer last completed "+ago(now.Sub(v.Reconciled)))
+		cron = failed(cause.TimerStopped, "cron", "the timer last completed "+ago(now.Sub(v.Reconciled)))
 	}
 	checks = append(checks, cron)
 
 	outbox := api.HealthCheck{Name: "outbox", OK: true}
 	switch {
 	case !s.outbox.HasWebhook():
-		outbox.Problem = "WEBHOOK_URL is not set: no back end is notified of payments"
+		outbox = noted(cause.WebhookUnset, "outbox", "WEBHOOK_URL is not set: no back end is notified of payments")
 	case v.Gone:
-		outbox = failed("outbox", "the back end responded 410 Gone: no event is sent until the dead ones are replayed: see GET /v1/events?status=dead")
+		outbox = failed(cause.WebhookGone, "outbox", "the back end responded 410 Gone: no event is sent until the dead ones are replayed: see GET /v1/events?status=dead")
 	case v.Dead > 0:
-		outbox = failed("outbox", counted(v.Dead, "event is", "events are")+" no longer retried, and can be replayed")
+		outbox = failed(cause.EventsDead, "outbox", counted(v.Dead, "event is", "events are")+" no longer retried, and can be replayed")
 	case !v.OldestPending.IsZero() && now.Sub(v.OldestPending) > eventStale:
-		outbox = failed("outbox", "the oldest undelivered event was made "+ago(now.Sub(v.OldestPending)))
+		outbox = failed(cause.EventsWaiting, "outbox", "the oldest undelivered event was made "+ago(now.Sub(v.OldestPending)))
 	case !v.OldestClosed.IsZero() && now.Sub(v.OldestClosed) > eventStale:
 		// No alarm: anybody can make order.closed, by cancelling orders.
-		outbox.Problem = "the oldest undelivered order.closed was made " + ago(now.Sub(v.OldestClosed))
+		outbox = noted(cause.EventsWaiting, "outbox", "the oldest undelivered order.closed was made "+ago(now.Sub(v.OldestClosed)))
 	}
 	checks = append(checks, outbox)
 
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
-		orders = failed("orders", counted(v.Foreign, "unpaid payment was", "unpaid payments were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
+		orders = failed(cause.OrdersOfOtherMerchant, "orders", counted(v.Foreign, "unpaid payment was", "unpaid payments were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
 	} else if problem := s.openWithoutKeys(v); problem != "" {
-		orders = failed("orders", problem)
+		orders = failed(cause.OrdersWithoutKeys, "orders", problem)
 	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
 		// No alarm: strangers can reach it, and buyers who sign in do not notice.
-		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests)
+		orders = noted(cause.GuestOrdersAtLimit, "orders", fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests))
 	}
 	checks = append(checks, orders, sizeCheck(v.Size))
 
 	if s.cfg.Certificates != nil {
-		problem := s.cfg.Certificates(ctx)
-		checks = append(checks, api.HealthCheck{Name: "certificates", OK: problem == "", Problem: problem})
+		certificates := api.HealthCheck{Name: "certificates", OK: true}
+		if problem := s.cfg.Certificates(ctx); problem != "" {
+			certificates = failed(cause.CertificatesOld, "certificates", problem)
+		}
+		checks = append(checks, certificates)
 	}
 
 	refunds := api.HealthCheck{Name: "refunds", OK: true}
 	switch {
 	case v.Stuck > 0:
-		refunds = failed("refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET /v1/orders?status=refunding", counted(v.Stuck, "refund is", "refunds are")))
+		refunds = failed(cause.RefundsStuck, "refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET /v1/orders?status=refunding", counted(v.Stuck, "refund is", "refunds are")))
 	case v.Duplicates > 0:
-		refunds = failed("refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET /v1/events, and refund by out_trade_no",
+		refunds = failed(cause.DuplicatesKept, "refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET /v1/events, and refund by out_trade_no",
 			counted(v.Duplicates, "second payment is", "second payments are")))
 	case v.Abnormal > 0:
-		refunds.Problem = fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have"))
+		refunds = noted(cause.RefundsAbnormal, "refunds", fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have")))
 	}
 	checks = append(checks, refunds)
 	// No failure: the operator did it. The page reports it, so that nobody forgets.
 	selling := api.HealthCheck{Name: "selling", OK: true}
 	if err := s.payment.Selling(ctx); err != nil {
-		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is accepted"
+		selling = noted(cause.SellingStopped, "selling", "the operator has stopped selling, or SELLING is off: no order is accepted")
 	}
 	checks = append(checks, selling)
 
 	// No alarm: a second shop of the same merchant makes every day's bill differ.
 	bills := api.HealthCheck{Name: "bills", OK: true}
 	if v.Unbalanced > 0 {
-		bills.Problem = fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced)
+		bills = noted(cause.BillsDiffer, "bills", fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced))
 	}
 	checks = append(checks, bills)
 
 	catalogue := api.HealthCheck{Name: "catalogue", OK: true}
 	if !v.ForSale {
-		catalogue = failed("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
+		catalogue = failed(cause.CatalogueEmpty, "catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
 }
@@ -131,8 +136,14 @@ func (s *Server) openWithoutKeys(v store.Vitals) string {
 	return ""
 }
 
-func failed(name, problem string) api.HealthCheck {
-	return api.HealthCheck{Name: name, Problem: problem}
+// failed is a check that fails.
+func failed(id cause.ID, name, problem string) api.HealthCheck {
+	return api.HealthCheck{Name: name, Problem: problem, Cause: string(id)}
+}
+
+// noted is a check that is OK and reports something.
+func noted(id cause.ID, name, problem string) api.HealthCheck {
+	return api.HealthCheck{Name: name, OK: true, Problem: problem, Cause: string(id)}
 }
 
 // counted prints a number of store.Vitals with its noun and verb. Vitals counts up to
@@ -150,14 +161,13 @@ func counted(n int, one, many string) string {
 // sizeCheck reports how full the database is. The size is unknown until the timer has run.
 func sizeCheck(size store.Size) api.HealthCheck {
 	const mega = 1_000_000
-	check := api.HealthCheck{Name: "size", OK: !size.Full()}
 	switch {
 	case size.Full():
-		check.Problem = fmt.Sprintf("the database has %d of %d MB: new orders are rejected", size.Used/mega, size.Capacity/mega)
+		return failed(cause.DatabaseFull, "size", fmt.Sprintf("the database has %d of %d MB: new orders are rejected", size.Used/mega, size.Capacity/mega))
 	case size.Used >= size.Capacity/4*3 && size.Capacity > 0:
-		check.Problem = fmt.Sprintf("the database has %d of %d MB; from 90 %% on new orders are rejected", size.Used/mega, size.Capacity/mega)
+		return noted(cause.DatabaseFilling, "size", fmt.Sprintf("the database has %d of %d MB; from 90 %% on new orders are rejected", size.Used/mega, size.Capacity/mega))
 	}
-	return check
+	return api.HealthCheck{Name: "size", OK: true}
 }
 
 func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " ago" }
@@ -167,7 +177,13 @@ func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " a
 func misconfigured(err error) []api.HealthCheck {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return []api.HealthCheck{failed("settings", err.Error())}
+		check := failed(cause.SettingMalformed, "settings", err.Error())
+		var known interface{ Cause() (cause.ID, string) }
+		if errors.As(err, &known) {
+			id, setting := known.Cause()
+			check.Cause, check.Setting = string(id), setting
+		}
+		return []api.HealthCheck{check}
 	}
 	var checks []api.HealthCheck
 	for _, err := range joined.Unwrap() {

@@ -204,14 +204,18 @@ func (s *Server) routes() map[string]handlerFunc {
 }
 
 // Unavailable returns the handler of a signer whose settings are wrong: every
-// call gets CodeMisconfigured. The log and the operator's health page have err. The errors
+// call gets CodeMisconfigured. The log, the operator's health page and the operator's checks have err. The errors
 // that are joined in it must name settings and not hold their values. The operator sends
 // token; without a token nobody is the operator.
 func Unavailable(err error, token wechat.Secret, log *slog.Logger) http.Handler {
 	s := &Server{log: log, now: time.Now, rand: rand.Reader, operator: newAdminToken(token)}
 	return s.middleware(s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if r.URL.Path == api.PathHealth && r.Method == http.MethodGet {
+		switch {
+		case r.Method != http.MethodGet:
+		case r.URL.Path == api.PathHealth:
 			return s.writeHealth(w, r, misconfigured(err))
+		case r.URL.Path == pathChecks && s.operator.isSent(r):
+			return writeJSON(w, http.StatusOK, s.checks(misconfigured(err), s.now()))
 		}
 		s.logSeldom(r.Context(), slog.LevelError, "the shop is misconfigured", "error", err)
 		return reject(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
