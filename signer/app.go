@@ -11,10 +11,12 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cause"
 	"h5pay/internal/certificate"
+	"h5pay/internal/doctor"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/apiv3"
 )
@@ -29,6 +31,7 @@ type app struct {
 	reconcile  func(context.Context) error
 	deliver    func(context.Context) error
 	checkBills func(context.Context) error
+	check      func(ctx context.Context, network bool) v1.Checks
 	warmUpRest func(context.Context) // see warmUp
 }
 
@@ -36,8 +39,10 @@ type app struct {
 // "misconfigured" and logs the setting's name. The health page shows the name to callers who
 // present token, if token is not empty.
 func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
+	handler, check := server.Unavailable(err, token, log)
 	return app{
-		Handler:    server.Unavailable(err, token, log),
+		Handler:    handler,
+		check:      check,
 		reconcile:  func(context.Context) error { return err },
 		deliver:    func(context.Context) error { return nil }, // reconcile reports the error
 		checkBills: func(context.Context) error { return nil },
@@ -74,6 +79,12 @@ type platform struct {
 	catalogueHint string
 	// announce starts a delivery of events now. Nil leaves deliveries to the timer.
 	announce func()
+	// findings returns the results of the platform's own checks; may be nil.
+	findings func() []v1.CheckResult
+	// outside runs the checks of the shop's address, see doctor.Config. Nil in a Worker.
+	outside func(ctx context.Context, shopURL, token string) []v1.CheckResult
+	// explain returns the texts of a cause, see server.Config. Nil in a Worker, which would be larger.
+	explain func(id cause.ID, setting string) (zh, en *v1.CauseText)
 	// notified counts WeChat's notifications, see server.Config; may be nil.
 	notified func(kind, verdict string)
 	log      *slog.Logger
@@ -93,6 +104,7 @@ func newApp(p platform) app {
 	if p.webhookDoer == nil {
 		p.webhookDoer = p.doer
 	}
+	clock := doctor.NewClock(p.doer, nil)
 	v3 := set.v3(p.rsa)
 	var keeper *certificate.Keeper // nil without platform certificates
 	if v3 != nil && v3.Certificates {
@@ -109,7 +121,7 @@ func newApp(p platform) app {
 		OpenURL:   set.BaseURL,
 		APIURL:    set.BaseURL,
 		MchURL:    set.BaseURL,
-		Doer:      p.doer,
+		Doer:      clock,
 		CertDoer:  p.certDoer,
 	})
 	if err != nil {
@@ -156,6 +168,24 @@ func newApp(p platform) app {
 	if err := errors.Join(payErr, eventsErr); err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
+	checks, err := doctor.New(doctor.Config{
+		ShopURL:       set.ShopURL,
+		AppID:         set.AppID,
+		MchID:         set.MchID,
+		Version:       set.API,
+		TradeTypes:    set.TradeTypes,
+		WeChat:        client,
+		Doer:          p.doer,
+		Certificates:  v3 != nil && v3.Certificates,
+		Clock:         clock,
+		Notifications: st,
+		Endpoints:     set.endpoints(p.webhookDoer),
+		Simulated:     set.BaseURL != "",
+		Outside:       p.outside,
+	})
+	if err != nil {
+		return unavailable(err, set.AdminToken, log)
+	}
 	srvCfg := server.Config{
 		Payment:       pay,
 		Outbox:        events,
@@ -172,6 +202,9 @@ func newApp(p platform) app {
 		KeyLimit:      p.keyLimit,
 		KeyLimitCalls: keyLimitCalls,
 		Checks:        p.checks(set),
+		Findings:      func() []v1.CheckResult { return append(set.findings(), p.ownFindings()...) },
+		Doctor:        checks,
+		Explain:       p.explain,
 		Notified:      p.notified,
 		Log:           log,
 	}
@@ -185,6 +218,7 @@ func newApp(p platform) app {
 	return app{
 		Handler:  srv.Handler(),
 		patterns: srv.Patterns(),
+		check:    srv.Check,
 		reconcile: func(ctx context.Context) error {
 			srv.LogHeld()
 			return pay.Reconcile(ctx)
@@ -220,13 +254,23 @@ func (p platform) sizeWithin(limit int64) func(context.Context) (store.Size, err
 	}
 }
 
+// ownFindings returns the results of the platform's own checks.
+func (p platform) ownFindings() []v1.CheckResult {
+	if p.findings == nil {
+		return nil
+	}
+	return p.findings()
+}
+
 // checks returns the platform's entries on the health page. A shop may run without a certificate
 // and without limits. A public shop must not accept simulated payments.
 func (p platform) checks(set settings) []api.HealthCheck {
 	wechat := api.HealthCheck{Name: "wechat", OK: true}
 	if set.BaseURL != "" {
-		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated",
-			Cause: string(cause.WeChatSimulated), Setting: "WECHAT_BASE_URL"}
+		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated"}
+		if set.public() {
+			wechat.Cause, wechat.Setting = string(cause.WeChatSimulated), "WECHAT_BASE_URL"
+		}
 	}
 	checks := []api.HealthCheck{wechat, set.apiv3Check()}
 	for _, c := range []struct {

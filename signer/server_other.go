@@ -64,6 +64,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	} else if cert != nil {
 		p.certDoer = measured(cert, t.WeChat)
 	}
+	p.addChecks(file)
 	set, err := loadSettings(getenv)
 	if err != nil {
 		log.Error("the shop is misconfigured: every call gets status 503", "error", err)

@@ -13,6 +13,7 @@ import (
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/cause"
+	"h5pay/internal/doctor"
 	"h5pay/internal/order"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
@@ -306,6 +307,15 @@ func (s *settings) webhook(doer wechat.Doer) *outbox.Webhook {
 		w.Secrets = append(w.Secrets, s.WebhookSecretOld)
 	}
 	return w
+}
+
+// endpoints returns the webhook endpoints for the doctor.
+func (s *settings) endpoints(doer wechat.Doer) []doctor.Endpoint {
+	w := s.webhook(doer)
+	if w == nil {
+		return nil
+	}
+	return []doctor.Endpoint{{URL: w.URL, Secrets: w.Secrets, Doer: w.Doer}}
 }
 
 // webhookSecretForm is what a webhook secret must be, and how to get one.

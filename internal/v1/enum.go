@@ -22,7 +22,7 @@ func (PaymentStatus) Enum() []any {
 func (EventOrder) Enum() []any { return []any{NewestFirst, OldestFirst} }
 
 // Enum returns the kinds of a notification.
-func (NotificationKind) Enum() []any { return []any{NotifiedPayment, NotifiedRefund} }
+func (NotificationKind) Enum() []any { return []any{NotifiedPayment, NotifiedRefund, NotifiedEcho} }
 
 // Enum returns the verdicts on a notification.
 func (NotificationResult) Enum() []any {
