@@ -9,6 +9,7 @@ import (
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/wechat"
 	"h5pay/wechat/apiv3"
 )
@@ -180,7 +181,7 @@ func (s *settings) v3(rsa apiv3.RSA) *wechat.V3Config {
 func (s *settings) apiv3Check() api.HealthCheck {
 	check := api.HealthCheck{Name: "apiv3", OK: true}
 	if s.APIv3.complete() && s.waiting != "" {
-		check.Problem = "the certificates alone verify: " + s.waiting
+		check.Problem, check.Cause = "the certificates alone verify: "+s.waiting, string(cause.PublicKeyWaiting)
 	}
 	if s.APIv3.complete() || !s.set {
 		return check
@@ -193,6 +194,6 @@ func (s *settings) apiv3Check() api.HealthCheck {
 		}
 		problems = append(problems, strings.TrimPrefix(err.Error(), "setting "))
 	}
-	check.Problem = "APIv3 is not used: " + strings.Join(problems, "; ")
+	check.Problem, check.Cause = "APIv3 is not used: "+strings.Join(problems, "; "), string(cause.APIv3Incomplete)
 	return check
 }

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/certificate"
+	"h5pay/internal/doctor"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
 	"h5pay/internal/store"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/apiv3"
 )
@@ -28,6 +31,7 @@ type app struct {
 	reconcile  func(context.Context) error
 	deliver    func(context.Context) error
 	checkBills func(context.Context) error
+	check      func(ctx context.Context, network bool) v1.Checks
 	warmUpRest func(context.Context) // see warmUp
 }
 
@@ -35,8 +39,10 @@ type app struct {
 // "misconfigured" and logs the setting's name. The health page shows the name to callers who
 // present token, if token is not empty.
 func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
+	handler, check := server.Unavailable(err, token, log)
 	return app{
-		Handler:    server.Unavailable(err, token, log),
+		Handler:    handler,
+		check:      check,
 		reconcile:  func(context.Context) error { return err },
 		deliver:    func(context.Context) error { return nil }, // reconcile reports the error
 		checkBills: func(context.Context) error { return nil },
@@ -80,6 +86,12 @@ type platform struct {
 	nodes func(context.Context) api.HealthCheck
 	// announce starts a delivery of events now. Nil leaves deliveries to the timer.
 	announce func()
+	// findings returns the results of the platform's own checks; may be nil.
+	findings func() []v1.CheckResult
+	// outside runs the checks of the shop's address, see doctor.Config. Nil in a Worker.
+	outside func(ctx context.Context, shopURL, token string) []v1.CheckResult
+	// explain returns the texts of a cause, see server.Config. Nil in a Worker, which would be larger.
+	explain func(id cause.ID, setting string) (zh, en *v1.CauseText)
 	// notified counts WeChat's notifications, see server.Config; may be nil.
 	notified func(kind, verdict string)
 	log      *slog.Logger
@@ -102,6 +114,7 @@ func newApp(p platform) app {
 	if p.endpointDoer == nil {
 		p.endpointDoer = p.webhookDoer
 	}
+	clock := doctor.NewClock(p.doer, nil)
 	v3 := set.v3(p.rsa)
 	var keeper *certificate.Keeper // nil without platform certificates
 	if v3 != nil && v3.Certificates {
@@ -118,7 +131,7 @@ func newApp(p platform) app {
 		OpenURL:   set.BaseURL,
 		APIURL:    set.BaseURL,
 		MchURL:    set.BaseURL,
-		Doer:      p.doer,
+		Doer:      clock,
 		CertDoer:  p.certDoer,
 	})
 	if err != nil {
@@ -170,6 +183,24 @@ func newApp(p platform) app {
 	if err := errors.Join(payErr, eventsErr); err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
+	checks, err := doctor.New(doctor.Config{
+		ShopURL:       set.ShopURL,
+		AppID:         set.AppID,
+		MchID:         set.MchID,
+		Version:       set.API,
+		TradeTypes:    set.TradeTypes,
+		WeChat:        client,
+		Doer:          p.doer,
+		Certificates:  v3 != nil && v3.Certificates,
+		Clock:         clock,
+		Notifications: st,
+		Endpoints:     set.endpoints(p.webhookDoer),
+		Simulated:     set.BaseURL != "",
+		Outside:       p.outside,
+	})
+	if err != nil {
+		return unavailable(err, set.AdminToken, log)
+	}
 	srvCfg := server.Config{
 		Payment:       pay,
 		Outbox:        events,
@@ -188,6 +219,9 @@ func newApp(p platform) app {
 		Checks:        p.checks(set),
 		Database:      p.database,
 		Nodes:         p.nodes,
+		Findings:      func() []v1.CheckResult { return append(set.findings(), p.ownFindings()...) },
+		Doctor:        checks,
+		Explain:       p.explain,
 		Notified:      p.notified,
 		Log:           log,
 	}
@@ -201,6 +235,7 @@ func newApp(p platform) app {
 	return app{
 		Handler:  srv.Handler(),
 		patterns: srv.Patterns(),
+		check:    srv.Check,
 		reconcile: func(ctx context.Context) error {
 			srv.LogHeld()
 			return pay.Reconcile(ctx)
@@ -236,25 +271,37 @@ func (p platform) sizeWithin(limit int64) func(context.Context) (store.Size, err
 	}
 }
 
+// ownFindings returns the results of the platform's own checks.
+func (p platform) ownFindings() []v1.CheckResult {
+	if p.findings == nil {
+		return nil
+	}
+	return p.findings()
+}
+
 // checks returns the platform's entries on the health page. A shop may run without a certificate
 // and without limits. A public shop must not accept simulated payments.
 func (p platform) checks(set settings) []api.HealthCheck {
 	wechat := api.HealthCheck{Name: "wechat", OK: true}
 	if set.BaseURL != "" {
 		wechat = api.HealthCheck{Name: "wechat", OK: !set.public(), Problem: "WECHAT_BASE_URL is set: payments are simulated"}
+		if set.public() {
+			wechat.Cause, wechat.Setting = string(cause.WeChatSimulated), "WECHAT_BASE_URL"
+		}
 	}
 	checks := []api.HealthCheck{wechat, set.apiv3Check()}
 	for _, c := range []struct {
 		name    string
+		cause   cause.ID
 		there   bool
 		without string
 	}{
-		{"certificate", p.certDoer != nil || set.APIKey == "", "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds of APIv2 are disabled"},
-		{"limits", p.addressLimit != nil && p.ownerLimit != nil && p.keyLimit != nil, "ADDRESS_LIMIT, OWNER_LIMIT or KEY_LIMIT is not bound: calls are not rate limited"},
+		{"certificate", cause.ClientCertMissing, p.certDoer != nil || set.APIKey == "", "WECHAT_CERT is not bound (native server: WECHAT_CERT_FILE is not set): refunds of APIv2 are disabled"},
+		{"limits", cause.LimitsMissing, p.addressLimit != nil && p.ownerLimit != nil && p.keyLimit != nil, "ADDRESS_LIMIT, OWNER_LIMIT or KEY_LIMIT is not bound: calls are not rate limited"},
 	} {
 		check := api.HealthCheck{Name: c.name, OK: true}
 		if !c.there {
-			check.Problem = c.without
+			check.Problem, check.Cause = c.without, string(c.cause)
 		}
 		checks = append(checks, check)
 	}

@@ -36,6 +36,7 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"serve", "run the shop; without settings run the demo with a simulated WeChat", serveCommand},
 		{"simulator", "run the simulated WeChat by itself, for a shop in any language", nil},
+		{"doctor", "find out why a shop does not work, and how to repair it", doctorCommand},
 		{"migrate", "create or update the tables of the database", migrate},
 		{"backup", "write a copy of the database, also while the server runs", backup},
 		{"restore", "make a backup the database", restore},

@@ -62,13 +62,17 @@ func openDatabase(ctx context.Context, getenv func(string) string, o opener) (*d
 	return &database{DB: db, name: absolute(file), file: file}, nil
 }
 
-// openPostgres opens a database of PostgreSQL.
+// openPostgres opens a database of PostgreSQL and creates its tables.
 func openPostgres(ctx context.Context, url string, o opener) (*database, error) {
-	cfg := postgres.Config{URL: url, Retried: o.retried}
-	c, most, err := postgres.Connector(cfg)
-	if err == nil {
-		err = postgres.Migrate(ctx, cfg)
+	if err := postgres.Migrate(ctx, postgres.Config{URL: url}); err != nil {
+		return nil, fmt.Errorf("setting %s: %w", urlSetting, err)
 	}
+	return connectPostgres(url, o)
+}
+
+// connectPostgres opens a database of PostgreSQL and changes nothing in it.
+func connectPostgres(url string, o opener) (*database, error) {
+	c, most, err := postgres.Connector(postgres.Config{URL: url, Retried: o.retried})
 	if err != nil {
 		return nil, fmt.Errorf("setting %s: %w", urlSetting, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/store/postgres"
 )
 
@@ -79,17 +80,18 @@ func (d *database) check(ctx context.Context) api.HealthCheck {
 	check := api.HealthCheck{Name: "nodes", OK: true}
 	skew, err := d.node.Skew(ctx)
 	if err != nil {
-		return api.HealthCheck{Name: "nodes", Problem: "the database " + d.name + " does not respond"}
+		return api.HealthCheck{Name: "nodes", Problem: "the database " + d.name + " does not respond", Cause: string(cause.DatabaseUnreadable)}
 	}
 	if skew.Abs() > postgres.MaxSkew {
-		return api.HealthCheck{Name: "nodes", Problem: (&postgres.ClockError{Ahead: skew}).Error()}
+		return api.HealthCheck{Name: "nodes", Problem: (&postgres.ClockError{Ahead: skew}).Error(), Cause: string(cause.NodeClock)}
 	}
 	others, err := d.node.Others(ctx)
 	if err != nil {
-		return api.HealthCheck{Name: "nodes", Problem: "the database " + d.name + " does not respond"}
+		return api.HealthCheck{Name: "nodes", Problem: "the database " + d.name + " does not respond", Cause: string(cause.DatabaseUnreadable)}
 	}
 	for _, o := range others {
 		if o.Version != buildVersion() {
+			check.Cause = string(cause.NodeVersion)
 			check.Problem = fmt.Sprintf("node %s runs %s, and this one %s: finish the upgrade", o.ID, cmp.Or(o.Version, "another version"), buildVersion())
 		}
 	}

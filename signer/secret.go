@@ -63,7 +63,7 @@ func (s *settings) checkSecrets() (wrong []error) {
 		case secret.name != "WECHAT_MCH_KEY":
 			problem = weakness(string(secret.value))
 		case isExampleKey(secret.value):
-			problem = "is an example value"
+			problem = exampleValue
 		}
 		if key, err := webhook.ParseSecret(string(secret.value)); err == nil && problem == "" {
 			problem = weakness(string(key)) // base64 can hide a pattern
@@ -95,6 +95,12 @@ func (s *settings) public() bool { return strings.HasPrefix(s.ShopURL, "https:")
 var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay-", "h5paysimulator", "simulator", "example", "placeholder", "password", "your-", "your_",
 	"mfkq9r8gkyqrtwjupd8ilpzio2lalasw"}
 
+// What weakness returns.
+const (
+	exampleValue = "is an example value"
+	guessable    = "is easy to guess"
+)
+
 // weakness returns why a secret can be guessed, "" if it looks random. Of random secrets in
 // hexadecimal, base64 or digits, at most one in a million is called weak.
 func weakness(secret string) string {
@@ -108,10 +114,9 @@ func weakness(secret string) string {
 	lower := string(b)
 	for _, word := range exampleWords {
 		if strings.Contains(lower, word) {
-			return "is an example value"
+			return exampleValue
 		}
 	}
-	const guessable = "is easy to guess"
 	different := map[byte]bool{}
 	steps := 0 // steps from a character to itself or a neighbour
 	for i := range len(lower) {

@@ -78,6 +78,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	} else if cert != nil {
 		p.certDoer = measured(cert, t.WeChat)
 	}
+	p.addChecks(db.file)
 	files, err := siteFiles(getenv, log)
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ import (
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
+	"h5pay/internal/doctor"
 	"h5pay/internal/order"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
@@ -86,6 +88,23 @@ type settingError struct {
 }
 
 func (e *settingError) Error() string { return fmt.Sprintf("setting %s %s", e.Name, e.Problem) }
+
+// Cause returns the cause of the error and the setting.
+func (e *settingError) Cause() (cause.ID, string) {
+	switch {
+	case strings.HasPrefix(e.Problem, "is not set"), strings.HasPrefix(e.Problem, "must be set"):
+		return cause.SettingMissing, e.Name
+	case strings.HasPrefix(e.Problem, exampleValue):
+		return cause.SecretExample, e.Name
+	case strings.HasPrefix(e.Problem, guessable):
+		return cause.SecretWeak, e.Name
+	case strings.HasPrefix(e.Problem, "must differ"):
+		return cause.SecretRepeated, e.Name
+	case strings.Contains(e.Problem, "merchant's own key"):
+		return cause.PublicKeyOwn, e.Name
+	}
+	return cause.SettingMalformed, e.Name
+}
 
 // loadSettings reads the settings through getenv, which returns "" for an unset one. The error
 // joins a *settingError for every invalid setting. With an error, only AdminToken is set, and only
@@ -288,6 +307,15 @@ func (s *settings) webhook(doer wechat.Doer) *outbox.Webhook {
 		w.Secrets = append(w.Secrets, s.WebhookSecretOld)
 	}
 	return w
+}
+
+// endpoints returns the webhook endpoints for the doctor.
+func (s *settings) endpoints(doer wechat.Doer) []doctor.Endpoint {
+	w := s.webhook(doer)
+	if w == nil {
+		return nil
+	}
+	return []doctor.Endpoint{{URL: w.URL, Secrets: w.Secrets, Doer: w.Doer}}
 }
 
 // webhookSecretForm is what a webhook secret must be, and how to get one.

@@ -167,4 +167,8 @@ type HealthCheck struct {
 	// Problem describes the failure. For a check that is OK it describes an optional feature that
 	// is off.
 	Problem string `json:"problem,omitempty"`
+	// Cause names the problem, by an ID of docs/doctor.md.
+	Cause string `json:"cause,omitempty"`
+	// Setting is the setting that is wrong, if it is one.
+	Setting string `json:"setting,omitempty"`
 }

@@ -62,6 +62,11 @@ func (b *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if e.Data.Order.ID == "" {
+		fmt.Fprintf(b.out, "webhook, signature verified: %s, event %s\n", e.Type, e.ID)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	amount := e.Data.Order.Total
 	if e.Data.Refund != nil {
 		amount = e.Data.Refund.Amount

@@ -75,7 +75,8 @@ func examples() map[reflect.Type]any {
 		v1.Selling{SwitchedAt: at},
 		v1.PutSelling{Selling: &no},
 		v1.Counters{Counters: map[string]int64{"settled.notify": 4021, "deliveries.dead": 1}},
-		v1.Checks{Checks: []v1.HealthCheck{{Name: "database", OK: true}, {Name: "cron", Problem: "the timer last completed 6 minutes ago"}}},
+		v1.Checks{CheckedAt: at, TookMS: 14, Checks: []v1.CheckResult{{ID: "database", Status: v1.CheckOK},
+			{ID: "cron", Status: v1.CheckFail, Cause: "timer_stopped", Detail: "the timer last completed 6m0s ago"}}},
 	} {
 		all[reflect.TypeOf(example)] = example
 	}

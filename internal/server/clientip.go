@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/payment"
 )
 
@@ -177,7 +178,7 @@ func (c *sightings) check(now time.Time) api.HealthCheck {
 	check := api.HealthCheck{Name: "addresses", OK: n[addressUnknown]+n[addressShared] <= n[addressKnown]+n[addressDoubted]}
 	for _, seen := range []sighting{addressUnknown, addressShared, addressDoubted} {
 		if n[seen] > 0 {
-			check.Problem = addressProblem(seen)
+			check.Problem, check.Cause = addressProblem(seen), string(cause.AddressesUnknown)
 			return check
 		}
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/wechat"
@@ -37,7 +39,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	v, err := s.cfg.Store.Vitals(ctx, s.shop.MchID)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
-		return append(checks, failed("database", strings.Join(strings.Fields("the database "+s.cfg.Database+" cannot be read, or lacks a migration"), " ")))
+		return append(checks, failed(cause.DatabaseUnreadable, "database", strings.Join(strings.Fields("the database "+s.cfg.Database+" cannot be read, or lacks a migration"), " ")))
 	}
 	checks = append(checks, api.HealthCheck{Name: "database", OK: true})
 	if s.cfg.Nodes != nil {
@@ -48,9 +50,9 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	cron := api.HealthCheck{Name: "cron", OK: true}
 	switch {
 	case v.Reconciled.IsZero():
-		cron = failed("cron", "the timer has not run yet")
+		cron = failed(cause.TimerNeverRan, "cron", "the timer has not run yet")
 	case now.Sub(v.Reconciled) > reconcileStale:
-		cron = failed("cron", "the timer last completed "+ago(now.Sub(v.Reconciled)))
+		cron = failed(cause.TimerStopped, "cron", "the timer last completed "+ago(now.Sub(v.Reconciled)))
 	}
 	checks = append(checks, cron)
 
@@ -58,42 +60,45 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 
 	orders := api.HealthCheck{Name: "orders", OK: true}
 	if v.Foreign > 0 {
-		orders = failed("orders", counted(v.Foreign, "unpaid payment was", "unpaid payments were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
+		orders = failed(cause.OrdersOfOtherMerchant, "orders", counted(v.Foreign, "unpaid payment was", "unpaid payments were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
 	} else if problem := s.openWithoutKeys(v); problem != "" {
-		orders = failed("orders", problem)
+		orders = failed(cause.OrdersWithoutKeys, "orders", problem)
 	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
 		// Not a failure: strangers can reach the limit, and buyers who sign in are not affected.
-		orders.Problem = fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests)
+		orders = noted(cause.GuestOrdersAtLimit, "orders", fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests))
 	}
 	checks = append(checks, orders, sizeCheck(v.Size))
 
 	if s.cfg.Certificates != nil {
-		problem := s.cfg.Certificates(ctx)
-		checks = append(checks, api.HealthCheck{Name: "certificates", OK: problem == "", Problem: problem})
+		certificates := api.HealthCheck{Name: "certificates", OK: true}
+		if problem := s.cfg.Certificates(ctx); problem != "" {
+			certificates = failed(cause.CertificatesOld, "certificates", problem)
+		}
+		checks = append(checks, certificates)
 	}
 
 	refunds := api.HealthCheck{Name: "refunds", OK: true}
 	switch {
 	case v.Stuck > 0:
-		refunds = failed("refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET /v1/orders?status=refunding", counted(v.Stuck, "refund is", "refunds are")))
+		refunds = failed(cause.RefundsStuck, "refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET /v1/orders?status=refunding", counted(v.Stuck, "refund is", "refunds are")))
 	case v.Duplicates > 0:
-		refunds = failed("refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET /v1/events, and refund by out_trade_no",
+		refunds = failed(cause.DuplicatesKept, "refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET /v1/events, and refund by out_trade_no",
 			counted(v.Duplicates, "second payment is", "second payments are")))
 	case v.Abnormal > 0:
-		refunds.Problem = fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have"))
+		refunds = noted(cause.RefundsAbnormal, "refunds", fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have")))
 	}
 	checks = append(checks, refunds)
 	// Not a failure, because the operator switched it. The page reports it as a reminder.
 	selling := api.HealthCheck{Name: "selling", OK: true}
 	if err := s.payment.Selling(ctx); err != nil {
-		selling.Problem = "the operator has stopped selling, or SELLING is off: no order is accepted"
+		selling = noted(cause.SellingStopped, "selling", "the operator has stopped selling, or SELLING is off: no order is accepted")
 	}
 	checks = append(checks, selling)
 
 	// Not a failure: with a second shop of the same merchant the bill of every day differs.
 	bills := api.HealthCheck{Name: "bills", OK: true}
 	if v.Unbalanced > 0 {
-		bills.Problem = fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced)
+		bills = noted(cause.BillsDiffer, "bills", fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced))
 	}
 	checks = append(checks, bills)
 
@@ -102,7 +107,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	case !v.ForSale && v.BackEnd:
 		catalogue.Problem = "no product is for sale: only a back end makes orders"
 	case !v.ForSale:
-		catalogue = failed("catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
+		catalogue = failed(cause.CatalogueEmpty, "catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
 }
@@ -113,7 +118,7 @@ func (s *Server) outboxCheck(ctx context.Context) api.HealthCheck {
 	endpoints, err := s.cfg.Store.EndpointVitals(ctx)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
-		return failed("outbox", "the endpoints cannot be read, or the database lacks a migration")
+		return failed(cause.DatabaseUnreadable, "outbox", "the endpoints cannot be read, or the database lacks a migration")
 	}
 	sent := 0
 	for _, e := range endpoints {
@@ -123,43 +128,39 @@ func (s *Server) outboxCheck(ctx context.Context) api.HealthCheck {
 		if e.State != order.EndpointDisabled {
 			sent++
 		}
-		problem, alarm := s.endpointProblem(e)
-		if e.ID != order.SettingsEndpoint && problem != "" {
-			problem = "endpoint " + e.ID + ": " + problem
-		}
-		switch {
-		case alarm && check.OK:
-			check = failed("outbox", problem)
-		case problem != "" && check.Problem == "":
-			check.Problem = problem
+		found := s.endpointCheck(e)
+		if !found.OK && check.OK || found.Problem != "" && check.Problem == "" {
+			check = found
 		}
 	}
-	if sent == 0 && check.OK {
-		check.Problem = "WEBHOOK_URL is not set, and no endpoint is enabled: no back end is notified of payments"
+	if sent == 0 && check.Problem == "" {
+		return noted(cause.WebhookUnset, "outbox", "WEBHOOK_URL is not set, and no endpoint is enabled: no back end is notified of payments")
 	}
 	return check
 }
 
-// endpointProblem returns why an endpoint does not get its events, "" if it does, and
-// whether that is an alarm.
-func (s *Server) endpointProblem(e store.EndpointVitals) (problem string, alarm bool) {
+// endpointCheck reports why an endpoint does not get its events.
+func (s *Server) endpointCheck(e store.EndpointVitals) api.HealthCheck {
 	now := s.now()
+	prefix := ""
+	if e.ID != order.SettingsEndpoint {
+		prefix = "endpoint " + e.ID + ": "
+	}
 	switch {
 	case e.State == order.EndpointGone:
-		return "the back end responded 410 Gone: no event is sent until one is replayed, or the endpoint is enabled: see GET /v1/endpoints", true
+		return failed(cause.WebhookGone, "outbox", prefix+"the back end responded 410 Gone: no event is sent until one is replayed, or the endpoint is enabled: see GET /v1/endpoints")
 	case e.Dead > 0:
-		return counted(e.Dead, "event is", "events are") + " no longer retried, and can be replayed", true
-	case e.State == order.EndpointDisabled:
-		return "", false // an operator did it
+		return failed(cause.EventsDead, "outbox", prefix+counted(e.Dead, "event is", "events are")+" no longer retried, and can be replayed")
+	case e.State == order.EndpointDisabled: // an operator did it
 	case !s.outbox.CanSign(e.Endpoint):
-		return "its secret cannot be opened with SESSION_KEY: change the secret", true
+		return failed(cause.EndpointUnsealed, "outbox", prefix+"its secret cannot be opened with SESSION_KEY: change the secret")
 	case !e.OldestPending.IsZero() && now.Sub(e.OldestPending) > eventStale:
-		return "the oldest undelivered event was made " + ago(now.Sub(e.OldestPending)), true
+		return failed(cause.EventsWaiting, "outbox", prefix+"the oldest undelivered event was made "+ago(now.Sub(e.OldestPending)))
 	case !e.OldestClosed.IsZero() && now.Sub(e.OldestClosed) > eventStale:
-		// No alarm: anybody can make order.closed, by cancelling orders.
-		return "the oldest undelivered order.closed was made " + ago(now.Sub(e.OldestClosed)), false
+		// Not a failure: anyone can cause order.closed by cancelling orders.
+		return noted(cause.EventsWaiting, "outbox", prefix+"the oldest undelivered order.closed was made "+ago(now.Sub(e.OldestClosed)))
 	}
-	return "", false
+	return api.HealthCheck{Name: "outbox", OK: true}
 }
 
 // openWithoutKeys returns a problem if orders or refunds are open whose API version has no keys in
@@ -178,8 +179,14 @@ func (s *Server) openWithoutKeys(v store.Vitals) string {
 	return ""
 }
 
-func failed(name, problem string) api.HealthCheck {
-	return api.HealthCheck{Name: name, Problem: problem}
+// failed is a check that fails.
+func failed(id cause.ID, name, problem string) api.HealthCheck {
+	return api.HealthCheck{Name: name, Problem: problem, Cause: string(id)}
+}
+
+// noted is a check that is OK and reports something.
+func noted(id cause.ID, name, problem string) api.HealthCheck {
+	return api.HealthCheck{Name: name, OK: true, Problem: problem, Cause: string(id)}
 }
 
 // counted prints a number of store.Vitals with its noun and verb. Vitals counts up to
@@ -197,14 +204,13 @@ func counted(n int, one, many string) string {
 // sizeCheck reports how full the database is. The size is unknown until the timer has run.
 func sizeCheck(size store.Size) api.HealthCheck {
 	const mega = 1_000_000
-	check := api.HealthCheck{Name: "size", OK: !size.Full()}
 	switch {
 	case size.Full():
-		check.Problem = fmt.Sprintf("the database has %d of %d MB: new orders are rejected", size.Used/mega, size.Capacity/mega)
+		return failed(cause.DatabaseFull, "size", fmt.Sprintf("the database has %d of %d MB: new orders are rejected", size.Used/mega, size.Capacity/mega))
 	case size.Used >= size.Capacity/4*3 && size.Capacity > 0:
-		check.Problem = fmt.Sprintf("the database has %d of %d MB; from 90 %% on new orders are rejected", size.Used/mega, size.Capacity/mega)
+		return noted(cause.DatabaseFilling, "size", fmt.Sprintf("the database has %d of %d MB; from 90 %% on new orders are rejected", size.Used/mega, size.Capacity/mega))
 	}
-	return check
+	return api.HealthCheck{Name: "size", OK: true}
 }
 
 func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " ago" }
@@ -214,7 +220,13 @@ func ago(d time.Duration) string { return d.Truncate(time.Minute).String() + " a
 func misconfigured(err error) []api.HealthCheck {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return []api.HealthCheck{failed("settings", err.Error())}
+		check := failed(cause.SettingMalformed, "settings", err.Error())
+		var known interface{ Cause() (cause.ID, string) }
+		if errors.As(err, &known) {
+			id, setting := known.Cause()
+			check.Cause, check.Setting = string(id), setting
+		}
+		return []api.HealthCheck{check}
 	}
 	var checks []api.HealthCheck
 	for _, err := range joined.Unwrap() {

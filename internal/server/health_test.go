@@ -118,7 +118,7 @@ func TestHealthReportsMissingOptions(t *testing.T) {
 func TestHealthOfAMisconfiguredShop(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(errors.New("setting SHOP_URL is not set"), fmt.Errorf("setting %s is not set", "SESSION_KEY"))
-	h := server.Unavailable(err, paytest.AdminToken, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	h, _ := server.Unavailable(err, paytest.AdminToken, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	for accept, want := range map[string]string{"": `{"ok":false`, "text/html": "<h1>The shop is not well</h1>"} {
 		for _, token := range []string{paytest.AdminToken, "", "wrong"} {
 			r := httptest.NewRequest("GET", api.PathHealth, nil)

@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/payment"
 	"h5pay/internal/v1"
 	"h5pay/wechat"
+	"h5pay/wechat/apiv3"
 )
 
 // notifyPay receives WeChat's notifications of payments, of both API versions. It
@@ -110,6 +111,12 @@ func (s *Server) readNotification(w http.ResponseWriter, r *http.Request, kind v
 	n.kind = kind
 	n.ctx = context.WithoutCancel(r.Context())
 	body, err := readBody(r)
+	if report, ok := s.probes.Answer(r.Header, body, s.now()); ok && err == nil {
+		if err := writeJSON(w, http.StatusOK, report); err != nil {
+			s.logger(n.ctx).Error("responding to a probe failed", "error", err)
+		}
+		return n, false
+	}
 	n.body, n.version = body, wechat.NotificationVersion(body)
 	if n.version == "" {
 		n.version = wechat.V3
@@ -134,6 +141,7 @@ func (s *Server) rejectNotification(w http.ResponseWriter, n incoming, err error
 	switch {
 	case known && e.Code == wechat.CodeEcho:
 		s.logger(n.ctx).Info("WeChat's echo arrived")
+		n.kind, n.verified = v1.NotifiedEcho, true
 		s.respond(w, n, http.StatusOK, true, "OK")
 		return
 	case wechat.IsProbe(err):
@@ -146,6 +154,13 @@ func (s *Server) rejectNotification(w http.ResponseWriter, n incoming, err error
 	default:
 		// Without the body, which may contain anything.
 		s.logSeldom(n.ctx, slog.LevelError, "notification rejected", "error", err)
+	}
+	var problem *apiv3.Error
+	if errors.As(err, &problem) && problem.Kind == apiv3.Undecryptable {
+		// Its signature is WeChat's: the APIv3 key is wrong, and strangers cannot cause it.
+		n.verified = true
+		s.respond(w, n, http.StatusOK, false, "the message cannot be decrypted: is WECHAT_APIV3_KEY that of the merchant platform?")
+		return
 	}
 	s.respond(w, n, http.StatusOK, false, "not a valid notification")
 }

@@ -17,9 +17,12 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
+	"h5pay/internal/probe"
 	"h5pay/internal/store"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/apiv3"
 )
@@ -35,6 +38,12 @@ type WeChat interface {
 	PaymentNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Trade, error)
 	RefundNotification(ctx context.Context, header apiv3.Header, body []byte) (wechat.Refund, error)
 	For(v wechat.Version) (wechat.Merchant, error)
+}
+
+// Doctor runs checks that make calls. *doctor.Doctor is one.
+type Doctor interface {
+	// Run returns the results. token is for a probe of the notify URL.
+	Run(ctx context.Context, token string) []v1.CheckResult
 }
 
 // Config configures a Server.
@@ -69,6 +78,12 @@ type Config struct {
 	// KeyLimit, optional, bounds the calls of one API key: KeyLimitCalls a minute.
 	KeyLimit      Limiter
 	KeyLimitCalls int
+	// Findings, optional, returns the results of the platform's own checks, which make no call.
+	Findings func() []v1.CheckResult
+	// Doctor, optional, runs the checks that make calls.
+	Doctor Doctor
+	// Explain, optional, returns the texts of a cause. setting may be "".
+	Explain func(id cause.ID, setting string) (zh, en *v1.CauseText)
 	// Notified, optional, is called once for each message to the notification paths, with its
 	// v1.NotificationKind and v1.NotificationResult.
 	Notified func(kind, verdict string)
@@ -87,6 +102,7 @@ type Server struct {
 	state   sealer
 	states  stateSigner
 	session sealer
+	probes  probe.Key
 	log     *slog.Logger
 	now     func() time.Time
 	rand    io.Reader
@@ -144,6 +160,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if s.states, err = newStateSigner(cfg, s.shop.AppID); err != nil {
+		return nil, err
+	}
+	if s.probes, err = probe.NewKey(string(cfg.SessionKey)); err != nil {
 		return nil, err
 	}
 	if s.session, err = newSealer(cfg, s.shop.AppID, sessionCookie, secure); err != nil {
@@ -204,18 +223,25 @@ func (s *Server) routes() map[string]handlerFunc {
 }
 
 // Unavailable returns the handler of a signer whose settings are wrong: every call gets
-// CodeMisconfigured. The log and the operator's health page have err. The joined errors must name
-// settings without their values. The operator sends token; with an empty token there is no
-// operator.
-func Unavailable(err error, token wechat.Secret, log *slog.Logger) http.Handler {
+// CodeMisconfigured. The log, the operator's health page and the operator's checks have err. The
+// joined errors must name settings without their values. The operator sends token; with an empty
+// token there is no operator. The second result makes the checks, see Check.
+func Unavailable(err error, token wechat.Secret, log *slog.Logger) (http.Handler, func(ctx context.Context, network bool) v1.Checks) {
 	s := &Server{log: log, now: time.Now, rand: rand.Reader, operator: newAdminToken(token)}
+	check := func(context.Context, bool) v1.Checks {
+		return s.complete(v1.Checks{Checks: resultsOf(misconfigured(err))}, s.now())
+	}
 	return s.middleware(s.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if r.URL.Path == api.PathHealth && r.Method == http.MethodGet {
+		switch {
+		case r.Method != http.MethodGet:
+		case r.URL.Path == api.PathHealth:
 			return s.writeHealth(w, r, misconfigured(err))
+		case r.URL.Path == pathChecks && s.operator.isSent(r):
+			return writeJSON(w, http.StatusOK, check(r.Context(), false))
 		}
 		s.logSeldom(r.Context(), slog.LevelError, "the shop is misconfigured", "error", err)
 		return reject(api.CodeMisconfigured, "the shop is not set up, its log says what is missing")
-	}))
+	})), check
 }
 
 func validScope(s api.Scope) bool { return s == api.ScopeBase || s == api.ScopeUserInfo }

@@ -21,7 +21,7 @@ import (
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	var log paytest.Log
-	h := server.Unavailable(errors.New("setting WECHAT_API_KEY is not set"), "", slog.New(slog.NewTextHandler(&log, nil)))
+	h, _ := server.Unavailable(errors.New("setting WECHAT_API_KEY is not set"), "", slog.New(slog.NewTextHandler(&log, nil)))
 	for _, route := range routes("000000000000000000000000") {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(route.method, route.path, strings.NewReader(route.body)))

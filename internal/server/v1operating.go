@@ -23,13 +23,3 @@ func (b backend) getCounters(ctx context.Context, _ *v1Call) (any, error) {
 	counters, err := b.cfg.Store.Counters(ctx)
 	return v1.Counters{Counters: counters}, err
 }
-
-// listChecks returns the checks of the health page. The status is 200 also if one fails.
-func (b backend) listChecks(ctx context.Context, _ *v1Call) (any, error) {
-	all := v1.Checks{OK: true, Checks: []v1.HealthCheck{}}
-	for _, check := range b.checkHealth(ctx) {
-		all.OK = all.OK && check.OK
-		all.Checks = append(all.Checks, v1.HealthCheck(check))
-	}
-	return all, nil
-}

@@ -43,7 +43,7 @@ func TestCountersAndChecksByAPI(t *testing.T) {
 	}
 	var checks v1.Checks
 	b.must("GET", "/v1/checks", nil, &checks)
-	if checks.OK || !slices.ContainsFunc(checks.Checks, func(c v1.HealthCheck) bool { return c.Name == "cron" && !c.OK && c.Problem != "" }) {
+	if checks.OK || !slices.ContainsFunc(checks.Checks, func(c v1.CheckResult) bool { return c.ID == "cron" && c.Status == v1.CheckFail && c.Detail != "" }) {
 		t.Errorf("before the first run of the timer: %+v", checks)
 	}
 	s.Reconcile()

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"database/sql"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,5 +69,17 @@ func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
 	var name sql.NullString
 	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_schema.sql" {
 		t.Errorf("%v, %v", name, err)
+	}
+}
+
+// The name of the schema in the program is that of the last migration.
+func TestSchemaIsTheLastMigration(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob("migrations/*.sql")
+	if err != nil || len(names) == 0 || filepath.Base(names[len(names)-1]) != store.Schema() {
+		t.Errorf("%v, %v, and the program has %s", names, err, store.Schema())
+	}
+	if got, err := store.New(storetest.Open(t)).AppliedSchema(t.Context()); err != nil || got != store.Schema() {
+		t.Errorf("the database has %s, %v", got, err)
 	}
 }

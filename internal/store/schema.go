@@ -1,15 +1,20 @@
 package store
 
 import (
-	"io/fs"
-	"path"
+	"context"
+	"fmt"
 )
 
+// schema is the last of the migrations. The Worker does not contain their text.
+const schema = "0001_schema.sql"
+
 // Schema returns the name of the last migration of this build.
-func Schema() string {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil || len(names) == 0 {
-		panic("the migrations are not in the program")
+func Schema() string { return schema }
+
+// AppliedSchema returns the name of the last migration that the database has.
+func (s *Store) AppliedSchema(ctx context.Context) (name string, err error) {
+	if err = s.db.QueryRowContext(ctx, `SELECT name FROM d1_migrations ORDER BY id DESC LIMIT 1`).Scan(&name); err != nil {
+		return "", fmt.Errorf("reading the schema: %w", err)
 	}
-	return path.Base(names[len(names)-1])
+	return name, nil
 }

@@ -39,7 +39,7 @@ func TestAlertsHaveTheirFirstZero(t *testing.T) {
 	tele := newTelemetry(t)
 	tele.Handler(http.NotFoundHandler(), []string{"POST /api/notify/pay", "POST /api/orders"})
 	var want []string
-	for _, kind := range []string{"payment", "refund"} {
+	for _, kind := range []string{"echo", "payment", "refund"} {
 		for _, verdict := range []string{"accepted", "forged", "rejected", "retried"} {
 			want = append(want, fmt.Sprintf(`h5pay_notifications_total{kind="%s",verdict="%s"} 0`, kind, verdict))
 		}

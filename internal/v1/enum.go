@@ -22,7 +22,7 @@ func (PaymentStatus) Enum() []any {
 func (EventOrder) Enum() []any { return []any{NewestFirst, OldestFirst} }
 
 // Enum returns the kinds of a notification.
-func (NotificationKind) Enum() []any { return []any{NotifiedPayment, NotifiedRefund} }
+func (NotificationKind) Enum() []any { return []any{NotifiedPayment, NotifiedRefund, NotifiedEcho} }
 
 // Enum returns the verdicts on a notification.
 func (NotificationResult) Enum() []any {
@@ -41,6 +41,9 @@ func (DifferenceKind) Enum() []any {
 func (EndpointState) Enum() []any {
 	return []any{EndpointEnabled, EndpointDisabled, EndpointGone}
 }
+
+// Enum returns the statuses of a check.
+func (CheckStatus) Enum() []any { return []any{CheckOK, CheckWarn, CheckFail, CheckSkipped} }
 
 // enums are the values of types that are declared elsewhere.
 var enums = map[string][]any{

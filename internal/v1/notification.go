@@ -24,6 +24,7 @@ type NotificationKind string
 const (
 	NotifiedPayment NotificationKind = "payment"
 	NotifiedRefund  NotificationKind = "refund"
+	NotifiedEcho    NotificationKind = "echo" // the test callback that GET /v1/checks requests
 )
 
 // NotificationResult is the verdict on a message.

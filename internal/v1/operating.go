@@ -18,18 +18,3 @@ type PutSelling struct {
 type Counters struct {
 	Counters map[string]int64 `json:"counters"` // by name: "settled.notify", "deliveries.dead", ...
 }
-
-// Checks are those of the health page.
-type Checks struct {
-	OK     bool          `json:"ok"`
-	Checks []HealthCheck `json:"checks"`
-}
-
-// HealthCheck is the result of one check. It may name a setting, and never its value.
-type HealthCheck struct {
-	Name string `json:"name"` // "settings", "database", "cron", "outbox", ...
-	OK   bool   `json:"ok"`
-	// Problem describes the failure. For a check that is OK it describes an optional feature
-	// that is off.
-	Problem string `json:"problem,omitempty"`
-}

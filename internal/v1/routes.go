@@ -77,5 +77,6 @@ var Routes = []Route{
 	{Method: "PUT", Path: "/v1/selling", Name: "putSelling", Summary: "Stop selling, or resume it", Scope: ScopeWrite,
 		Body: PutSelling{}, Status: 200, Response: Selling{}},
 	{Method: "GET", Path: "/v1/counters", Name: "getCounters", Summary: "Counters of what happened", Scope: ScopeRead, Status: 200, Response: Counters{}},
-	{Method: "GET", Path: "/v1/checks", Name: "listChecks", Summary: "The checks of the health page", Scope: ScopeRead, Status: 200, Response: Checks{}},
+	{Method: "GET", Path: "/v1/checks", Name: "listChecks", Summary: "What is wrong with the shop, and how to repair it", Scope: ScopeRead,
+		Query: CheckQuery{}, Status: 200, Response: Checks{}},
 }

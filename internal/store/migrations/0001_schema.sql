@@ -643,7 +643,7 @@ CREATE TABLE wechat_certificates (
 ) STRICT;
 
 -- When a timer last completed. 'certificates': when a download of the platform
--- certificates was last begun.
+-- certificates was last begun. 'checks': when the checks that make calls last ran.
 CREATE TABLE timers (
   name TEXT    NOT NULL PRIMARY KEY,
   at   INTEGER NOT NULL
@@ -696,7 +696,7 @@ CREATE TABLE notifications (
   verified      INTEGER NOT NULL CHECK (verified IN (0, 1)),
   n             INTEGER NOT NULL, -- in the order of arrival
   at            INTEGER NOT NULL,
-  kind          TEXT    NOT NULL CHECK (kind IN ('payment', 'refund')),
+  kind          TEXT    NOT NULL CHECK (kind IN ('payment', 'refund', 'echo')),
   version       TEXT    NOT NULL, -- of WeChat's API
   verdict       TEXT    NOT NULL,
   reason        TEXT    NOT NULL,
