@@ -83,7 +83,7 @@ func TestCreateOrder(t *testing.T) {
 		}, 24 * time.Hour},
 		"everything": {v1.CreateOrder{
 			Amount: 7000, Lines: []v1.CreateLine{{Name: "运费", Price: 200, Quantity: 1}, {ProductID: "tea", Price: 6800, Quantity: 1}},
-			Currency: "CNY", Description: "订单 A-1\n🍵", Reference: "A-1", Metadata: map[string]string{"table": "七", "a.b": ""},
+			Currency: "CNY", Description: "订单 A-1🍵", Reference: "A-1", Metadata: map[string]string{"table": "七", "a.b": ""},
 			ReturnURL: "https://www.example.com/thanks?x=1", ExpiresIn: 3600, TradeTypes: []api.TradeType{"MWEB", "NATIVE"},
 		}, func(o *v1.Order) {
 			o.Amount, o.Description, o.Reference = 7000, "订单 A-1", "A-1"
