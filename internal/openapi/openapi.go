@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -92,7 +91,7 @@ func add(r *openapi31.Reflector, route v1.Route) error {
 	}
 	oc.SetID(route.Name)
 	oc.SetSummary(route.Summary)
-	oc.SetDescription("Needs the scope `" + string(route.Scope) + "`.")
+	oc.SetDescription(explain(route))
 	oc.AddSecurity("key")
 	if names := pathParameter.FindAllStringSubmatch(route.Path, -1); names != nil {
 		var fields []reflect.StructField
@@ -120,19 +119,29 @@ func add(r *openapi31.Reflector, route v1.Route) error {
 
 // statuses returns the HTTP statuses of the errors that a call may answer.
 func statuses(route v1.Route) []int {
-	all := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
-		http.StatusInternalServerError, http.StatusServiceUnavailable}
-	if strings.Contains(route.Path, "{") {
-		all = append(all, http.StatusNotFound)
-	}
-	if route.Method != http.MethodGet {
-		all = append(all, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	}
-	for _, code := range route.Errors {
+	var all []int
+	for _, code := range route.Codes() {
 		all = append(all, v1.Status(code))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// explain says what a call needs, and which error codes are its own.
+func explain(route v1.Route) string {
+	text := "Needs the scope `" + string(route.Scope) + "`."
+	for i, code := range route.Errors {
+		if i == 0 {
+			text += " Its own error codes: "
+		} else {
+			text += ", "
+		}
+		text += "`" + string(code) + "`"
+	}
+	if len(route.Errors) > 0 {
+		text += "."
+	}
+	return text
 }
 
 // describe gives a type its text and its values.

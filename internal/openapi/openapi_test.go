@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -142,6 +143,37 @@ func TestDocumentAgreesWithCheck(t *testing.T) {
 			}
 			if wrong := v1.Check(request.Elem().Interface()); accepted != (wrong == nil) {
 				t.Errorf("%s: the document says %t %v, Check says %v", body, accepted, errs, wrong)
+			}
+		}
+	}
+}
+
+// Each call lists the error codes of its own, and has their statuses.
+func TestDocumentListsTheErrorCodes(t *testing.T) {
+	t.Parallel()
+	raw, err := Document(types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Paths map[string]map[string]struct {
+			Description string
+			Responses   map[string]any
+		}
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range v1.Routes {
+		op := d.Paths[route.Path][strings.ToLower(route.Method)]
+		for _, code := range route.Errors {
+			if !strings.Contains(op.Description, "`"+string(code)+"`") {
+				t.Errorf("%s: %q lacks %s", route.Name, op.Description, code)
+			}
+		}
+		for _, code := range route.Codes() {
+			if _, ok := op.Responses[strconv.Itoa(v1.Status(code))]; !ok {
+				t.Errorf("%s lacks the status of %s", route.Name, code)
 			}
 		}
 	}

@@ -41,6 +41,10 @@ func TestPageIsComplete(t *testing.T) {
 			t.Errorf("the page refers to %s", m[1])
 		}
 	}
+	// The space between a method and a path is in the box of the method: elsewhere it is underlined.
+	if links := regexp.MustCompile(`<a href="#\w+"><span class="method \w+">\w+ </span>/v1/`).FindAllString(text, -1); len(links) != len(v1.Routes) {
+		t.Errorf("%d links of %d calls", len(links), len(v1.Routes))
+	}
 	for _, forbidden := range []string{"<script", "<img", "style="} {
 		if strings.Contains(text, forbidden) {
 			t.Errorf("the page has %s", forbidden)

@@ -11,25 +11,28 @@ import (
 	"h5pay/internal/api"
 )
 
-// readQuery passes each parameter of a query to its reader. It rejects unknown and
-// repeated parameters.
+// readQuery passes each parameter of a query to its reader. It rejects unknown, repeated and
+// empty parameters. The error names the parameter.
 func readQuery(query string, readers map[string]func(string) error) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return reject(api.CodeBadRequest, "the query is malformed")
 	}
 	for name, all := range values {
+		wrong := func(field, message string) error {
+			return &api.Error{Code: api.CodeBadRequest, Field: field, Message: message}
+		}
 		read, ok := readers[name]
 		switch {
 		case !ok:
-			return reject(api.CodeBadRequest, "unknown query parameter "+quoteName(name))
+			return wrong(shown(name), "unknown query parameter "+quoteName(name))
 		case len(all) != 1:
-			return reject(api.CodeBadRequest, name+" is repeated")
+			return wrong(name, name+": is repeated")
 		case all[0] == "":
-			return reject(api.CodeBadRequest, name+" is empty")
+			return wrong(name, name+": is empty")
 		}
 		if err := read(all[0]); err != nil {
-			return reject(api.CodeBadRequest, name+": "+err.Error())
+			return wrong(name, name+": "+err.Error())
 		}
 	}
 	return nil

@@ -15,14 +15,17 @@ func TestQueryErrorsNameTheParameter(t *testing.T) {
 		"stat=paid":                   `unknown query parameter "stat"`,
 		strings.Repeat("x", 50) + "=": `unknown query parameter "` + strings.Repeat("x", 40) + `"...`,
 		"%22=1":                       `unknown query parameter "\""`,
-		"limit=1&limit=2":             "limit is repeated",
-		"limit=":                      "limit is empty",
+		"limit=1&limit=2":             "limit: is repeated",
+		"limit=":                      "limit: is empty",
 		"limit=501":                   "limit: want 1 to 500",
 		"limit=1":                     "",
 	} {
 		err := readQuery(query, map[string]func(string) error{"limit": func(v string) error { _, err := parseLimit(v); return err }})
 		e := &api.Error{}
-		if errors.As(err, &e); e.Message != want || want != "" && e.Code != api.CodeBadRequest {
+		if errors.As(err, &e); want != "" && (e.Field == "" || !strings.Contains(want, e.Field) && e.Field != `"`) {
+			t.Errorf("%s: the error is of the field %q", query, e.Field)
+		}
+		if e.Message != want || want != "" && e.Code != api.CodeBadRequest {
 			t.Errorf("%s: %v, want %q", query, err, want)
 		}
 	}

@@ -42,6 +42,21 @@ var document = sync.OnceValues(func() (validator.Validator, error) {
 
 var documentUse sync.Mutex
 
+// routeOf finds the route of a request.
+var routeOf = sync.OnceValue(func() func(*http.Request) (v1.Route, bool) {
+	mux, routes := http.NewServeMux(), map[string]v1.Route{}
+	for _, route := range v1.Routes {
+		pattern := route.Method + " " + route.Path
+		mux.Handle(pattern, http.NotFoundHandler())
+		routes[pattern] = route
+	}
+	return func(r *http.Request) (v1.Route, bool) {
+		_, pattern := mux.Handler(r)
+		route, ok := routes[pattern]
+		return route, ok
+	}
+})
+
 // backEnd is a merchant's back end with an API key.
 type backEnd struct {
 	*paytest.Shop
@@ -123,6 +138,9 @@ func (b *backEnd) send(r *http.Request) v1Answer {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&a.Err); err != nil || a.Err.Code == "" || a.Err.Message == "" || a.Err.RequestID != a.Header.Get("X-Request-Id") || v1.Status(a.Err.Code) != a.Status {
 		b.T.Errorf("%s %s: %d %s, %v", r.Method, r.URL.Path, a.Status, a.Body, err)
+	}
+	if route, ok := routeOf()(r); ok && !slices.Contains(route.Codes(), a.Err.Code) {
+		b.T.Errorf("%s: %d %s, and the route lists the codes %v", route.Name, a.Status, a.Body, route.Errors)
 	}
 	for _, secret := range paytest.Secrets {
 		if bytes.Contains(a.Body, []byte(secret)) {

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strconv"
 
-	"h5pay/internal/api"
 	"h5pay/internal/v1"
 )
 
@@ -26,29 +24,14 @@ func readV1Body(r *http.Request, shape any) (any, error) {
 	return body, nil
 }
 
-// readV1Query reads the query of a call into a new value of the route's type. It rejects
-// unknown, repeated and empty parameters.
+// readV1Query reads the query of a call into a new value of the route's type and holds it
+// against the bounds of its fields.
 func readV1Query(query string, shape any) (any, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, &v1.Error{Code: api.CodeBadRequest, Message: "the query is malformed"}
-	}
 	v := reflect.New(reflect.TypeOf(shape)).Elem()
-	fields := map[string]queryField{}
-	queryFields(v, fields)
-	for name, all := range values {
-		field, ok := fields[name]
-		switch {
-		case !ok:
-			return nil, &v1.Error{Code: api.CodeBadRequest, Field: shown(name), Message: "unknown query parameter " + quoteName(name)}
-		case len(all) != 1:
-			return nil, wrongField(name, "is repeated")
-		case all[0] == "":
-			return nil, wrongField(name, "is empty")
-		}
-		if err := field.set(all[0]); err != nil {
-			return nil, wrongField(name, err.Error())
-		}
+	readers := map[string]func(string) error{}
+	queryFields(v, readers)
+	if err := readQuery(query, readers); err != nil {
+		return nil, err
 	}
 	q := v.Interface()
 	if err := v1.Check(q); err != nil {
@@ -63,16 +46,17 @@ type queryField struct {
 	least int64 // of a number
 }
 
-// queryFields collects the fields of a query, those of embedded structs too, by name.
-func queryFields(v reflect.Value, fields map[string]queryField) {
+// queryFields collects the readers of the fields of a query, those of embedded structs too,
+// by name.
+func queryFields(v reflect.Value, readers map[string]func(string) error) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if f.Anonymous {
-			queryFields(v.Field(i), fields)
+			queryFields(v.Field(i), readers)
 			continue
 		}
 		least, _ := strconv.ParseInt(f.Tag.Get("minimum"), 10, 64)
-		fields[v1.Name(f)] = queryField{v.Field(i), least}
+		readers[v1.Name(f)] = queryField{v.Field(i), least}.set
 	}
 }
 

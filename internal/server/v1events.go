@@ -83,10 +83,14 @@ func (b backend) getEvent(ctx context.Context, c *v1Call) (any, error) {
 	return b.eventOrError(b.cfg.Store.Event(ctx, c.PathValue("id")))
 }
 
-// replayEvent makes an event due again. The timer or the queue sends it, so that the
-// caller does not wait for the receiver.
+// replayEvent makes an event due again. A key that may not read gets no data of it. The timer or
+// the queue sends it, so that the caller does not wait for the receiver.
 func (b backend) replayEvent(ctx context.Context, c *v1Call) (any, error) {
-	return b.eventOrError(b.outbox.Replay(ctx, c.PathValue("id"), c.query.(v1.ReplayEvent).Endpoint))
+	e, err := b.outbox.Replay(ctx, c.PathValue("id"), c.query.(v1.ReplayEvent).Endpoint)
+	if !c.by.has(v1.ScopeRead) {
+		e.Data = "{}"
+	}
+	return b.eventOrError(e, err)
 }
 
 // eventOrError returns an event with its deliveries.

@@ -167,13 +167,22 @@ func (b backend) wholeV1Order(ctx context.Context, o order.Order, refunds []orde
 	return public, nil
 }
 
-// closeOrder cancels an order that is not paid.
+// closeOrder cancels an order that is not paid. A key that may not read sees of it what
+// cancelling tells, and of an order that it made what it knows.
 func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 	o, err := b.payment.Close(ctx, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	return b.wholeV1Order(ctx, o, nil)
+	switch {
+	case c.by.has(v1.ScopeRead):
+		return b.wholeV1Order(ctx, o, nil)
+	case o.KeyID == c.by.id:
+		return b.publicV1Order(o), nil
+	}
+	public := b.publicV1Order(o)
+	return v1.Order{ID: public.ID, Source: public.Source, Status: public.Status, Amount: public.Amount, Refunded: public.Refunded,
+		Currency: public.Currency, TradeTypes: public.TradeTypes, CreatedAt: public.CreatedAt, ExpiresAt: public.ExpiresAt, Simulated: public.Simulated}, nil
 }
 
 // createRefund pays money back.

@@ -83,7 +83,7 @@ func TestCreateOrder(t *testing.T) {
 		}, 24 * time.Hour},
 		"everything": {v1.CreateOrder{
 			Amount: 7000, Lines: []v1.CreateLine{{Name: "运费", Price: 200, Quantity: 1}, {ProductID: "tea", Price: 6800, Quantity: 1}},
-			Currency: "CNY", Description: "订单 A-1\n🍵", Reference: "A-1", Metadata: map[string]string{"table": "七", "a.b": ""},
+			Currency: "CNY", Description: "订单 A-1🍵", Reference: "A-1", Metadata: map[string]string{"table": "七", "a.b": ""},
 			ReturnURL: "https://www.example.com/thanks?x=1", ExpiresIn: 3600, TradeTypes: []api.TradeType{"MWEB", "NATIVE"},
 		}, func(o *v1.Order) {
 			o.Amount, o.Description, o.Reference = 7000, "订单 A-1", "A-1"
@@ -665,6 +665,40 @@ func TestRefundOfTheRestThatAnotherCallTook(t *testing.T) {
 	b.mustSend(request(), &second)
 	if first.ID == "" || first.ID != second.ID {
 		t.Errorf("%+v, and then %+v", first, second)
+	}
+}
+
+// A key that may write and not read learns nothing of orders of others by closing them, or by
+// replaying their events.
+func TestWritingDoesNotRead(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	reader, writer := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite), newBackEnd(s, v1.ScopeWrite)
+	req := tea(100)
+	req.Reference, req.Metadata, req.Lines = "A-1", map[string]string{"table": "7"}, []v1.CreateLine{{Name: "高山乌龙茶", Price: 100, Quantity: 1}}
+	theirs, own := reader.createOrder(req), writer.createOrder(tea(100))
+	var closed v1.Order
+	writer.must("POST", "/v1/orders/"+theirs.ID+"/close", struct{}{}, &closed)
+	want := v1.Order{ID: theirs.ID, Source: theirs.Source, Status: v1.OrderClosed, Amount: 100, Currency: "CNY", TradeTypes: theirs.TradeTypes,
+		CreatedAt: theirs.CreatedAt, ExpiresAt: theirs.ExpiresAt, Simulated: theirs.Simulated}
+	if d := cmp.Diff(want, closed); d != "" {
+		t.Errorf("an order of another key (-want +got):\n%s", d)
+	}
+	closed = v1.Order{}
+	writer.must("POST", "/v1/orders/"+own.ID+"/close", struct{}{}, &closed)
+	if own.Status = v1.OrderClosed; !cmp.Equal(own, closed) {
+		t.Errorf("its own order (-want +got):\n%s", cmp.Diff(own, closed))
+	}
+	paid := reader.createOrder(tea(100))
+	reader.payOrder(0, paid.ID)
+	var e v1.Event
+	writer.must("POST", "/v1/events/evt_paid_"+paid.ID+"/replay", struct{}{}, &e)
+	if string(e.Data) != "{}" || e.OrderID != paid.ID {
+		t.Errorf("an event: %+v", e)
+	}
+	reader.must("POST", "/v1/events/evt_paid_"+paid.ID+"/replay", struct{}{}, &e)
+	if !strings.Contains(string(e.Data), paid.ID) {
+		t.Errorf("an event for a key that may read: %+v", e)
 	}
 }
 

@@ -75,7 +75,10 @@ func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error)
 		from = `orders INDEXED BY orders_by_status WHERE status = ?1 AND ?5 = ''`
 	}
 	most := int64(1) << 52
-	to, before := most, most
+	since, to, before := int64(0), most, most
+	if !f.From.IsZero() {
+		since = f.From.UnixMilli()
+	}
 	if !f.To.IsZero() {
 		to = f.To.UnixMilli()
 	}
@@ -86,13 +89,5 @@ func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error)
 		SELECT id, created_at, ?1 IN ('', status) AND ?2 IN ('', source)
 			AND (?3 = '' OR EXISTS (SELECT 1 FROM json_each(COALESCE(metadata, '{}')) WHERE key = ?3 AND value = ?4)) AS matches
 		FROM `+from+` AND created_at >= ?6 AND created_at < ?7 AND (created_at, id) < (?8, ?9) ORDER BY created_at DESC, id DESC LIMIT ?10`,
-		string(f.Status), string(f.Source), f.MetaKey, f.MetaValue, one, unixMilli(f.From), to, before, f.BeforeID, limit)
-}
-
-// unixMilli is a time in ms, 0 for the zero time.
-func unixMilli(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
+		string(f.Status), string(f.Source), f.MetaKey, f.MetaValue, one, since, to, before, f.BeforeID, limit)
 }

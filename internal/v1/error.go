@@ -1,6 +1,11 @@
 package v1
 
-import "h5pay/internal/api"
+import (
+	"net/http"
+	"strings"
+
+	"h5pay/internal/api"
+)
 
 // Error is the body of every response that is not a success.
 type Error struct {
@@ -33,4 +38,20 @@ func Status(code api.Code) int {
 		return 409
 	}
 	return code.Status()
+}
+
+// Codes returns the codes of the errors that a call may answer: those of every call, those
+// that follow from its form, and its own.
+func (r Route) Codes() []api.Code {
+	codes := []api.Code{api.CodeBadRequest, api.CodeUnauthenticated, CodeScopeMissing, api.CodeRateLimited, api.CodeInternal, api.CodeMisconfigured, api.CodeOverloaded}
+	if strings.Contains(r.Path, "{") {
+		codes = append(codes, api.CodeNotFound)
+	}
+	if r.Method != http.MethodGet {
+		codes = append(codes, api.CodeBodyTooLarge, api.CodeContentType, api.CodeForbiddenOrigin)
+	}
+	if r.Creates {
+		codes = append(codes, CodeIdempotency)
+	}
+	return append(codes, r.Errors...)
 }

@@ -13,6 +13,7 @@ type Event struct {
 	Type    api.EventType `json:"type"`
 	OrderID string        `json:"order_id"`
 	// Data is what is delivered: the order at that time, and the refund if the event is of one.
+	// It is {} for an API key without the scope "read".
 	Data      json.RawMessage `json:"data"`
 	CreatedAt int64           `json:"created_at"` // Unix ms
 	// Shop, AppID and MchID are those of the order, as they are delivered.

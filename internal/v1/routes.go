@@ -15,7 +15,7 @@ type Route struct {
 	Response any // nil: no body
 	// Creates says that the call needs an Idempotency-Key.
 	Creates bool
-	Errors  []api.Code // codes, beside those that every call may have
+	Errors  []api.Code // of its own: see Codes
 }
 
 // Routes are all calls.
@@ -27,18 +27,18 @@ var Routes = []Route{
 	{Method: "GET", Path: "/v1/orders/{id}", Name: "getOrder", Summary: "One order with payments, refunds and steps", Scope: ScopeRead,
 		Query: GetOrder{}, Status: 200, Response: Order{}},
 	{Method: "POST", Path: "/v1/orders/{id}/close", Name: "closeOrder", Summary: "Cancel an order that is not paid", Scope: ScopeWrite,
-		Status: 200, Response: Order{}, Errors: []api.Code{api.CodeOrderPaid, api.CodeWeChatBusy}},
+		Status: 200, Response: Order{}, Errors: []api.Code{api.CodeOrderPaid}},
 	{Method: "POST", Path: "/v1/orders/{id}/refunds", Name: "createRefund", Summary: "Pay back all or a part of an order", Scope: ScopeRefund,
-		Body: CreateRefund{}, Status: 201, Response: Refund{}, Creates: true, Errors: []api.Code{api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeWeChatDeclined}},
+		Body: CreateRefund{}, Status: 201, Response: Refund{}, Creates: true, Errors: []api.Code{api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeWeChatDeclined, api.CodeWeChatBusy}},
 	{Method: "GET", Path: "/v1/refunds/{id}", Name: "getRefund", Summary: "One refund", Scope: ScopeRead, Status: 200, Response: Refund{}},
 	{Method: "POST", Path: "/v1/keys", Name: "createKey", Summary: "Make an API key", Scope: ScopeAdmin,
-		Body: CreateKey{}, Status: 201, Response: Key{}, Creates: true},
+		Body: CreateKey{}, Status: 201, Response: Key{}, Creates: true, Errors: []api.Code{CodeFull}},
 	{Method: "GET", Path: "/v1/keys", Name: "listKeys", Summary: "List API keys", Scope: ScopeAdmin, Status: 200, Response: Keys{}},
 	{Method: "DELETE", Path: "/v1/keys/{id}", Name: "revokeKey", Summary: "Revoke an API key", Scope: ScopeAdmin, Status: 200, Response: Key{}},
 	{Method: "GET", Path: "/v1/products", Name: "listProducts", Summary: "List the catalogue", Scope: ScopeRead, Status: 200, Response: Products{}},
 	{Method: "GET", Path: "/v1/products/{id}", Name: "getProduct", Summary: "One product", Scope: ScopeRead, Status: 200, Response: Product{}},
 	{Method: "PUT", Path: "/v1/products/{id}", Name: "putProduct", Summary: "Store a product under an ID of 1 to 64 letters, digits, '-' or '_'", Scope: ScopeWrite,
-		Body: PutProduct{}, Status: 200, Response: Product{}},
+		Body: PutProduct{}, Status: 200, Response: Product{}, Errors: []api.Code{CodeFull}},
 	{Method: "DELETE", Path: "/v1/products/{id}", Name: "deleteProduct", Summary: "Remove a product; orders keep their lines", Scope: ScopeWrite,
 		Status: 200, Response: Product{}},
 	{Method: "GET", Path: "/v1/events", Name: "listEvents", Summary: "List events; with order=oldest the way to catch up", Scope: ScopeRead,
@@ -66,7 +66,7 @@ var Routes = []Route{
 	{Method: "GET", Path: "/v1/bills", Name: "listBills", Summary: "The last days whose bill was compared", Scope: ScopeRead, Status: 200, Response: Bills{}},
 	{Method: "GET", Path: "/v1/bills/{date}", Name: "getBill", Summary: "One day with all its differences", Scope: ScopeRead, Status: 200, Response: Bill{}},
 	{Method: "POST", Path: "/v1/bills/{date}/check", Name: "checkBill", Summary: "Compare the bill of a day now", Scope: ScopeWrite,
-		Status: 200, Response: Bill{}, Errors: []api.Code{api.CodeWeChatBusy, api.CodeWeChatDeclined}},
+		Status: 200, Response: Bill{}},
 	{Method: "POST", Path: "/v1/orders/close", Name: "closeOrders", Summary: "Cancel the open orders of a product, or those made before a time", Scope: ScopeWrite,
 		Body: CloseOrders{}, Status: 200, Response: OrdersClosed{}},
 	{Method: "POST", Path: "/v1/persons/export", Name: "exportPerson", Summary: "What is stored about a person", Scope: ScopeAdmin,

@@ -62,7 +62,9 @@ type Order struct {
 	ExpiresAt int64  `json:"expires_at"`        // Unix ms; no payment begins in the six minutes before
 	PaidAt    int64  `json:"paid_at,omitempty"` // Unix ms, WeChat's time; absent until WeChat has reported it
 	Simulated bool   `json:"simulated,omitempty"`
-	// Payments, Refunds and Steps are in the answer about one order only.
+	// Payments, Refunds and Steps are in the answer about one order only. An API key without
+	// the scope "read" does not get them. If it closes an order that it did not make, it gets
+	// neither texts nor URLs.
 	Payments []Payment `json:"payments,omitempty"`
 	Refunds  []Refund  `json:"refunds,omitempty"`
 	Steps    []Step    `json:"steps,omitempty"`
