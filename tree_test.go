@@ -50,7 +50,7 @@ func TestToolchain(t *testing.T) {
 
 // The Go runtime for JavaScript has to be that of the compiler. Make before 4.4 does not export variables
 // to $(shell), so the Makefile names the toolchain there.
-func TestMakefileAsksTheCompilerForItsFiles(t *testing.T) {
+func TestMakefileGetsItsFilesFromTheCompiler(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\necho /toolchain-$GOTOOLCHAIN\n"), 0o755); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ type Bill struct {
 	Total       Fen // of the orders
 	Refund      Fen // requested
 	Settled     Fen // what the merchant gets for the orders, before the fee
-	SettledBack Fen // what the merchant gives of the refunds
+	SettledBack Fen // the merchant's part of the refunds
 	Fee         Fee
 }
 
@@ -36,7 +36,7 @@ type BillRow struct {
 	CouponBack    Fen
 	RefundState   RefundState // when the bill was made
 	Body, Attach  string      // as the order had them; the first cell to be guarded in a spreadsheet
-	Fee           Fee         // negative when it is given back
+	Fee           Fee         // negative in a refund
 	Rate          string      // "0.60%"
 }
 

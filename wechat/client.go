@@ -44,8 +44,8 @@ type Config struct {
 
 	// Base URLs without a final slash; WeChat's hosts when empty.
 	OpenURL, APIURL, MchURL string
-	// MchBackupURL gets a merchant call that is lost on the way to MchURL. When it is
-	// empty it is WeChat's backup host if MchURL is WeChat's own, else there is none.
+	// MchBackupURL gets a merchant call whose connection to MchURL failed. Default WeChat's backup
+	// host if MchURL is WeChat's own, else none.
 	MchBackupURL string
 
 	Doer Doer
@@ -57,8 +57,7 @@ type Config struct {
 	Rand     io.Reader        // crypto/rand when nil
 }
 
-// Client speaks for one service account and one merchant. It is safe for
-// concurrent use.
+// Client makes the calls of one service account and one merchant. It is safe for concurrent use.
 type Client struct {
 	*account
 	v2 *v2client // nil without an APIv2 key
@@ -68,8 +67,8 @@ type Client struct {
 // account has the account of the calls, and how they are sent.
 type account struct {
 	cfg Config // without the secrets
-	// Functions, so that no way of printing a Client reaches the secrets: fmt prints
-	// an unexported field without the methods of Secret.
+	// Functions, so that a printed Client does not show the secrets: fmt prints an unexported field
+	// without the methods of Secret.
 	appSecret, apiKey func() Secret
 }
 

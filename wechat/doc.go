@@ -1,8 +1,8 @@
-// Package wechat is a client of WeChat Pay for a merchant's server. It signs people in
-// by an Official Account. It places orders that are paid inside WeChat, by QR code, in a
-// phone's browser or in an app. It queries, closes and refunds them, reads notifications
-// and bills, and signs the parameters with which a page pays. It speaks both versions of
-// the merchant API: APIv2, with HMAC-SHA256 or MD5, and APIv3, with RSA.
+// Package wechat is a client of WeChat Pay for a merchant's server. It signs users in by an
+// Official Account. It places orders that are paid inside WeChat, by QR code, in a phone's browser
+// or in an app. It queries, closes and refunds them, reads notifications and bills, and signs the
+// parameters with which a page pays. It has both versions of the merchant API: APIv2, with
+// HMAC-SHA256 or MD5, and APIv3, with RSA.
 //
 // # Use
 //
@@ -43,9 +43,9 @@
 //
 // # Errors
 //
-// A failed call is an *[Error]. Its [Kind] says what to do: send the same
-// request again, sign in anew, or alert the operator. No error and no printed
-// value holds a secret, a code, a token, an openid or a body.
+// A failed call is an *[Error]. Its [Kind] determines what to do: repeat the same request, sign in
+// again, or alert the operator. No error and no printed value holds a secret, a code, a token, an
+// openid or a body.
 //
 // Nothing is retried, with one exception: a merchant call whose connection fails
 // is sent once more, to WeChat's backup host (docs/wechat.md 2.1).

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Kind says what can be done about an error.
+// Kind classifies an error by what the caller can do.
 type Kind int
 
 // The kinds of error.
@@ -40,15 +40,14 @@ func (k Kind) String() string {
 // or a body.
 type Error struct {
 	Op      string // "unifiedorder", "orderquery", "access_token", ...
-	Code    string // WeChat's code in its newer spelling, when it gave one
+	Code    string // WeChat's code in its newer spelling, "" without one
 	Message string
 	Kind    Kind
 	Err     error // the cause, may be nil
 
-	// Of APIv3, for the log: the HTTP status, the Request-ID that WeChat's support
-	// needs, and the number at its end. Number is more exact than Code (docs/wechat.md
-	// 13.12). Detail names the wrong field of the request. They are zero when WeChat
-	// gave none.
+	// Of APIv3, for the log: the HTTP status, the Request-ID that WeChat's support needs, and the
+	// number at its end. Number is more exact than Code (docs/wechat.md 13.12). Detail names the
+	// wrong field of the request. They are zero if WeChat sent none.
 	Status            int
 	RequestID, Number string
 	Detail            string
@@ -57,7 +56,7 @@ type Error struct {
 	Claimed string
 }
 
-// Error returns a line for the log. If only an operator can help, it says how.
+// Error returns a line for the log. If only an operator can help, it has the remedy.
 func (e *Error) Error() string {
 	s := e.Op + ": " + e.Message
 	if e.Code != "" {
@@ -84,9 +83,9 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Verdict returns what WeChat's code means and what to do about it. A verdict of Code
-// about this call comes first, then that of Number, which is more exact than Code. Of a
-// failure that is not signed it explains what the failure claims.
+// Verdict returns what WeChat's code means and what to do about it. A verdict of Code about this
+// call comes first, then that of Number, which is more exact than Code. For an unsigned failure it
+// explains the code that the failure claims.
 func (e *Error) Verdict() (Verdict, bool) {
 	v, ok := Explain(e.Op, cmp.Or(e.Code, e.Claimed))
 	if n, known := Explain(e.Op, e.Number); known && v.Op == "" {
@@ -101,9 +100,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // 28 characters, codes and keys 32, and names of fields at most 19.
 const longRun = 20
 
-// wording prepares WeChat's own words for an error. It masks the texts in hide and every
-// long run of letters and digits, which may be an openid or a token. It keeps about 100
-// bytes.
+// wording prepares WeChat's text for an error. It masks the texts in hide and every long run of
+// letters and digits, which may be an openid or a token. It keeps about 100 bytes.
 func wording(text string, hide ...string) string {
 	const mask = "***"
 	text = clean(text)

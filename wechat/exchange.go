@@ -19,9 +19,9 @@ type call struct {
 	limit           int // of the response, in bytes
 }
 
-// exchange makes one HTTP exchange and returns the whole response. It retries
-// nothing, with one exception: a lost call that has a backup goes there, once and
-// unchanged. Its errors hold no URL: the URL may hold the AppSecret.
+// exchange makes one HTTP exchange and returns the whole response. It makes no retry, with one
+// exception: a call whose connection failed is sent to the backup host, once and unchanged. Its
+// errors hold no URL: the URL may hold the AppSecret.
 func exchange(ctx context.Context, x call) ([]byte, error) {
 	res, err := x.send(ctx, x.url)
 	if err != nil && x.backup != "" && lost(ctx, err) {

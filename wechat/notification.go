@@ -28,10 +28,9 @@ func (c *Client) PaymentNotification(ctx context.Context, header apiv3.Header, b
 	return c.v3.paymentNotification(ctx, header, body)
 }
 
-// RefundNotification reads a refund notification of either version. One of APIv3 is
-// signed by WeChat. One of APIv2 is no proof: it says which refund to query, and
-// nothing else (docs/wechat.md 11.3). A merchant of APIv3 gets it too, of refunds
-// that were made by hand or with APIv2.
+// RefundNotification reads a refund notification of either version. One of APIv3 is signed by
+// WeChat. One of APIv2 is no proof: it only names the refund to query (docs/wechat.md 11.3). A
+// merchant of APIv3 gets it too, of refunds that were made by hand or with APIv2.
 func (c *Client) RefundNotification(ctx context.Context, header apiv3.Header, body []byte) (Refund, error) {
 	switch v, err := c.notificationVersion(opRefundNotification, body); {
 	case err != nil:
@@ -68,9 +67,9 @@ func (c *Client) notificationVersion(op string, body []byte) (Version, error) {
 }
 
 // Acknowledgement is the response that WeChat expects to a notification: the status, the
-// Content-Type, "" for none, and the body. A notification that is not acknowledged
-// comes again (docs/wechat.md 6.3, 18.5). The message is a few words, for WeChat's
-// logs. A version that is not known gets that of APIv3.
+// Content-Type, "" for none, and the body. WeChat repeats a notification that is not acknowledged
+// (docs/wechat.md 6.3, 18.5). The message is a short text for WeChat's logs. An unknown version
+// gets the response of APIv3.
 func Acknowledgement(v Version, ok bool, message string) (status int, contentType string, body []byte) {
 	switch {
 	case v == V2:
@@ -86,8 +85,8 @@ func Acknowledgement(v Version, ok bool, message string) (status int, contentTyp
 	return http.StatusInternalServerError, "application/json", body
 }
 
-// acknowledgementV2 returns the body of the response to a notification of APIv2 (docs/wechat.md 6.3).
-// The message is a few words, for WeChat's logs.
+// acknowledgementV2 returns the body of the response to a notification of APIv2 (docs/wechat.md
+// 6.3). The message is a short text for WeChat's logs.
 func acknowledgementV2(ok bool, message string) []byte {
 	code := "FAIL"
 	if ok {

@@ -23,7 +23,7 @@ const (
 
 // Limits of an order (docs/wechat.md 4.1).
 const (
-	maxBody     = 127        // bytes; the documents do not say bytes or characters
+	maxBody     = 127        // bytes; the documentation does not say whether bytes or characters
 	maxDetail   = 6000       // bytes; newer pages say 6144
 	maxAttach   = 127        // bytes
 	maxProduct  = 32         // bytes
@@ -40,7 +40,7 @@ type Order struct {
 	OutTradeNo string // 6 to 32 letters, digits, '_' or '-', unique for the merchant
 	Body       string // what the payer reads; sent as CutBody makes it
 	Detail     string // optional JSON in the form of the version, at most 6000
-	Attach     string // optional, at most 127, comes back in the notification
+	Attach     string // optional, at most 127, returned in the notification
 	TotalFee   Fen    // at least 1
 	TradeType  TradeType
 	OpenID     string    // of the payer; JSAPI needs it
@@ -65,7 +65,7 @@ const (
 // (docs/wechat.md 8.2).
 const MinCloseAge = 5 * time.Minute
 
-// Prepay is an order that WeChat has taken.
+// Prepay is an order that WeChat has accepted.
 type Prepay struct {
 	PrepayID  string
 	CodeURL   string // NATIVE: to be shown as a QR code; a second one of the same order voids it
@@ -137,9 +137,8 @@ func clientIP(s string) string {
 	return s
 }
 
-// CutBody cuts a description to 127 bytes, in whole characters, without control
-// characters. It also removes characters of four bytes in UTF-8, mostly emoji, which
-// WeChat was seen to decline.
+// CutBody cuts a description to 127 bytes, in whole characters, without control characters. It also
+// removes characters of four bytes in UTF-8, mostly emoji, which WeChat was observed to decline.
 func CutBody(s string) string { return cut(s, maxBody) }
 
 // cut is CutBody for any limit, in bytes.

@@ -18,8 +18,8 @@ const (
 
 // Merchant is the merchant API in one of its versions. It is safe for concurrent use.
 //
-// A call that is lost on the way to WeChat is sent once more, to the backup host.
-// WeChat may then have it twice, so every call is idempotent. Errors are of type *Error.
+// A call whose connection to WeChat failed is sent once more, to the backup host. WeChat may then
+// have it twice, so every call is idempotent. Errors are of type *Error.
 type Merchant interface {
 	Version() Version
 
@@ -40,16 +40,15 @@ type Merchant interface {
 	// order. Before MinCloseAge has passed nothing is sent, and the error is of kind
 	// Retry. With the zero time the caller is responsible for the rule.
 	//
-	// The error's code gives the state of the order: CodeOrderPaid, query it;
-	// CodeOrderClosed, it was closed before; CodeOrderNotExist, WeChat never took
-	// it. A payment that WeChat reports later still counts.
+	// The error's code gives the state of the order: CodeOrderPaid, query it; CodeOrderClosed, it
+	// was closed before; CodeOrderNotExist, WeChat never accepted it. A payment that WeChat reports
+	// later still counts.
 	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
 
 	// CanRefund reports whether what Refund needs is configured.
 	CanRefund() bool
-	// Refund requests a refund. Success means that WeChat will do it;
-	// QueryRefund says when it has. The same request with the same OutRefundNo is
-	// paid once, so it is the right retry.
+	// Refund requests a refund. Success means that WeChat accepted it; QueryRefund returns its
+	// state. The same request with the same OutRefundNo is paid once, so it is the right retry.
 	Refund(ctx context.Context, r RefundRequest) (Refund, error)
 	// QueryRefund queries a refund. Of a refund that WeChat does not know, the
 	// error's code is CodeRefundNotExist.

@@ -12,8 +12,8 @@ const (
 	maxReason      = 80 // bytes; the documents do not say bytes or characters
 )
 
-// RefundRequest is money that goes back to the payer. WeChat takes it within a
-// year of the payment, at most 50 times for an order, and a minute apart.
+// RefundRequest is a refund to the payer. WeChat accepts it within a year of the payment, at most
+// 50 times for an order, and a minute apart.
 type RefundRequest struct {
 	OutTradeNo  string // of the paid order
 	OutRefundNo string // of this refund: 1 to 64 letters, digits or "_-|*@", unique for the merchant
@@ -21,12 +21,12 @@ type RefundRequest struct {
 	Amount      Fen    // of this refund, 1 to Total
 	Reason      string // optional, the payer reads it; cut to 80 bytes like CutBody
 	NotifyURL   string // optional, absolute, at most 256 bytes; the merchant platform's setting when empty
-	// FromBalance takes the money from what the merchant paid in, instead of
-	// from takings that are not settled yet. It may change between two tries.
+	// FromBalance takes the money from the merchant's available balance, instead of from unsettled
+	// takings. It may change between two tries.
 	FromBalance bool
 }
 
-// RefundState is where a refund stands at WeChat.
+// RefundState is the state of a refund at WeChat.
 type RefundState string
 
 // The states.
@@ -34,7 +34,7 @@ const (
 	RefundProcessing RefundState = "PROCESSING"
 	RefundSuccess    RefundState = "SUCCESS"
 	RefundClosed     RefundState = "CLOSED"   // ended; the merchant keeps the money
-	RefundAbnormal   RefundState = "ABNORMAL" // it cannot go back to where it came from: a matter for the merchant platform
+	RefundAbnormal   RefundState = "ABNORMAL" // it cannot be returned to the payer's account: act at the merchant platform
 )
 
 // Refund is a refund of this account as WeChat reports it.
@@ -45,7 +45,7 @@ type Refund struct {
 	Total                   Fen    // of the order
 	Amount                  Fen    // of this refund, 1 to Total; coupons do not lower it
 	State                   RefundState
-	RefundedAt              time.Time // of RefundSuccess; zero when WeChat does not say
+	RefundedAt              time.Time // of RefundSuccess; zero if WeChat sent none
 }
 
 // problem names what WeChat would decline, "" when there is nothing.
@@ -67,8 +67,7 @@ func (r *RefundRequest) problem() string {
 	return ""
 }
 
-// refundState gives WeChat's states the names they have in version 3. One that
-// is new is passed on.
+// refundState returns the name of a state in version 3. An unknown state is returned unchanged.
 func refundState(status string) RefundState {
 	switch status {
 	case "REFUNDCLOSE", "CLOSE": // CLOSE is in some texts of APIv3

@@ -22,9 +22,9 @@ const (
 // Field is one name and value of a flat message.
 type Field struct{ Name, Value string }
 
-// Sign returns the signature over fields (docs/wechat.md 3.1). Every field but sign
-// that has a value counts, sorted by name in byte order, as name=value joined by &. The
-// key comes last. It is exported so that tests can forge.
+// Sign returns the signature over fields (docs/wechat.md 3.1). Every field but sign that has a
+// value counts, sorted by name in byte order, as name=value joined by &. The key comes last. It is
+// exported so that tests can make forged messages.
 func Sign(fields []Field, key Secret, t SignType) string {
 	sorted := slices.Clone(fields)
 	sort.Sort(byName(sorted)) // slices.SortFunc would add 6 KB, compressed, to the Worker
@@ -57,10 +57,9 @@ func (f byName) Len() int           { return len(f) }
 func (f byName) Less(i, j int) bool { return f[i].Name < f[j].Name }
 func (f byName) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
-// verify reports whether a received message is signed with key. The length
-// decides the algorithm, since sign_type is often missing: MD5 has 32 digits,
-// HMAC-SHA256 64. A message without a signature is not signed. A message that
-// hides a field in a value is not believed either, see hidesField.
+// verify reports whether a received message is signed with key. The length decides the algorithm,
+// since sign_type is often missing: MD5 has 32 digits, HMAC-SHA256 64. A message without a
+// signature is not signed. A message that hides a field in a value is rejected too, see hidesField.
 func verify(fields []Field, key Secret) bool {
 	if hidesField(fields) {
 		return false
@@ -108,7 +107,7 @@ func hidesField(fields []Field) bool {
 	return false
 }
 
-// decides reports whether a field of that name changes what a message means.
+// decides reports whether a field of that name changes the meaning of a message.
 func decides(name string) bool {
 	switch name {
 	case "appid", "mch_id", "return_code", "result_code", "err_code", "trade_state", "trade_type", "fee_type", "total_fee", "time_end",

@@ -17,10 +17,10 @@ const (
 	StateAccept     TradeState = "ACCEPT"
 )
 
-// Trade is the state of an order, from a message that was verified. The fields after
-// State are certain for StateSuccess only. For StateRefund APIv2 may leave them out,
-// and they are zero; APIv3 was seen to keep them (docs/wechat.md 18.11). QueryRefunds
-// of APIv2 has TransactionID and the order's total.
+// Trade is the state of an order, from a message that was verified. The fields after State are
+// certain for StateSuccess only. For StateRefund APIv2 may omit them, and they are zero; APIv3 was
+// observed to send them (docs/wechat.md 18.11). QueryRefunds of APIv2 has TransactionID and the
+// order's total.
 type Trade struct {
 	Version       Version // of the message
 	AppID, MchID  string
@@ -30,11 +30,11 @@ type Trade struct {
 	OpenID        string
 	TradeType     TradeType
 	TotalFee      Fen    // of the order; coupons do not lower it
-	Currency      string // "CNY" unless WeChat says otherwise
+	Currency      string // "CNY" unless WeChat sends another
 	Attach        string
 	PaidAt        time.Time
-	// Downgraded says that the message was a notification signed with MD5 although
-	// this account signs with HMAC-SHA256.
+	// Downgraded reports that the message was a notification signed with MD5 although this account
+	// signs with HMAC-SHA256.
 	Downgraded bool
 }
 

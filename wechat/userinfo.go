@@ -6,12 +6,12 @@ import (
 	"net/url"
 )
 
-// User is a profile, which snsapi_userinfo gives.
+// User is a profile, which needs snsapi_userinfo.
 type User struct {
 	OpenID    string
 	UnionID   string // "" unless the account is bound to an open platform
 	Nickname  string // any Unicode but control characters; escape it where it is shown
-	AvatarURL string // as WeChat gave it, https nowadays; "" when the user has no picture
+	AvatarURL string // WeChat's URL, https today; "" if the user has no picture
 }
 
 const opUserInfo = "userinfo"

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// v2client speaks APIv2 (docs/wechat.md 2.1 to 3.4).
+// v2client is the client of APIv2 (docs/wechat.md 2.1 to 3.4).
 type v2client struct{ *account }
 
 func (*v2client) Version() Version { return V2 }
@@ -15,8 +15,8 @@ func (*v2client) Version() Version { return V2 }
 // pay makes one call of the merchant API. It signs and sends fields, and returns
 // those of the response, which is verified, about this account, and a success.
 //
-// A call that is lost on the way is sent once more, to the backup host with the same
-// bytes. WeChat may then have it twice, so pay is for idempotent calls only.
+// A call whose connection failed is sent once more, to the backup host with the same bytes. WeChat
+// may then have it twice, so pay is for idempotent calls only.
 func (c *v2client) pay(ctx context.Context, doer Doer, op, path string, fields []Field) ([]Field, error) {
 	body, err := c.post(ctx, doer, op, path, fields, maxMessage)
 	if err != nil {
@@ -96,9 +96,8 @@ func (c *v2client) check(op string, response []Field, openID string) error {
 	return &Error{Op: op, Message: "the response has no result_code", Kind: Untrusted}
 }
 
-// failed reports whether a response says that the call failed before WeChat looked
-// at the order: return_code is FAIL, or there is retcode or ret_code without a
-// return_code (docs/wechat.md 2.5).
+// failed reports whether a call failed before WeChat processed the order: return_code is FAIL, or
+// there is retcode or ret_code without a return_code (docs/wechat.md 2.5).
 func failed(response []Field) bool {
 	switch value(response, "return_code") {
 	case "FAIL":
@@ -110,8 +109,8 @@ func failed(response []Field) bool {
 	return false
 }
 
-// reason returns WeChat's text for a failure, under whatever name it comes. Each
-// text comes once.
+// reason returns WeChat's texts for a failure, from all fields that may have one, without
+// repetitions.
 func reason(response []Field) string {
 	var texts []string
 	for _, name := range []string{"err_code_des", "return_msg", "retmsg", "ret_msg", "error_message"} {
@@ -128,9 +127,9 @@ func (c *v2client) shown(text, openID string) string {
 	return wording(text, string(c.apiKey()), string(c.appSecret()), openID)
 }
 
-// mine reports whether a message is about this appid and mch_id. The API key
-// belongs to the merchant, who may have several appids. A signed failure may leave
-// them out: its signature ties it to the merchant.
+// mine reports whether a message is about this appid and mch_id. The API key belongs to the
+// merchant, who may have several appids. A signed failure may omit them: its signature ties it to
+// the merchant.
 func (c *v2client) mine(fields []Field, absentOK bool) bool {
 	appID, mchID := value(fields, "appid"), value(fields, "mch_id")
 	return (appID == c.cfg.AppID || absentOK && appID == "") && (mchID == c.cfg.MchID || absentOK && mchID == "")

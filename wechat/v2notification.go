@@ -52,10 +52,10 @@ func (c *v2client) parsePayment(body []byte) (Trade, error) {
 
 // parseRefund reads a refund notification that is for this account.
 //
-// It is no proof. The message is not signed, and its secret part is encrypted block by
-// block with the API key. Whoever has seen older notifications can join their blocks
-// to a message that nobody sent, and can send an old one again. So the Refund only
-// says which refund to query. After an error there is nothing to query.
+// It is no proof. The message is not signed, and its secret part is encrypted block by block with
+// the API key. An attacker with older notifications can join their blocks to a new message, or
+// replay an old one. So the Refund only names the refund to query. After an error there is nothing
+// to query.
 func (c *v2client) parseRefund(body []byte) (Refund, error) {
 	const op = "refund notification"
 	fields, err := parse(body)

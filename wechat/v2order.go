@@ -71,7 +71,7 @@ func (c *v2client) AppParams(context.Context, string) (AppParams, error) {
 	return AppParams{}, notOffered("appsign", V2)
 }
 
-// PayParams signs what the page hands to WeixinJSBridge. It takes the algorithm of
+// PayParams signs the parameters that the page passes to WeixinJSBridge. It uses the algorithm of
 // the order (docs/wechat.md 5.1).
 func (c *v2client) PayParams(_ context.Context, prepayID string) (PayParams, error) {
 	if !validPrepayID(prepayID) {
@@ -139,8 +139,8 @@ func (c *v2client) queryTrade(ctx context.Context, by Field) (Trade, error) {
 	return trade, nil
 }
 
-// readTrade reads the fields that orderquery and the notification share. With another
-// state than SUCCESS WeChat promises out_trade_no alone.
+// readTrade reads the fields that orderquery and the notification share. With another state than
+// SUCCESS WeChat guarantees only out_trade_no.
 func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 	trade = Trade{
 		Version:    V2,

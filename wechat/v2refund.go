@@ -13,9 +13,8 @@ const opRefund = "refund"
 // sends nothing.
 func (c *v2client) CanRefund() bool { return c.cfg.CertDoer != nil }
 
-// Refund requests a refund. The response has no state: WeChat will do it,
-// and QueryRefund says when it has. With CodeNotEnough the merchant has to pay in, or
-// FromBalance may help.
+// Refund requests a refund. The response has no state: QueryRefund returns it. After CodeNotEnough
+// the merchant must pay in, or FromBalance may help.
 func (c *v2client) Refund(ctx context.Context, r RefundRequest) (Refund, error) {
 	const op = opRefund
 	if problem := r.problem(); problem != "" {

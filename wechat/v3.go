@@ -19,7 +19,7 @@ import (
 // public key, with platform certificates, or with both while a merchant changes. Each
 // message names the key that signed it.
 type V3Config struct {
-	Serial      string // of the merchant API certificate, 40 hex digits; "" takes the certificate's
+	Serial      string // of the merchant API certificate, 40 hex digits; default that of Certificate
 	PrivateKey  Secret // of the merchant, PEM (apiclient_key.pem)
 	Certificate string // of the merchant, PEM (apiclient_cert.pem); may be empty when Serial is set
 	APIv3Key    Secret // 32 letters or digits
@@ -43,7 +43,7 @@ type V3Config struct {
 	RSA apiv3.RSA // the standard library's when nil, but for js
 }
 
-// v3client speaks APIv3 (docs/wechat.md 18.2 to 18.16).
+// v3client is the client of APIv3 (docs/wechat.md 18.2 to 18.16).
 type v3client struct {
 	*account
 	merchant     *apiv3.Merchant
@@ -152,7 +152,7 @@ type v3call struct {
 	final bool
 }
 
-// v3reply is a response as it came.
+// v3reply is a response as it was received.
 type v3reply struct {
 	status int
 	header apiv3.Header
@@ -178,9 +178,9 @@ func (v *v3client) call(ctx context.Context, x v3call, out any) error {
 	return nil
 }
 
-// exchange signs and sends a call and returns the whole response. A call that is
-// lost on the way goes to the backup host, once, with a signature of its own:
-// WeChat may have seen the first one (docs/wechat.md 18.10).
+// exchange signs and sends a call and returns the whole response. A call whose connection failed is
+// sent to the backup host, once, with a new signature: WeChat may have received the first one
+// (docs/wechat.md 18.10).
 func (v *v3client) exchange(ctx context.Context, x v3call) (sent []byte, reply v3reply, err error) {
 	op := opV3 + x.op
 	if x.in != nil {
@@ -244,8 +244,8 @@ func (v *v3client) sendTo(ctx context.Context, method, url, uri string, body []b
 	return v.cfg.Doer.Do(req)
 }
 
-// readReply reads a whole response. Of a failure no more is read than an error has:
-// a gateway's page may have any length.
+// readReply reads a whole response. Of a failure only the beginning is read, as much as an error
+// has: a gateway's page may have any length.
 func readReply(ctx context.Context, op string, res *http.Response, limit int) (v3reply, error) {
 	defer res.Body.Close()
 	reply := v3reply{status: res.StatusCode, header: res.Header.Get}
@@ -269,7 +269,7 @@ func readReply(ctx context.Context, op string, res *http.Response, limit int) (v
 // the same call again (docs/wechat.md 18.9).
 func succeeded(status int) bool { return status == http.StatusOK || status == http.StatusNoContent }
 
-// check verifies a response. Its error says what is known about the call.
+// check verifies a response. Its error has what is known about the call.
 func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) error {
 	op := opV3 + x.op
 	if r.status == http.StatusAccepted {
@@ -305,8 +305,7 @@ func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) 
 	return &Error{Op: op, Message: "the response cannot be verified", Kind: Retry, Err: cause(ctx, err), Status: r.status}
 }
 
-// verified runs verify. When it meets a certificate that is not known, Refresh gets
-// one try to bring it.
+// verified runs verify. For an unknown certificate it calls Refresh once and tries again.
 func (v *v3client) verified(ctx context.Context, header apiv3.Header, verify func() error) error {
 	err := verify()
 	if unknownSerial(err) && v.renewable(header(apiv3.HeaderSerial)) && v.refresh != nil && v.refresh(ctx) == nil {
@@ -339,10 +338,9 @@ func (v *v3client) renewable(serial string) bool {
 	return v.certificates && !strings.HasPrefix(serial, "PUB_KEY_ID_")
 }
 
-// v3error is an error of package apiv3 about something that came from WeChat, or
-// that was to be sent.
+// v3error translates an error of package apiv3.
 func v3error(op string, e *apiv3.Error) *Error {
-	out := &Error{Op: op, Message: "the message is not believed", Kind: Untrusted, Err: e}
+	out := &Error{Op: op, Message: "the message could not be verified", Kind: Untrusted, Err: e}
 	switch e.Kind {
 	case apiv3.BadConfig:
 		out.Kind, out.Message = Operator, "the configuration is wrong"
@@ -356,9 +354,9 @@ func v3error(op string, e *apiv3.Error) *Error {
 	return out
 }
 
-// IsProbe reports whether an error comes of a message that WeChat signed wrongly on
-// purpose. It was rejected like every forged one, and is no reason for an alarm: the
-// right one follows (docs/wechat.md 18.6).
+// IsProbe reports whether the cause of an error is a message that WeChat signed wrongly on purpose.
+// It was rejected like a forged one and needs no alarm: the correct one follows (docs/wechat.md
+// 18.6).
 func IsProbe(err error) bool {
 	var e *apiv3.Error
 	return errors.As(err, &e) && e.Kind == apiv3.Probe
@@ -384,11 +382,11 @@ func (v *v3client) failed(x v3call, sent []byte, f *apiv3.Failure, serial string
 		e.Message = "the call failed, which is not signed"
 		var problem *apiv3.Error
 		if errors.As(f.Unverified, &problem) && problem.Kind != apiv3.Unsigned {
-			e.Message, e.Err = "the call failed, and the signature is not believed", problem
+			e.Message, e.Err = "the call failed, and its signature could not be verified", problem
 			switch {
 			case problem.Kind == apiv3.Probe, problem.Kind == apiv3.Unavailable:
 				e.Kind = Retry
-			case e.Kind != Declined: // the status alone says what can be done
+			case e.Kind != Declined: // the status alone decides
 			case problem.Kind == apiv3.UnknownSerial:
 				e.Kind = v.unknownSerialKind(serial)
 			default: // WeChat's own failures have no signature, or a right one

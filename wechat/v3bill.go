@@ -31,7 +31,7 @@ func (v *v3client) DownloadBill(ctx context.Context, day time.Time) (Bill, error
 	if err != nil {
 		return Bill{}, err
 	}
-	return v.parseBill(text) // rejects what is longer than maxBill, and so has no hash
+	return v.parseBill(text) // rejects a bill that is longer than maxBill, which has no hash
 }
 
 // TradeBill fetches the trade bill as WeChat has it.

@@ -16,10 +16,10 @@ const (
 	maxCertificates = 256 << 10 // bytes of a response; WeChat sends about 4 kB for each
 )
 
-// DownloadCertificates fetches the platform certificates. They are verified, and
-// nothing else changes: store their PEM and give all that are stored to
-// SetCertificates. WeChat wants them fetched at least every twelve hours, and shows a
-// new one a day before it signs with it (docs/wechat.md 18.13).
+// DownloadCertificates fetches the platform certificates. They are verified, and nothing else
+// changes: store their PEM and pass all stored ones to SetCertificates. WeChat requires a download
+// at least every twelve hours, and lists a new one a day before it signs with it (docs/wechat.md
+// 18.13).
 func (c *Client) DownloadCertificates(ctx context.Context) ([]apiv3.PlatformCertificate, error) {
 	if c.v3 == nil {
 		return nil, notConfigured(V3)
@@ -63,9 +63,9 @@ func (v *v3client) downloadCertificates(ctx context.Context) ([]apiv3.PlatformCe
 	return list, nil
 }
 
-// SetCertificates replaces the platform certificates, PEM, with which WeChat's
-// messages are verified. The public key stays. After an error nothing has changed.
-// An expired certificate does no harm and verifies nothing.
+// SetCertificates replaces the platform certificates, PEM, with which WeChat's messages are
+// verified. The public key stays. After an error nothing has changed. An expired certificate is
+// accepted and verifies nothing.
 func (c *Client) SetCertificates(pems []string) error {
 	if c.v3 == nil || !c.v3.certificates {
 		return notConfigured(V3)
@@ -96,9 +96,9 @@ func (c *Client) MerchantExpires() time.Time {
 	return c.v3.merchant.Expires()
 }
 
-// CheckPrivateKey signs a text and verifies it. It finds a private key whose numbers
-// do not fit together, which WebCrypto notices only when it signs. Whether the serial
-// is the key's only Echo can tell.
+// CheckPrivateKey signs a text and verifies it. It finds a private key whose numbers do not fit
+// together, which WebCrypto notices only when it signs. Only Echo checks whether the serial belongs
+// to the key.
 func (c *Client) CheckPrivateKey(ctx context.Context) error {
 	if c.v3 == nil {
 		return notConfigured(V3)

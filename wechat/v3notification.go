@@ -14,8 +14,8 @@ const (
 	opRefundNotification = "refund notification"
 )
 
-// CodeEcho is the code of a notification that Echo requested. It is WeChat's, and
-// says nothing about a payment: acknowledge it.
+// CodeEcho is the code of a notification that Echo requested. It is WeChat's and is not about a
+// payment: acknowledge it.
 const CodeEcho = "SECURITY_ECHO"
 
 // open verifies and decrypts a notification.

@@ -54,8 +54,8 @@ func kindOf(op, code string) Kind {
 	return Declined
 }
 
-// Verdict is what a code of WeChat's means and what to do about it, in Chinese and
-// English. Each text is for an operator or a developer, and none is for a payer.
+// Verdict is the meaning of a code of WeChat's and what to do about it, in Chinese and English.
+// Each text is for an operator or a developer, and none is for a payer.
 type Verdict struct {
 	Code string // in its newer spelling
 	// Op is the call that the verdict is about, "" for all calls.
@@ -119,8 +119,8 @@ func canonicalCode(code string) string {
 	return apiv3.CanonicalCode(code)
 }
 
-// textKind reads the words of a failure that has no code, or an unknown one. The
-// wording varies; unknown words count as a decline.
+// textKind reads the text of a failure without a code, or with an unknown one. The wording varies;
+// an unknown text counts as a decline.
 func textKind(text string) Kind {
 	text = strings.ToLower(text)
 	for _, words := range []struct {
@@ -141,8 +141,8 @@ func textKind(text string) Kind {
 	return Declined
 }
 
-// errCode returns code when it looks like one of WeChat's, "" when it does not:
-// callers store and log it.
+// errCode returns code if it has the form of one of WeChat's, "" otherwise, because callers store
+// and log it.
 func errCode(code string) string {
 	if len(code) > 32 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
 		return ""

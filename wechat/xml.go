@@ -133,7 +133,7 @@ func (p *parser) start(tok xml.StartElement) error {
 	return nil
 }
 
-// end leaves the field or the message that is open.
+// end closes the open field or message.
 func (p *parser) end(tok xml.EndElement) error {
 	switch {
 	case tok.Name.Space != "":
@@ -167,9 +167,8 @@ func (p *parser) chars(text, raw []byte) error {
 	return nil
 }
 
-// declaration checks the inside of <?xml version="1.0" encoding="UTF-8"
-// standalone="yes"?>. The last two parts may be missing. The decoder looks for
-// its parts anywhere in it and ignores the rest.
+// declaration checks the inside of <?xml version="1.0" encoding="UTF-8" standalone="yes"?>. The
+// last two parts may be missing. The decoder accepts its parts at any place and ignores the rest.
 func declaration(inst string) error {
 	words := strings.FieldsFunc(strings.ReplaceAll(inst, "=", " = "), func(r rune) bool { return strings.ContainsRune(spaces, r) })
 	part := func(name string) (value string) {
@@ -193,8 +192,8 @@ func quotes(s, word string) bool {
 	return s == `"`+word+`"` || s == "'"+word+"'"
 }
 
-// validName keeps names to letters, digits, '_', '-' and '.', which is more than
-// WeChat uses. Neither a digit nor '-' or '.' comes first.
+// validName accepts letters, digits, '_', '-' and '.', which is more than WeChat uses. The first
+// character must not be a digit, '-' or '.'.
 func validName(name string) bool {
 	for i := range len(name) {
 		c := name[i]

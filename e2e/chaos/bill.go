@@ -16,18 +16,18 @@ func (c *campaign) bills() {
 		return
 	}
 	first, last := ledger.Trades[0].Paid, c.wechat.Now()
-	unheard := c.unreportedRefunds(ledger)
+	unreported := c.unreportedRefunds(ledger)
 	c.wechat.Advance(36 * time.Hour) // past ten in the morning of the next day
 	for day := cst.In(first); day.Format(time.DateOnly) <= cst.In(last).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
 		var check api.BillCheck
-		for range 2 + len(unheard) { // one check corrects a few at most
+		for range 2 + len(unreported) { // one check corrects a few at most
 			check = api.BillCheck{}
 			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
 				break
 			}
 			for _, d := range check.Differences {
-				if !unheard[d.OutRefundNo] {
+				if !unreported[d.OutRefundNo] {
 					c.note(wrong, d.OutTradeNo, "the bill of %s differs: %+v", date, d)
 				}
 			}

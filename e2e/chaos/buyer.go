@@ -180,7 +180,7 @@ func (b *buyer) authorize(link string) (code, state string, err error) {
 }
 
 // takePhone gives the simulator's phone to a user until the result is called.
-func (w *world) takePhone(who wechattest.User) (giveBack func()) {
+func (w *world) takePhone(who wechattest.User) (release func()) {
 	w.phone.Lock()
 	if err := w.wechat.SetUser(who.OpenID); err != nil {
 		w.note(wrong, "", "%v", err)

@@ -137,9 +137,9 @@ func TestGopayMovesMoneyAtTheSimulator(t *testing.T) {
 				t.Errorf("orderquery: %+v, %v", order, err)
 			}
 
-			told, err := gowechat.DecryptRefundNotifyReqInfo((<-notified).ReqInfo, wechattest.DefaultAPIKey)
-			if err != nil || told.RefundStatus != "SUCCESS" || told.OutRefundNo != "gopay-r1" || told.RefundFee != "300" || told.RefundId != taken.RefundId || told.SuccessTime == "" {
-				t.Errorf("notification: %+v, %v", told, err)
+			refunded, err := gowechat.DecryptRefundNotifyReqInfo((<-notified).ReqInfo, wechattest.DefaultAPIKey)
+			if err != nil || refunded.RefundStatus != "SUCCESS" || refunded.OutRefundNo != "gopay-r1" || refunded.RefundFee != "300" || refunded.RefundId != taken.RefundId || refunded.SuccessTime == "" {
+				t.Errorf("notification: %+v, %v", refunded, err)
 			}
 			sim.Advance(48 * time.Hour)
 			day := cst.In(sim.Ledger().Trades[0].Paid).Format("20060102")

@@ -37,9 +37,9 @@ type v3World struct {
 	keys      wechattest.V3Identity
 	notifyURL string
 
-	mu     sync.Mutex
-	verify func(r *http.Request) (string, error)
-	heard  []string // numbers of the callbacks that verified
+	mu       sync.Mutex
+	verify   func(r *http.Request) (string, error)
+	notified []string // numbers of the callbacks that verified
 }
 
 func newV3World(t *testing.T, mode wechattest.V3Mode) *v3World {
@@ -71,7 +71,7 @@ func (w *v3World) callback(rw http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(rw, `{"code":"FAIL","message":%q}`, err.Error())
 		return
 	}
-	w.heard = append(w.heard, no)
+	w.notified = append(w.notified, no)
 	rw.WriteHeader(http.StatusNoContent)
 }
 
@@ -110,7 +110,7 @@ func (w *v3World) journey(sdk v3SDK) {
 	_, err = w.PaySheet(sheet.ID)
 	must(err)
 	w.Advance(0)
-	w.expectHeard("sdk-paid-1")
+	w.expectNotified("sdk-paid-1")
 	state, err := sdk.query("sdk-paid-1")
 	must(err)
 	if state != "SUCCESS" {
@@ -136,7 +136,7 @@ func (w *v3World) journey(sdk v3SDK) {
 		t.Errorf("the refund is %s", status)
 	}
 	w.Advance(w.Config().RefundTime)
-	w.expectHeard("sdk-refund-1")
+	w.expectNotified("sdk-refund-1")
 	if status, err = sdk.refundStatus("sdk-refund-1"); err != nil || status != "SUCCESS" {
 		t.Errorf("the refund is %s, %v", status, err)
 	}
@@ -166,13 +166,13 @@ func (w *v3World) journey(sdk v3SDK) {
 	}
 }
 
-// expectHeard compares the last callback that verified.
-func (w *v3World) expectHeard(no string) {
+// expectNotified compares the last callback that verified.
+func (w *v3World) expectNotified(no string) {
 	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.heard) == 0 || w.heard[len(w.heard)-1] != no {
-		w.t.Errorf("notified of %v, want %s last", w.heard, no)
+	if len(w.notified) == 0 || w.notified[len(w.notified)-1] != no {
+		w.t.Errorf("notified of %v, want %s last", w.notified, no)
 	}
 }
 

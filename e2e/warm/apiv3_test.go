@@ -70,7 +70,7 @@ func TestAPIv3InTheWorker(t *testing.T) {
 				t.Errorf("%d %s", status, text)
 			}
 			fields["Notification"] = append(fields["Notification"].([]byte), ' ')
-			if status, text := w.trade(fields); status != http.StatusBadGateway || !strings.Contains(text, "is not believed") {
+			if status, text := w.trade(fields); status != http.StatusBadGateway || !strings.Contains(text, "could not be verified") {
 				t.Errorf("a changed notification: %d %s", status, text)
 			}
 			fields["PrivateKey"], fields["Notification"] = strings.Replace(id.PrivateKey, "MII", "M!I", 1), nil

@@ -54,8 +54,8 @@ func (values PortFlags) Parse(min int, label func(flag string) string) (p Ports,
 	return p, nil
 }
 
-// Taken returns the first port that another program uses, with its flag, and 0 if all are free.
-func (p Ports) Taken() (flag string, port int) {
+// InUse returns the first port that another program uses, with its flag, and 0 if all are free.
+func (p Ports) InUse() (flag string, port int) {
 	for _, f := range portFlags {
 		port := *f.port(&p)
 		if port == 0 {

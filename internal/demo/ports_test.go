@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTakenPortIsNamed(t *testing.T) {
+func TestPortInUseIsNamed(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -14,10 +14,10 @@ func TestTakenPortIsNamed(t *testing.T) {
 	}
 	defer l.Close()
 	taken := l.Addr().(*net.TCPAddr).Port
-	if flag, port := (Ports{Phone: taken}).Taken(); flag != "phone-port" || port != taken {
+	if flag, port := (Ports{Phone: taken}).InUse(); flag != "phone-port" || port != taken {
 		t.Errorf("got -%s %d, want -phone-port %s", flag, port, strconv.Itoa(taken))
 	}
-	if flag, port := (Ports{}).Taken(); port != 0 {
+	if flag, port := (Ports{}).InUse(); port != 0 {
 		t.Errorf("got -%s %d, want none", flag, port)
 	}
 }

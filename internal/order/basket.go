@@ -29,34 +29,34 @@ type Basket []api.OrderItem
 // NewBasket merges the lines of a request and checks the limits of a basket.
 func NewBasket(items []api.OrderItem) (Basket, error) {
 	var b Basket
-	for _, item := range items {
+	for n, item := range items {
 		if item.Quantity < 1 || item.Quantity > api.MaxQuantity {
-			return nil, fmt.Errorf("%w: quantities go from 1 to %d", ErrBasket, api.MaxQuantity)
+			return nil, fmt.Errorf("%w: items[%d].quantity: want 1 to %d", ErrBasket, n, api.MaxQuantity)
 		}
 		if !ValidProductID(item.ProductID) {
-			return nil, fmt.Errorf("%w: malformed product_id", ErrBasket)
+			return nil, fmt.Errorf("%w: items[%d].product_id: want 1 to 64 letters, digits, '-' or '_'", ErrBasket, n)
 		}
 		if item.Amount < 0 || item.Amount > MaxTotal || item.Amount > 0 && item.Quantity != 1 {
-			return nil, fmt.Errorf("%w: an amount goes up to %s and with the quantity 1", ErrBasket, MaxTotal)
+			return nil, fmt.Errorf("%w: items[%d].amount: want at most %d fen, with the quantity 1", ErrBasket, n, int64(MaxTotal))
 		}
 		i := slices.IndexFunc(b, func(have api.OrderItem) bool { return have.ProductID == item.ProductID })
 		if i < 0 {
 			b = append(b, item)
 			if len(b) > api.MaxOrderItems {
-				return nil, fmt.Errorf("%w: more than %d different products", ErrBasket, api.MaxOrderItems)
+				return nil, fmt.Errorf("%w: items: want at most %d different products", ErrBasket, api.MaxOrderItems)
 			}
 			continue
 		}
 		if b[i].Amount != 0 || item.Amount != 0 {
-			return nil, fmt.Errorf("%w: an amount is named once", ErrBasket)
+			return nil, fmt.Errorf("%w: items[%d].product_id: a product with an amount is repeated", ErrBasket, n)
 		}
 		b[i].Quantity += item.Quantity
 		if b[i].Quantity > api.MaxQuantity {
-			return nil, fmt.Errorf("%w: quantities go from 1 to %d", ErrBasket, api.MaxQuantity)
+			return nil, fmt.Errorf("%w: items[%d].quantity: want at most %d of one product", ErrBasket, n, api.MaxQuantity)
 		}
 	}
 	if len(b) == 0 {
-		return nil, fmt.Errorf("%w: no items", ErrBasket)
+		return nil, fmt.Errorf("%w: items: want at least one", ErrBasket)
 	}
 	return b, nil
 }
@@ -94,22 +94,22 @@ func (b Basket) Price(products []Product) ([]Line, fen.Fen, error) {
 		p := products[i]
 		// A price within MaxTotal, at most 99 of 20 products: no overflow.
 		if p.Price < 1 || p.Price > MaxTotal {
-			return nil, 0, fmt.Errorf("product %s has the price %d", p.ID, p.Price)
+			return nil, 0, fmt.Errorf("product %s has the price %d, want 1 to %d fen", p.ID, int64(p.Price), int64(MaxTotal))
 		}
 		price := p.Price
 		switch {
 		case p.Named() && (item.Amount < p.MinPrice || item.Amount > p.MaxPrice):
-			return nil, 0, fmt.Errorf("%w: the amount goes from %s to %s", ErrBasket, p.MinPrice, p.MaxPrice)
+			return nil, 0, fmt.Errorf("%w: amount of %s: want %d to %d fen", ErrBasket, p.ID, int64(p.MinPrice), int64(p.MaxPrice))
 		case p.Named():
 			price = item.Amount
 		case item.Amount != 0:
-			return nil, 0, fmt.Errorf("%w: the shop names the amount", ErrBasket)
+			return nil, 0, fmt.Errorf("%w: amount of %s: want none, because its price is fixed", ErrBasket, p.ID)
 		}
 		lines = append(lines, Line{ProductID: p.ID, Name: p.Name, Price: price, Quantity: item.Quantity})
 		total += price * fen.Fen(item.Quantity)
 	}
 	if total > MaxTotal {
-		return nil, 0, fmt.Errorf("%w: the total is over %s", ErrBasket, MaxTotal)
+		return nil, 0, fmt.Errorf("%w: the total is %d fen, want at most %d", ErrBasket, int64(total), int64(MaxTotal))
 	}
 	return lines, total, nil
 }

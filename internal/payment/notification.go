@@ -30,7 +30,7 @@ var (
 	// ErrQueried means that another request queries WeChat about the payment, or has just done so.
 	// The repeated notification costs two statements and finds the payment paid. An acknowledgement
 	// now would rely on the other request. Waiting would keep a Worker's instance busy.
-	ErrQueried = errors.New("WeChat is queried about it already")
+	ErrQueried = errors.New("another request queries WeChat about it")
 )
 
 // ConfirmPayment settles a payment that a notification reports. The notification

@@ -55,8 +55,8 @@ func TestRecordedRefundAgreesWithThePayment(t *testing.T) {
 	t.Parallel()
 	const no = "5030000000000000000000000000001"
 	for name, c := range map[string]struct {
-		bend func(*wechat.Refund)
-		want payment.Mismatch
+		change func(*wechat.Refund)
+		want   payment.Mismatch
 	}{
 		"it agrees":     {func(*wechat.Refund) {}, ""},
 		"order":         {func(r *wechat.Refund) { r.OutTradeNo = strings.Repeat("9", 32) }, "it is about another order"},
@@ -69,7 +69,7 @@ func TestRecordedRefundAgreesWithThePayment(t *testing.T) {
 			s := newShop(t)
 			o := s.paid(t)
 			report := refundOf(o, no, wechat.RefundSuccess)
-			c.bend(&report)
+			c.change(&report)
 			s.wechat.merchant = &refunds{all: []wechat.Refund{report}}
 			before := storetest.Dump(t, s.DB)
 			err := s.Signer.SyncRefunds(t.Context(), o, payment.SourceCron)

@@ -290,7 +290,7 @@ func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wech
 		log.Error("refund mismatch", "reason", string(problem), "order_total", int64(p.Total))
 		return r, problem
 	case err == nil && recorded:
-		log.Warn("refund found that was not made here")
+		log.Warn("found a refund that was made at the merchant platform")
 	}
 	return r, err
 }

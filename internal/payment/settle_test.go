@@ -18,7 +18,7 @@ import (
 
 func TestSettleRejectsATradeThatDiffersFromThePayment(t *testing.T) {
 	t.Parallel()
-	for name, bend := range map[string]func(*wechat.Trade){
+	for name, change := range map[string]func(*wechat.Trade){
 		"unknown order":                          func(t *wechat.Trade) { t.OutTradeNo = "20261123000000000000000000000000" },
 		"API version differs":                    func(t *wechat.Trade) { t.Version = wechat.V3 },
 		"appid differs":                          func(t *wechat.Trade) { t.AppID = "wx0000000000000000" },
@@ -38,7 +38,7 @@ func TestSettleRejectsATradeThatDiffersFromThePayment(t *testing.T) {
 			s := newShop(t)
 			o := s.pending(t)
 			trade := tradeOf(o)
-			bend(&trade)
+			change(&trade)
 			before := storetest.Dump(t, s.DB)
 			err := s.settle(context.Background(), trade, payment.SourceNotify)
 			reason := name[strings.Index(name, ": ")+1:]

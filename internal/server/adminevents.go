@@ -27,7 +27,7 @@ func (s *Server) adminEvents(w http.ResponseWriter, r *http.Request) error {
 		},
 		"cursor": func(v string) (err error) {
 			if page.Before, err = strconv.ParseInt(v, 10, 64); err != nil || page.Before < 1 || page.Before >= 1<<53 {
-				return fmt.Errorf("not one of this list")
+				return fmt.Errorf("want the cursor of a response of this list")
 			}
 			return nil
 		},

@@ -78,7 +78,7 @@ func TestNotificationOfTheOtherVersionIsRejected(t *testing.T) {
 	s.Reopen(func(_ *paytest.Settings, c *wechat.Config) { c.V3 = paytest.APIv3Config(s.Sim) })
 	young := p.Order("tea", 1)
 	before := s.Calls("v3_query") + s.Calls("orderquery")
-	code, text := postNews(s, leaked(s, young.Order.ID, wechat.SignHMAC))
+	code, text := postNotification(s, leaked(s, young.Order.ID, wechat.SignHMAC))
 	if code != http.StatusOK || !strings.Contains(text, "API version differs") {
 		t.Errorf("%d %s", code, text)
 	}

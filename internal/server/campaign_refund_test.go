@@ -14,8 +14,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// payBack makes one random step about a refund.
-func (p *purchase) payBack(r *rand.Rand) {
+// refundStep makes one random step about a refund.
+func (p *purchase) refundStep(r *rand.Rand) {
 	s := p.buyer.Shop
 	pick := func(all ...string) string { return all[r.IntN(len(all))] }
 	switch r.IntN(6) {
@@ -38,14 +38,14 @@ func (p *purchase) payBack(r *rand.Rand) {
 			s.Check()
 		}
 	case 3:
-		p.refundNews(r)
+		p.refundNotifications(r)
 	default:
-		p.askBack(r)
+		p.requestRefunds(r)
 	}
 }
 
-// askBack requests refunds, sometimes several at once, and some of them twice.
-func (p *purchase) askBack(r *rand.Rand) {
+// requestRefunds requests refunds, sometimes several at once, and some of them twice.
+func (p *purchase) requestRefunds(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}
@@ -75,8 +75,8 @@ func (p *purchase) askBack(r *rand.Rand) {
 	s.Check()
 }
 
-// refundNews sends genuine and forged refund notifications, and reads the order at the same time.
-func (p *purchase) refundNews(r *rand.Rand) {
+// refundNotifications sends genuine and forged refund notifications, and reads the order at the same time.
+func (p *purchase) refundNotifications(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}

@@ -172,9 +172,9 @@ func (p *purchase) step(r *rand.Rand) {
 	case 11:
 		s.Reconcile()
 	case 12:
-		p.rush(r)
+		p.concurrentSteps(r)
 	default:
-		p.payBack(r)
+		p.refundStep(r)
 	}
 }
 
@@ -231,9 +231,9 @@ func (p *purchase) tapPay(pay bool) {
 	p.buyer.Check()
 }
 
-// rush makes several concurrent steps with one order, by every trade type of the buyer: taps, and
+// concurrentSteps makes several concurrent steps with one order, by every trade type of the buyer: taps, and
 // perhaps the payment and the timer.
-func (p *purchase) rush(r *rand.Rand) {
+func (p *purchase) concurrentSteps(r *rand.Rand) {
 	if p.id == "" {
 		return
 	}

@@ -21,11 +21,11 @@ import (
 // WeChat.
 func leaked(s *paytest.Shop, orderID string, t wechat.SignType) []byte {
 	s.T.Helper()
-	return signedNews(s, orderID, "4200000000202611230000000000", t)
+	return signedNotification(s, orderID, "4200000000202611230000000000", t)
 }
 
-// signedNews returns a signed notification that a transaction pays an order.
-func signedNews(s *paytest.Shop, orderID, transaction string, t wechat.SignType) []byte {
+// signedNotification returns a signed notification that a transaction pays an order.
+func signedNotification(s *paytest.Shop, orderID, transaction string, t wechat.SignType) []byte {
 	s.T.Helper()
 	var no, total string
 	if err := s.DB.QueryRow(`SELECT out_trade_no, total FROM payments WHERE order_id = ?`, orderID).Scan(&no, &total); err != nil {
@@ -48,8 +48,8 @@ func signedNews(s *paytest.Shop, orderID, transaction string, t wechat.SignType)
 	return b.Bytes()
 }
 
-// postNews sends a notification to the shop and returns the response.
-func postNews(s *paytest.Shop, body []byte) (int, string) {
+// postNotification sends a notification to the shop and returns the response.
+func postNotification(s *paytest.Shop, body []byte) (int, string) {
 	s.T.Helper()
 	r, err := http.NewRequest(http.MethodPost, paytest.ShopURL+api.PathNotifyPay, bytes.NewReader(body))
 	if err != nil {
@@ -83,7 +83,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 			closeHere(s, closed)
 			for id, want := range map[string]api.OrderStatus{pending: api.StatusOpen, closed: api.StatusClosed} {
 				for range 3 {
-					if code, text := postNews(s, leaked(s, id, signType)); !strings.Contains(text, "FAIL") || strings.Contains(text, "SUCCESS") {
+					if code, text := postNotification(s, leaked(s, id, signType)); !strings.Contains(text, "FAIL") || strings.Contains(text, "SUCCESS") {
 						t.Errorf("%d %s", code, text)
 					}
 					s.Sim.Advance(10 * time.Second)
@@ -93,7 +93,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 			// Much later WeChat still reports no payment, so an operator must look at it.
 			body := leaked(s, pending, signType)
 			s.Sim.Advance(2 * time.Minute)
-			if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "WeChat does not confirm the payment") {
+			if code, text := postNotification(s, body); code != http.StatusOK || !strings.Contains(text, "WeChat does not confirm the payment") {
 				t.Errorf("%d %s", code, text)
 			}
 			for range 5 {
@@ -109,7 +109,7 @@ func TestAPIKeyAlonePaysNothing(t *testing.T) {
 			p.Pay(c.Pay)
 			s.Deliver()
 			s.WantStatus(pending, api.StatusPaid)
-			if _, text := postNews(s, leaked(s, pending, signType)); !strings.Contains(text, "the order is paid by another transaction") {
+			if _, text := postNotification(s, leaked(s, pending, signType)); !strings.Contains(text, "the order is paid by another transaction") {
 				t.Error(text)
 			}
 		})
@@ -137,7 +137,7 @@ func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 
 // These cause no query: a notification without a correct signature, one that differs from the
 // payment, and one of a paid payment.
-func TestOnlySignedNewsCausesAQuery(t *testing.T) {
+func TestOnlySignedNotificationsCauseAQuery(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)
@@ -177,7 +177,7 @@ func TestNotificationsDoNotMultiplyQueries(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if code, text := postNews(s, body); code == http.StatusInternalServerError || strings.Contains(text, "SUCCESS") {
+			if code, text := postNotification(s, body); code == http.StatusInternalServerError || strings.Contains(text, "SUCCESS") {
 				t.Errorf("%d %s", code, text)
 			}
 		})
@@ -197,7 +197,7 @@ func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 	c := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
-	body := signedNews(s, c.Order.ID, s.Sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
+	body := signedNotification(s, c.Order.ID, s.Sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
 	inCall, goOn := make(chan struct{}), make(chan struct{})
 	plain := s.ToWeChat.Handler
 	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -209,13 +209,13 @@ func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 	})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
+		if code, text := postNotification(s, body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
 			t.Errorf("the first: %d %s", code, text)
 		}
 	})
 	<-inCall
 	for range 3 { // these would hang if they waited
-		if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "FAIL") {
+		if code, text := postNotification(s, body); code != http.StatusOK || !strings.Contains(text, "FAIL") {
 			t.Errorf("a duplicate: %d %s", code, text)
 		}
 	}
@@ -223,7 +223,7 @@ func TestDuplicateNotificationDoesNotWait(t *testing.T) {
 	close(goOn)
 	wg.Wait()
 	s.WantStatus(c.Order.ID, api.StatusPaid)
-	if code, text := postNews(s, body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
+	if code, text := postNotification(s, body); code != http.StatusOK || !strings.Contains(text, "SUCCESS") {
 		t.Errorf("the repeated one: %d %s", code, text)
 	}
 	if n := s.Calls("orderquery"); n != 1 {
@@ -319,7 +319,7 @@ func TestNotifiedPaymentIsQueriedLessOften(t *testing.T) {
 	s := paytest.NewShop(t, nil)
 	c := s.SignedIn(0).Order("tea", 1)
 	closeHere(s, c.Order.ID) // so that it is not due otherwise
-	postNews(s, leaked(s, c.Order.ID, wechat.SignMD5))
+	postNotification(s, leaked(s, c.Order.ID, wechat.SignMD5))
 	for range 26 * 12 {
 		s.Sim.Advance(5 * time.Minute)
 		s.Reconcile()
@@ -406,7 +406,7 @@ func TestNotifiedPaymentThatWeChatDoesNotKnow(t *testing.T) {
 	if err := s.DB.QueryRow(`SELECT id FROM orders`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	if code, text := postNews(s, leaked(s, id, wechat.SignHMAC)); code != http.StatusOK || !strings.Contains(text, "WeChat does not know the order") {
+	if code, text := postNotification(s, leaked(s, id, wechat.SignHMAC)); code != http.StatusOK || !strings.Contains(text, "WeChat does not know the order") {
 		t.Errorf("%d %s", code, text)
 	}
 	s.WantStatus(id, api.StatusOpen)

@@ -87,7 +87,7 @@ func TestCustomerOrder(t *testing.T) {
 }
 
 // The page distinguishes the payer from other people. Only the payer sees WeChat's transaction id.
-func TestCustomerOrderTellsThePayer(t *testing.T) {
+func TestCustomerOrderShowsThePayer(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)

@@ -114,7 +114,7 @@ func TestRepeatedRequestReturnsItsOrder(t *testing.T) {
 
 // No payment of the order begins. The timer does not query WeChat and closes the order when it
 // expires.
-func TestOrderThatNobodyPaysForIsClosedWithoutACall(t *testing.T) {
+func TestUnpaidOrderIsClosedWithoutACall(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"timer", "poll"} {
 		t.Run(by, func(t *testing.T) {

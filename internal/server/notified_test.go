@@ -25,7 +25,7 @@ func TestNotificationsAreReported(t *testing.T) {
 	p.Pay(c.Pay)
 	s.Deliver()
 	for range 30 {
-		postNews(s, []byte("<xml></xml>"))
+		postNotification(s, []byte("<xml></xml>"))
 	}
 	s.Sim.Advance(paytest.QueryPause)
 	if _, err := s.Sim.Notify(no, wechattest.ForgeWrongAmount); err != nil {

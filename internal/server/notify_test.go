@@ -143,7 +143,7 @@ func TestNotificationIsRepeatedAfterADatabaseFailure(t *testing.T) {
 }
 
 // Of fifty concurrent notifications and fifty polls, one settles the payment.
-func TestConcurrentNewsPaysOnce(t *testing.T) {
+func TestConcurrentReportsPayOnce(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.SignedIn(0)

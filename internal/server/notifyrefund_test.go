@@ -133,7 +133,7 @@ func TestRefundNotificationForAnUnknownOrder(t *testing.T) {
 }
 
 // Twenty genuine notifications, twenty forged ones and twenty polls at once.
-func TestConcurrentNewsOfARefund(t *testing.T) {
+func TestConcurrentReportsOfARefund(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	s.Fault(wechattest.FaultNotifyLost, "")

@@ -280,7 +280,7 @@ func isBusy(t *testing.T, w *httptest.ResponseRecorder) bool {
 
 // A request does not wait for another one that calls WeChat for the same order. It gets busy and
 // changes nothing.
-func TestNobodyWaitsForAnotherRequest(t *testing.T) {
+func TestNoRequestWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
 	p := s.NewGuest(0)

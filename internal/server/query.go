@@ -63,11 +63,11 @@ func encodeCursor(t time.Time, id string) string {
 func decodeCursor(v string) (t time.Time, id string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(v)
 	if err != nil || len(b) > 200 {
-		return time.Time{}, "", fmt.Errorf("not one of this list")
+		return time.Time{}, "", fmt.Errorf("want the cursor of a response of this list")
 	}
 	ms, id, ok := strings.Cut(string(b), " ")
 	if t, err = parseMilli(ms); err != nil || !ok || id == "" {
-		return time.Time{}, "", fmt.Errorf("not one of this list")
+		return time.Time{}, "", fmt.Errorf("want the cursor of a response of this list")
 	}
 	return t, id, nil
 }

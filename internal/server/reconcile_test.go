@@ -276,7 +276,7 @@ func TestNotifiedPaymentsDoNotStarveRefunds(t *testing.T) {
 	s.Fault(wechattest.FaultSystemError, "/secapi/pay/refund")
 	op.Refund(paid.ID, paytest.RefundRequest(100))
 	for range 30 {
-		postNews(s, leaked(s, p.Order("tea", 1).Order.ID, wechat.SignHMAC))
+		postNotification(s, leaked(s, p.Order("tea", 1).Order.ID, wechat.SignHMAC))
 	}
 	s.Sim.Advance(time.Minute)
 	var calls []string

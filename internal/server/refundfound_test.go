@@ -36,7 +36,7 @@ func TestRefundByHandOfAnOrderThatIsNotKnownToBePaid(t *testing.T) {
 			!seen.PaidAtUnknown && seen.PaidAt != paidAt {
 			t.Errorf("%+v, paid at %d", seen, paidAt)
 		}
-		if !strings.Contains(s.Log.String(), "refund found that was not made here") {
+		if !strings.Contains(s.Log.String(), "found a refund that was made at the merchant platform") {
 			t.Error("the log lacks the refund")
 		}
 	}

@@ -42,14 +42,14 @@ func TestOrdersInsertedAfterARestoreAreCompleted(t *testing.T) {
 	before := s.DB
 	s.DB = storetest.Open(t)
 	s.Handler = s.Open(r.Configure)
-	putBack(t, before, s.DB, "orders", `ON CONFLICT DO NOTHING`)
-	putBack(t, before, s.DB, "payments", `ON CONFLICT DO NOTHING`)
+	insertAgain(t, before, s.DB, "orders", `ON CONFLICT DO NOTHING`)
+	insertAgain(t, before, s.DB, "payments", `ON CONFLICT DO NOTHING`)
 	storetest.Exec(t, s.DB, `INSERT INTO payment_history SELECT out_trade_no, 'created', 'closing' FROM payments WHERE status = 'closing'`)
 	s.Sim.Advance(time.Minute)
 	s.Reconcile()
 	s.WantStatus(paid.ID, api.StatusPaid)
 	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund`) // a refund that was found at WeChat gets its key again
-	putBack(t, before, s.DB, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
+	insertAgain(t, before, s.DB, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
 	var fromBalance string
 	if err := s.DB.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
 		t.Errorf("from the balance: %q, %v", fromBalance, err)
@@ -91,8 +91,8 @@ func TestOrdersInsertedAfterARestoreAreCompleted(t *testing.T) {
 	}
 }
 
-// putBack copies the columns of a table that the runbook's statement reads.
-func putBack(t *testing.T, from, to *sql.DB, table, conflict string) {
+// insertAgain copies the columns of a table that the runbook's statement reads.
+func insertAgain(t *testing.T, from, to *sql.DB, table, conflict string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
@@ -120,7 +120,7 @@ func TestPaymentThatABackupLacksIsCompleted(t *testing.T) {
 	s.DB = backup
 	s.Handler = s.Open(nil)
 	s.WantStatus(o.ID, api.StatusOpen)
-	putBack(t, before, s.DB, "payments", `ON CONFLICT DO NOTHING`)
+	insertAgain(t, before, s.DB, "payments", `ON CONFLICT DO NOTHING`)
 	storetest.Exec(t, s.DB, `INSERT INTO payment_history SELECT out_trade_no, 'created', 'closing' FROM payments WHERE status = 'closing'`)
 	s.Sim.Advance(time.Minute)
 	s.Reconcile()

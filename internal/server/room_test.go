@@ -386,7 +386,7 @@ func TestNextEventIsDeliveredInTheSameCall(t *testing.T) {
 
 // An order that WeChat declined, or whose response was lost, could not be paid. So the back end
 // gets no event about it.
-func TestNoEventOfAnOrderThatNobodyCouldPay(t *testing.T) {
+func TestNoEventOfAnOrderThatCouldNotBePaid(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
 	p := r.SignedIn(0)

@@ -59,14 +59,14 @@ func TestStatementsOfANotification(t *testing.T) {
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(c.Pay)
 	counted := countStatements(t, s)
-	body := signedNews(s, c.Order.ID, s.Sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
+	body := signedNotification(s, c.Order.ID, s.Sim.Ledger().Trades[0].TransactionID, wechat.SignHMAC)
 	for _, tt := range []struct {
 		what    string
 		want    int64
 		queries int
 	}{{"first", 4, 1}, {"again", 3, 1}} {
 		before := counted.Load()
-		if code, text := postNews(s, body); !strings.Contains(text, "SUCCESS") {
+		if code, text := postNotification(s, body); !strings.Contains(text, "SUCCESS") {
 			t.Errorf("%s: %d %s", tt.what, code, text)
 		}
 		if n := counted.Load() - before; n != tt.want {

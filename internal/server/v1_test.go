@@ -22,8 +22,8 @@ import (
 	"h5pay/wechat"
 )
 
-// document holds calls against the OpenAPI document. It is one for all tests, because
-// reading the document takes longer than most of them.
+// document compares calls with the OpenAPI document. All tests share it, because reading the
+// document takes longer than most of them.
 var document = sync.OnceValues(func() (validator.Validator, error) {
 	raw, err := openapi.Document("../v1")
 	if err != nil {
@@ -75,7 +75,7 @@ func newBackEnd(s *paytest.Shop, scopes ...v1.Scope) *backEnd {
 	return &backEnd{s, k.Key, "203.0.113.202"}
 }
 
-// v1Answer is what a call came back with.
+// v1Answer is the response to a call.
 type v1Answer struct {
 	Status int
 	Header http.Header
@@ -103,8 +103,8 @@ func (b *backEnd) request(method, path, body string) *http.Request {
 	return r
 }
 
-// send makes a call and holds its response against the OpenAPI document. A call that
-// succeeds must agree with the document too.
+// send makes a call and compares its response with the OpenAPI document. A call that succeeds must
+// agree with the document too.
 func (b *backEnd) send(r *http.Request) v1Answer {
 	b.T.Helper()
 	var sent []byte
@@ -124,13 +124,13 @@ func (b *backEnd) send(r *http.Request) v1Answer {
 	defer documentUse.Unlock()
 	if ok, errs := v.ValidateHttpResponse(r, w.Result()); !ok {
 		for _, err := range errs {
-			b.T.Errorf("%s %s: %d %s\nagainst the document: %v", r.Method, r.URL.Path, a.Status, a.Body, err)
+			b.T.Errorf("%s %s: %d %s\nthe document: %v", r.Method, r.URL.Path, a.Status, a.Body, err)
 		}
 	}
 	if a.Status < 400 {
 		r.Body = io.NopCloser(bytes.NewReader(sent))
 		if ok, errs := v.ValidateHttpRequest(r); !ok {
-			b.T.Errorf("%s %s %s: succeeds, and is wrong for the document: %v", r.Method, r.URL.Path, sent, errs)
+			b.T.Errorf("%s %s %s: succeeds, and the document rejects it: %v", r.Method, r.URL.Path, sent, errs)
 		}
 		return a
 	}
@@ -150,7 +150,7 @@ func (b *backEnd) send(r *http.Request) v1Answer {
 	return a
 }
 
-// call makes a call with a body, none if it is nil.
+// call makes a call with a body, or without one if it is nil.
 func (b *backEnd) call(method, path string, body any) v1Answer {
 	b.T.Helper()
 	return b.send(b.request(method, path, b.text(body)))
@@ -168,7 +168,7 @@ func (b *backEnd) text(body any) string {
 	return string(text)
 }
 
-// must makes a call that has to succeed.
+// must makes a call that must succeed.
 func (b *backEnd) must(method, path string, body, result any) {
 	b.T.Helper()
 	b.mustSend(b.request(method, path, b.text(body)), result)
@@ -185,7 +185,7 @@ func (b *backEnd) mustSend(r *http.Request, result any) {
 	}
 }
 
-// fails makes a call that has to be rejected with a code and a field, and to change nothing.
+// fails makes a call that must be rejected with a code and a field, and must change nothing.
 func (b *backEnd) fails(code api.Code, field, method, path string, body any) v1Answer {
 	b.T.Helper()
 	text, ok := body.(string)
@@ -357,7 +357,7 @@ func TestV1RejectsForeignOrigins(t *testing.T) {
 	b.rejected(api.CodeForbiddenOrigin, "", r)
 }
 
-// Without a root token the calls work with keys that were made before.
+// Without a root token existing keys still work.
 func TestV1WithoutARootToken(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -40,7 +40,7 @@ func TestNotificationsAreKept(t *testing.T) {
 	}
 	// The API key is known to a stranger: WeChat says that nobody paid.
 	s.AdvanceClock(2 * time.Minute)
-	postNews(s, leaked(s, c.Order.ID, wechat.SignHMAC))
+	postNotification(s, leaked(s, c.Order.ID, wechat.SignHMAC))
 	leaked := b.notifications("?limit=1")[0]
 	if leaked.Verdict != v1.NotificationRejected && leaked.Verdict != v1.NotificationRetried || leaked.OutTradeNo != no {
 		t.Errorf("with the API key: %+v", leaked)
@@ -77,22 +77,22 @@ func TestForgedNotificationsAreBounded(t *testing.T) {
 	p.Pay(c.Pay)
 	s.Deliver()
 	for range 30 {
-		postNews(s, []byte("<xml></xml>"))
+		postNotification(s, []byte("<xml></xml>"))
 	}
 	if got := b.notifications("?verdict=forged"); len(got) != 1 || got[0].More != 0 {
 		t.Errorf("30 in a minute: %+v", got)
 	}
 	for range 120 {
 		s.AdvanceClock(time.Minute)
-		postNews(s, []byte("<xml></xml>"))
+		postNotification(s, []byte("<xml></xml>"))
 	}
 	forged := b.notifications("?verdict=forged&limit=500")
 	if len(forged) != 100 || forged[0].More != 0 {
 		t.Errorf("%d rows, the last %+v", len(forged), forged[0])
 	}
-	postNews(s, []byte("<xml></xml>"))
+	postNotification(s, []byte("<xml></xml>"))
 	s.AdvanceClock(time.Minute)
-	postNews(s, []byte("<xml></xml>"))
+	postNotification(s, []byte("<xml></xml>"))
 	if got := b.notifications("?verdict=forged")[0]; got.More != 1 {
 		t.Errorf("one was not stored: %+v", got)
 	}

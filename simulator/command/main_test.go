@@ -94,7 +94,7 @@ func TestTableShowsEverythingAShopNeeds(t *testing.T) {
 	}
 }
 
-func TestATakenPortNamesItsFlag(t *testing.T) {
+func TestPortInUseNamesItsFlag(t *testing.T) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)

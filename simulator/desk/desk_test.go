@@ -274,7 +274,7 @@ func events(t *testing.T, url, lastID string, n int, ready func()) (kinds, ids [
 	return kinds, ids
 }
 
-func TestEventsTellWhatHappens(t *testing.T) {
+func TestEventStream(t *testing.T) {
 	w := simtest.New(t)
 	desk := httptest.NewServer(New(w.WeChat, Config{}))
 	defer desk.Close()

@@ -1,6 +1,6 @@
 package apiv3
 
-// Kind says what an error is about, and with it what to do.
+// Kind classifies an error by its cause and by what to do.
 type Kind int
 
 // The kinds of error.
@@ -21,8 +21,8 @@ const (
 	// certificate mode the caller downloads the certificates and verifies again.
 	// Strangers can cause this error, so the caller limits how often it does that.
 	UnknownSerial
-	// Stale: the message is five minutes or more from this clock. Either the clock
-	// is wrong, or somebody repeats an old message.
+	// Stale: the message is five minutes or more from this clock. Either the clock is wrong, or an
+	// old message was replayed.
 	Stale
 	// Forged: the signature does not verify.
 	Forged

@@ -99,7 +99,7 @@ func Example() {
 	var f *apiv3.Failure
 	switch {
 	case err == nil:
-		fmt.Println(len(answer), "bytes, believed")
+		fmt.Println(len(answer), "bytes, verified")
 	case errors.As(err, &f) && f.Code == "ORDER_PAID":
 		fmt.Println("paid before")
 	default:

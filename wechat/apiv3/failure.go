@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// Failure is a response with a status other than 2xx (docs/wechat.md 18.9). As an error it is fit for
-// the log: what WeChat says in it is cleaned and cut, and long runs of letters and
-// digits, which may be an openid, are masked.
+// Failure is a response with a status other than 2xx (docs/wechat.md 18.9). As an error it may be
+// logged: WeChat's text in it is cleaned and cut, and long runs of letters and digits, which may be
+// an openid, are masked.
 type Failure struct {
 	Status int
 	// Signed is whether WeChat's signature verified. Without it the response
 	// means that the call failed, and nothing more.
 	Signed bool
-	// Unverified says why not. After the kind UnknownSerial download the certificates,
+	// Unverified is the cause if it is not. After the kind UnknownSerial download the certificates,
 	// after the kind Probe send the same request again. It is nil when Signed is true.
 	Unverified error
 	// Code is WeChat's code in its newer spelling, ORDER_NOT_EXIST. It is "" when
@@ -79,8 +79,7 @@ func newFailure(status int, header Header, body []byte, unverified error) *Failu
 	return f
 }
 
-// readDetail reads detail. On a 401 it is in another detail, with sign_information
-// beside it.
+// readDetail reads detail. On a 401 it is in another detail, next to sign_information.
 func (f *Failure) readDetail(raw json.RawMessage) {
 	var d struct {
 		Field    text            `json:"field"`
@@ -129,8 +128,9 @@ func (f *Failure) readSign(raw json.RawMessage) {
 	}
 }
 
-// Compare says where what WeChat received differs from what was sent, "" when no
-// difference shows: then it is the key, its serial, or the content of the body.
+// Compare describes the difference between the text that WeChat received and the one that was sent.
+// It returns "" if there is none: then the cause is the key, its serial, or the content of the
+// body.
 func (s *SignInformation) Compare(method, uri string, body []byte) string {
 	// Ten digits of the time and 32 characters of the nonce, as Merchant sends.
 	length := len(requestMessage(method, uri, strings.Repeat("0", 10), strings.Repeat("0", 32), body))
@@ -152,7 +152,7 @@ func (f *Failure) Error() string {
 	switch {
 	case f.Signed:
 	case errors.As(f.Unverified, &e) && e.Kind != Unsigned:
-		b.WriteString(", signature not believed (" + e.Kind.String() + ")")
+		b.WriteString(", signature not verified (" + e.Kind.String() + ")")
 	default:
 		b.WriteString(", not signed")
 	}
@@ -231,8 +231,8 @@ func (t *text) UnmarshalJSON(b []byte) error {
 // underscores.
 const longRun = 20
 
-// wording prepares WeChat's own words for the log: one line, about limit bytes,
-// with every long run of letters and digits masked.
+// wording prepares WeChat's text for the log: one line, about limit bytes, with every long run of
+// letters and digits masked.
 func wording(s string, limit int) string {
 	s = clean(s, 4*limit)
 	var b strings.Builder

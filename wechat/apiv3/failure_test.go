@@ -78,7 +78,7 @@ func TestFailureIsFitForTheLog(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	got = newFailure(500, headers{}.get, nil, fail(UnknownSerial, HeaderSerial, "no key")).Error()
-	if want := "apiv3: HTTP status 500, signature not believed (unknown serial)"; got != want {
+	if want := "apiv3: HTTP status 500, signature not verified (unknown serial)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

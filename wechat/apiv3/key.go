@@ -18,13 +18,12 @@ const (
 // nothing of it.
 type PrivateKey struct {
 	public *PublicKey
-	pkcs8  func() []byte // a function, so that no way of printing reaches the key
+	pkcs8  func() []byte // a function, so that printing does not show the key
 }
 
-// ParsePrivateKey reads a private key, PKCS #1 or PKCS #8, as people paste it; see
-// ParseCertificate for what that may be. It must be RSA, of 2048 bits at least.
-// The error says what else the text holds, such as a certificate, and nothing of
-// its content.
+// ParsePrivateKey reads a private key, PKCS #1 or PKCS #8, as people paste it; see ParseCertificate
+// for the accepted forms. It must be RSA, of at least 2048 bits. The error names what the text is
+// instead, such as a certificate, without its content.
 func ParsePrivateKey(text Secret) (*PrivateKey, error) {
 	const field = "PrivateKey"
 	b, problem := decodePEM(string(text))
@@ -203,7 +202,7 @@ func ParseCertificate(text string) (*Certificate, error) {
 	}, nil
 }
 
-// What a text can hold, in the words of an error.
+// The kinds of texts, as errors name them.
 const (
 	rsaPrivate  = "an RSA private key"
 	rsaPublic   = "an RSA public key"
@@ -221,8 +220,8 @@ type class struct {
 	content []byte
 }
 
-// classify looks at the structure, not at the label: labels are mixed up, and
-// pasted text may have none.
+// classify reads the structure and not the label, because labels may be wrong or missing in pasted
+// text.
 func classify(b block) class {
 	switch b.label {
 	case "OPENSSHPRIVATEKEY":

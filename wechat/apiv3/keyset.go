@@ -17,8 +17,7 @@ type Key struct {
 	NotBefore, NotAfter time.Time
 }
 
-// NewPublicKey returns WeChat Pay's public key (pub_key.pem) under the ID that the
-// merchant platform shows beside it.
+// NewPublicKey returns WeChat Pay's public key (pub_key.pem) with its ID at the merchant platform.
 func NewPublicKey(id, pem string) (Key, error) {
 	const field = "PublicKeyID"
 	switch id = strings.TrimSpace(id); {

@@ -15,7 +15,7 @@ import (
 // MerchantConfig configures a Merchant.
 type MerchantConfig struct {
 	MchID      string // of the merchant, digits
-	Serial     string // of the merchant API certificate, hex digits; "" takes the certificate's
+	Serial     string // of the merchant API certificate, hex digits; default that of Certificate
 	PrivateKey Secret // of that certificate, PEM (apiclient_key.pem)
 	// Certificate is the merchant API certificate, PEM (apiclient_cert.pem). It may
 	// be empty when Serial is set. With it, New finds a private key or a serial that
@@ -33,7 +33,7 @@ type Merchant struct {
 	expires       time.Time
 	public        *PublicKey
 	rsa           RSA
-	signer        func() Signer // a function, so that no way of printing reaches the key
+	signer        func() Signer // a function, so that printing does not show the key
 	now           func() time.Time
 	rand          io.Reader
 }
@@ -67,7 +67,7 @@ func NewMerchant(cfg MerchantConfig) (*Merchant, error) {
 	case cfg.Serial != "" && serial(cfg.Serial) == "":
 		return nil, fail(BadConfig, "Serial", "want 40 hex digits, as the merchant platform shows them")
 	}
-	// WeChat rejects lower-case digits. Leading zeros stay as they were given.
+	// WeChat rejects lower-case digits. Leading zeros are kept.
 	m.serial = strings.ToUpper(cfg.Serial)
 	if cfg.Certificate != "" {
 		c, err := ParseCertificate(cfg.Certificate)
@@ -85,7 +85,7 @@ func NewMerchant(cfg MerchantConfig) (*Merchant, error) {
 	}
 	signer, err := m.rsa.Signer(key.PKCS8())
 	if err != nil {
-		return nil, misfit() // not err, whose words might quote the key
+		return nil, misfit() // not err, whose text might contain the key
 	}
 	m.signer = func() Signer { return signer }
 	return m, nil
@@ -184,8 +184,8 @@ func lines(texts ...string) []byte {
 	return b
 }
 
-// PayParams are the fields of getBrandWCPayRequest in JSAPI, and of
-// wx.requestPayment in a mini program, which takes no appId. All are texts.
+// PayParams are the fields of getBrandWCPayRequest in JSAPI, and of wx.requestPayment in a mini
+// program, which has no appId. All are texts.
 type PayParams struct {
 	AppID     string
 	TimeStamp string // Unix seconds
@@ -257,8 +257,8 @@ func (m *Merchant) sign(ctx context.Context, message []byte) (string, error) {
 	return base64.StdEncoding.EncodeToString(b), nil
 }
 
-// unavailable is the error of a platform that did not do its work. The platform's
-// words are left out: they might quote the key.
+// unavailable is the error of a platform that failed. It omits the platform's text, which might
+// contain the key.
 func unavailable(ctx context.Context, field string, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return &Error{Kind: Unavailable, Field: field, Message: "the context ended", Err: ended}

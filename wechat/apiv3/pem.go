@@ -16,10 +16,10 @@ type block struct {
 	der   []byte
 }
 
-// decodePEM reads one PEM block the way people paste it (docs/wechat.md 18.16): with a byte order mark,
-// CRLF, the two characters \n for a line break, blanks or no line breaks at all,
-// quotes around it, or without its first and last line. What it returns on
-// failure is a problem to put into an Error; it holds nothing of the text.
+// decodePEM reads one PEM block the way people paste it (docs/wechat.md 18.16): with a byte order
+// mark, CRLF, the two characters \n for a line break, blanks or no line breaks at all, quotes
+// around it, or without its first and last line. On failure it returns a problem for an Error,
+// without any part of the text.
 func decodePEM(text string) (b block, problem string) {
 	const begin, end, dashes = "-----BEGIN", "-----END", "-----"
 	if len(text) > maxPEM {
@@ -59,8 +59,8 @@ func decodePEM(text string) (b block, problem string) {
 	return b, ""
 }
 
-// tidy takes away what surrounds a pasted text, and turns line breaks that are
-// written out into real ones.
+// tidy removes blanks and quotes around a pasted text, and replaces the characters \n by line
+// breaks.
 func tidy(text string) string {
 	for _, written := range []string{`\\r`, `\\n`, `\r`, `\n`} {
 		text = strings.ReplaceAll(text, written, "\n")
@@ -78,8 +78,8 @@ func unspaced(text string) string {
 	}, text)
 }
 
-// blank reports whether r is a blank, a line break, or a character that nobody
-// sees: those come with text from web pages and word processors.
+// blank reports whether r is a blank, a line break, or an invisible character: text from web pages
+// and word processors contains them.
 func blank(r rune) bool {
 	switch r {
 	case ' ', '\t', '\r', '\n', '\v', '\f',

@@ -30,7 +30,7 @@ type ReceiverConfig struct {
 // Receiver verifies and decrypts what WeChat sends. It is safe for concurrent use.
 type Receiver struct {
 	keys atomic.Pointer[KeySet]
-	open func(Resource) ([]byte, error) // a function, so that no way of printing reaches the APIv3 key
+	open func(Resource) ([]byte, error) // a function, so that printing does not show the APIv3 key
 	now  func() time.Time
 }
 
@@ -75,9 +75,9 @@ type Signature struct {
 	Nonce  string
 }
 
-// Verify checks that WeChat signed a response or a callback. body has the
-// bytes as they came; it is empty for a 204. A repeated message passes for five minutes:
-// the caller must handle each message idempotently.
+// Verify checks that WeChat signed a response or a callback. body has the received bytes; it is
+// empty for a 204. A replayed message is accepted for five minutes, so the caller must handle each
+// message idempotently.
 //
 // The errors have the kinds Unsigned, Probe, Stale, UnknownSerial, Forged and
 // Unavailable. After each of them trust nothing in the message.
@@ -147,7 +147,7 @@ func verify(ctx context.Context, keys *KeySet, now time.Time, header Header, bod
 // The caller checks the status: after 202 send the same request again, also when the
 // response is signed (docs/wechat.md 18.10).
 //
-// A bill file is not signed; its hash takes the place of this.
+// A bill file is not signed; its hash is compared instead.
 func (r *Receiver) Response(ctx context.Context, status int, header Header, body []byte) error {
 	_, err := r.Verify(ctx, header, body)
 	if status >= 200 && status <= 299 {

@@ -33,7 +33,7 @@ type Resource struct {
 	AssociatedData string `json:"associated_data"`
 }
 
-// apiV3KeyProblem says what is wrong with an APIv3 key, "" if nothing is.
+// apiV3KeyProblem returns the problem of an APIv3 key, "" if there is none.
 func apiV3KeyProblem(key string) string {
 	switch {
 	case key == "":
@@ -157,22 +157,20 @@ func (r *Receiver) Notification(ctx context.Context, header Header, body []byte)
 	}, nil
 }
 
-// PlatformCertificate is one of the certificates that WeChat gave.
+// PlatformCertificate is a certificate of WeChat's list.
 type PlatformCertificate struct {
 	Key Key
 	PEM string // to store, for NewPlatformKey
 }
 
-// Certificates reads the response to GET /v3/certificates (docs/wechat.md 18.13), which has the status
-// 200; give others to Response. It replaces no key: the caller makes a KeySet of
-// the certificates, and of the public key if there is one, stores it, and calls
-// Replace.
+// Certificates reads the response to GET /v3/certificates (docs/wechat.md 18.13), which has the
+// status 200; pass others to Response. It replaces no key: the caller makes a KeySet of the
+// certificates, and of the public key if there is one, stores it, and calls Replace.
 //
-// The certificates come first and the signature after it, because a certificate
-// that is new, and of the first response every one, may have signed the response
-// that brings it. A certificate is trusted because only WeChat could encrypt it
-// with the APIv3 key. The signature, by one of them or by a key that was known
-// before, says that the list is complete and of today.
+// The certificates are read before the signature is verified, because a new certificate of the list
+// may have signed this response. A certificate is trusted because only WeChat could encrypt it with
+// the APIv3 key. The signature, by one of them or by a key that was known before, proves that the
+// list is complete and current.
 //
 // A merchant with the public key alone has no certificates: the response is a
 // Failure with status 404 and the code RESOURCE_NOT_EXISTS.

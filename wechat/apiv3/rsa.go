@@ -5,19 +5,18 @@ import (
 	"errors"
 )
 
-// RSA makes signers and verifiers of RSASSA-PKCS1-v1_5 with SHA-256, the only
-// algorithm of WeChat's that this package speaks. Where an RSA is asked for and
-// nil is given, natively the standard library does the work; built for js there is
+// RSA makes signers and verifiers of RSASSA-PKCS1-v1_5 with SHA-256, the only algorithm of WeChat's
+// in this package. The default is the standard library in a native program. Built for js there is
 // no default.
 //
 // The keys have been checked: 2048 to 8192 bits, public exponent 3 or 65537. An
 // implementation need not check them before the first signature, and WebCrypto
 // cannot, because it works asynchronously.
 type RSA interface {
-	// Signer takes a private key, a PrivateKeyInfo (PKCS #8) in DER. It must not
-	// keep the key where it can be printed.
+	// Signer returns the signer of a private key, a PrivateKeyInfo (PKCS #8) in DER. Printing it
+	// must not show the key.
 	Signer(pkcs8 []byte) (Signer, error)
-	// Verifier takes a public key, a SubjectPublicKeyInfo in DER.
+	// Verifier returns the verifier of a public key, a SubjectPublicKeyInfo in DER.
 	Verifier(spki []byte) (Verifier, error)
 }
 

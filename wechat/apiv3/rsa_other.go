@@ -31,7 +31,7 @@ func (standard) Signer(pkcs8 []byte) (Signer, error) {
 	}}, nil
 }
 
-// standardSigner keeps its key in a function, which fmt does not look into.
+// standardSigner keeps its key in a function, which fmt does not print.
 type standardSigner struct {
 	sign func(sum []byte) ([]byte, error)
 }

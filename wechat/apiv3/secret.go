@@ -5,9 +5,9 @@ import (
 	"log/slog"
 )
 
-// Secret is a text that must not be shown. Printing, logging and encoding it
-// gives "[redacted]"; string(s) gives the text. An unexported field of a printed
-// struct and the key of a printed map are not protected.
+// Secret is a text that must not be shown. Printed, logged and encoded it is "[redacted]";
+// string(s) returns the text. An unexported field of a printed struct and the key of a printed map
+// are not protected.
 type Secret string
 
 const redacted = "[redacted]"
@@ -20,10 +20,10 @@ func (Secret) LogValue() slog.Value         { return slog.StringValue(redacted) 
 // Format covers the verbs that String does not, %x and %d among them.
 func (Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
 
-// Plaintext is a decrypted resource. It names the payer, so printing, logging and
-// encoding it gives "[redacted]", in every place.
+// Plaintext is a decrypted resource. It names the payer, so it is "[redacted]" wherever it is
+// printed, logged or encoded.
 type Plaintext struct {
-	text func() []byte // a function, which fmt does not look into
+	text func() []byte // a function, which fmt does not print
 }
 
 func newPlaintext(b []byte) Plaintext { return Plaintext{func() []byte { return b }} }

@@ -266,7 +266,7 @@ func testGCM(t *testing.T, v vector) {
 
 // A Failure carries the code only if it is signed: the two live error samples cannot be verified,
 // so their messages are only logged.
-func TestLiveErrorSampleIsNotBelieved(t *testing.T) {
+func TestLiveErrorSampleIsNotVerified(t *testing.T) {
 	for _, v := range vectors(t) {
 		if v.Name != "live 403 NOT_ENOUGH refund reply of 2024-07" {
 			continue

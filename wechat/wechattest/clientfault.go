@@ -32,18 +32,18 @@ var answerFaults = []struct{ kind, errMsg, shape string }{
 // clientFaultKinds describes them.
 func clientFaultKinds() []FaultKind {
 	return []FaultKind{
-		{Kind: FaultFreshView, Text: "the next sign-in leads back into a new web view: neither cookies nor storage of the one before are there"},
-		{Kind: FaultCookieLost, Text: "the next sign-in leads back without the cookies of before; storage is kept"},
+		{Kind: FaultFreshView, Text: "the next sign-in returns in a new web view, without the cookies and the storage of the former one"},
+		{Kind: FaultCookieLost, Text: "the next sign-in returns without the former cookies; storage is kept"},
 		{Kind: FaultLandingShared, Text: "the address with the code of the next sign-in is opened by the next person, as from a copied link"},
 		{Kind: FaultWorkerUndefined, Text: "in the next page navigator.serviceWorker.register returns undefined"},
 		{Kind: FaultWorkerThrows, Text: "in the next page navigator.serviceWorker.register throws"},
 		{Kind: FaultAnswerDenied, Text: "the next getBrandWCPayRequest is answered system:access_denied"},
 		{Kind: FaultAnswerNoPermission, Text: "the next getBrandWCPayRequest is answered fail_no permission to execute"},
-		{Kind: FaultAnswerString, Text: "the callback of the next getBrandWCPayRequest gets a string, which says fail"},
+		{Kind: FaultAnswerString, Text: "the callback of the next getBrandWCPayRequest gets the string fail"},
 		{Kind: FaultAnswerUndefined, Text: "the callback of the next getBrandWCPayRequest gets nothing"},
 		{Kind: FaultAnswerSDK, Text: "the callback of the next getBrandWCPayRequest gets {errMsg: chooseWXPay:fail}, as from the JS-SDK"},
 		{Kind: FaultMWEBMissing, Text: "the next MWEB order is answered SUCCESS without mweb_url, as to a merchant without permission for H5 payment"},
-		{Kind: FaultMWEBAddress, Text: "WeChat sees the next browser that opens mweb_url under another address than spbill_create_ip"},
+		{Kind: FaultMWEBAddress, Text: "the next browser that opens mweb_url has another address than spbill_create_ip"},
 	}
 }
 

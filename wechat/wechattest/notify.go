@@ -133,8 +133,8 @@ func (w *WeChat) send(n *notification) {
 	n.Next = time.Time{}
 	w.mu.Unlock()
 	if _, ok := w.takeFault(FaultNotifyDropped, ""); ok {
-		m := w.record(Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Note: "fault notify_dropped: this send is lost on its way"})
-		w.attempted(n, Attempt{Time: w.Now(), Reason: "lost on its way (fault notify_dropped)", Message: m.Seq})
+		m := w.record(Message{From: PartyWeChat, To: PartyShop, Kind: n.kind(), Method: http.MethodPost, URL: n.URL, Note: "fault notify_dropped: this attempt is lost"})
+		w.attempted(n, Attempt{Time: w.Now(), Reason: "lost (fault notify_dropped)", Message: m.Seq})
 		return
 	}
 	l := w.write(n, "")

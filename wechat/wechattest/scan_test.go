@@ -98,10 +98,10 @@ func TestScanDeclinesOtherCodes(t *testing.T) {
 	if other, err = w.PaySheet(other.ID); err != nil || other.State != SheetFailed || other.ErrDesc != "该订单已支付" {
 		t.Errorf("paid twice: %+v, %v", other, err)
 	}
-	shut := w.codeURL("scan004")
+	closed := w.codeURL("scan004")
 	w.Advance(closeWait)
 	w.pay(pathCloseOrder, w.closing("scan004"))
-	declined(shut, "该订单已关闭")
+	declined(closed, "该订单已关闭")
 	late := w.pay(pathUnifiedOrder, with(w.nativeOrder("scan005"), "time_expire", w.Now().Add(6*time.Minute).In(beijing).Format(payTime)))
 	w.Advance(7 * time.Minute)
 	declined(valueOf(late, "code_url"), "该订单已超过商户设置的最晚支付成功时间")

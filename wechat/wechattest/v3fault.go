@@ -32,18 +32,18 @@ func v3FaultKinds() []FaultKind {
 	calls := append(v3Paths(), PathOrder)
 	messages := append(slices.Clone(calls), V3Callback)
 	return []FaultKind{
-		{Kind: FaultV3Probe, Text: "APIv3: the signature of a response or a callback is a probe, WECHATPAY/SIGNTEST/, which must not verify; the work is done, the callback is repeated", Paths: messages},
+		{Kind: FaultV3Probe, Text: "APIv3: the signature of a response or a callback is a probe, WECHATPAY/SIGNTEST/, which must not verify; the call takes effect, the callback is repeated", Paths: messages},
 		{Kind: FaultV3ClockAhead, Text: "APIv3: the timestamp of a response or a callback is 400 s ahead", Paths: messages},
 		{Kind: FaultV3ClockBehind, Text: "APIv3: the timestamp of a response or a callback is 400 s behind", Paths: messages},
-		{Kind: FaultV3WrongSerial, Text: "APIv3: a response or a callback names a key that nobody has", Paths: messages},
-		{Kind: FaultV3Rotate, Text: "APIv3: from this response or callback on another platform certificate or public key signs, which was not announced", Paths: messages},
-		{Kind: FaultV3OldCodes, Text: "APIv3: an error comes in the spelling of 2020, such as ORDERNOTEXIST", Paths: calls},
-		{Kind: FaultV3EmptyBody, Text: "APIv3: the body of a response is lost, its headers are there; the work is done", Paths: calls},
-		{Kind: FaultV3Accepted, Text: "APIv3: a call is answered 202, which demands the same call again, and does nothing", Paths: calls},
-		{Kind: FaultV3Unsigned, Text: "APIv3: a call is answered 500 SYSTEM_ERROR without a signature, and does nothing", Paths: calls},
-		{Kind: FaultV3TooMany, Text: "APIv3: a call is answered 429 FREQUENCY_LIMITED, and does nothing", Paths: calls},
+		{Kind: FaultV3WrongSerial, Text: "APIv3: a response or a callback names an unknown key", Paths: messages},
+		{Kind: FaultV3Rotate, Text: "APIv3: from this response or callback on WeChat signs with another platform certificate or public key, without an announcement", Paths: messages},
+		{Kind: FaultV3OldCodes, Text: "APIv3: an error has the spelling of 2020, such as ORDERNOTEXIST", Paths: calls},
+		{Kind: FaultV3EmptyBody, Text: "APIv3: the body of a response is lost, its headers are kept; the call takes effect", Paths: calls},
+		{Kind: FaultV3Accepted, Text: "APIv3: a call is answered 202, which requires the same call again, and has no effect", Paths: calls},
+		{Kind: FaultV3Unsigned, Text: "APIv3: a call is answered 500 SYSTEM_ERROR without a signature, and has no effect", Paths: calls},
+		{Kind: FaultV3TooMany, Text: "APIv3: a call is answered 429 FREQUENCY_LIMITED, and has no effect", Paths: calls},
 		{Kind: FaultV3NoAssociated, Text: "APIv3: the resource of the next callback has no associated_data"},
-		{Kind: FaultBillDamaged, Text: "APIv3: a digit of the next bill file is changed, so that its hash does not fit"},
+		{Kind: FaultBillDamaged, Text: "APIv3: a digit of the next bill file is changed, so that its hash differs"},
 		{Kind: FaultCrossVersion, Text: "the next query, close, refund or refund query of an order that the other API version placed finds nothing"},
 	}
 }

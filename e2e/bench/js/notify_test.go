@@ -102,7 +102,7 @@ func TestForgedNotificationsPayNothing(t *testing.T) {
 		t.Run(forge, func(t *testing.T) {
 			s := newSides(t, wechat.SignHMAC)[1]
 			c, _ := s.order(twoTeas())
-			s.getsMail()
+			s.getsNotifications()
 			attempt, err := world.sim.Notify(s.outTradeNo(c.Order.ID), forge)
 			if err != nil || attempt.OK {
 				t.Errorf("%+v, %v", attempt, err)

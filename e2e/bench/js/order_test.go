@@ -198,9 +198,9 @@ func TestBadOrdersStoreNothing(t *testing.T) {
 		return r
 	}
 	for name, test := range map[string]struct {
-		body any
-		bend func(*http.Request)
-		want int
+		body   any
+		change func(*http.Request)
+		want   int
 	}{
 		"no JSON":         {[]byte("items"), nil, 400},
 		"unknown name":    {[]byte(`{"total":1}`), nil, 400},
@@ -216,8 +216,8 @@ func TestBadOrdersStoreNothing(t *testing.T) {
 	} {
 		r := request("POST", api.PathOrders, test.body)
 		r.AddCookie(s.cookie)
-		if test.bend != nil {
-			test.bend(r)
+		if test.change != nil {
+			test.change(r)
 		}
 		if a := s.send(r); a.status != test.want {
 			t.Errorf("%s: %d %s, want %d", name, a.status, a.body, test.want)

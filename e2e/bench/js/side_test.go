@@ -180,7 +180,7 @@ func (s *side) pay(pay *api.PayParams) answer {
 	if err != nil {
 		s.t.Fatalf("%s: the phone opens no sheet: %v", s.name, err)
 	}
-	s.getsMail()
+	s.getsNotifications()
 	if _, err := world.sim.PaySheet(sheet.ID); err != nil {
 		s.t.Fatal(err)
 	}
@@ -188,8 +188,8 @@ func (s *side) pay(pay *api.PayParams) answer {
 	return world.mail.answer
 }
 
-// getsMail directs WeChat's notifications to this side.
-func (s *side) getsMail() {
+// getsNotifications directs WeChat's notifications to this side.
+func (s *side) getsNotifications() {
 	world.mail.mu.Lock()
 	defer world.mail.mu.Unlock()
 	world.mail.to = s.do

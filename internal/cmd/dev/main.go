@@ -84,7 +84,7 @@ func program() int {
 }
 
 func run(ctx context.Context, o options) error {
-	if name, port := o.ports.Taken(); port != 0 {
+	if name, port := o.ports.InUse(); port != 0 {
 		return fmt.Errorf("%s: port %d is in use; end the program that uses it, or choose another port: make dev %[1]s=%d", variable(name), port, port+1000)
 	}
 	if err := ensureEnv(); err != nil {
