@@ -122,6 +122,8 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultBillRowChanged, Text: "the first row of the next bill is one fen more; its totals agree with it"},
 		{Kind: FaultBillRowAdded, Text: "the next bill has a payment that nobody ordered; its totals agree with it"},
 	}, clientFaultKinds()...)
+	kinds = append(kinds, accountFaultKinds(all)...)
+	kinds = append(kinds, edgeFaultKinds()...)
 	return append(kinds, v3FaultKinds()...)
 }
 
