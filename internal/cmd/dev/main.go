@@ -122,7 +122,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer shop.Close()
 	output.show.Store(true)
-	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n\n", sim.DeskURL)
+	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n  If something does not work: go run ./signer doctor -shop %s -config %s\n\n", sim.DeskURL, sim.PhoneURL, envFile)
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
