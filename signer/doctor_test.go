@@ -307,6 +307,58 @@ func TestDoctorRepeatsCalls(t *testing.T) {
 	}
 }
 
+// The command adds what a Worker cannot check, and the texts that it does not send. If the shop cannot be
+// reached, or something else responds, that is the cause.
+func TestDoctorAsksARunningShop(t *testing.T) {
+	t.Parallel()
+	const key = "h5pay_key_of_the_test"
+	var status int
+	var page string
+	var shop *httptest.Server
+	shop = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case page != "":
+			rw.WriteHeader(status)
+			io.WriteString(rw, page)
+		case r.Method == http.MethodPost:
+			rw.Header().Set("Cf-Mitigated", "challenge")
+			rw.WriteHeader(http.StatusForbidden)
+		case r.Header.Get("Authorization") != "Bearer "+key || r.URL.RequestURI() != "/v1/checks?network=true":
+			rw.WriteHeader(http.StatusUnauthorized)
+			io.WriteString(rw, `{"code":"unauthenticated","message":"the API key is unknown"}`)
+		default:
+			json.NewEncoder(rw).Encode(v1.Checks{Network: true, Probe: &v1.Probe{URL: shop.URL + "/api/notify/pay", Token: "t"}, Checks: []v1.CheckResult{
+				{ID: "sign_in", Status: v1.CheckFail, Cause: "appsecret_wrong", Setting: "WECHAT_APPSECRET"},
+				{ID: "notify_url", Status: v1.CheckSkipped}, {ID: "echo", Status: v1.CheckFail, Cause: "echo_not_received"},
+			}})
+		}
+	}))
+	t.Cleanup(shop.Close)
+	w := &doctorWorld{t: t, env: map[string]string{"H5PAY_KEY": key}}
+	got := w.diagnose("-shop", shop.URL)
+	if len(got) != 2 || got[0].Cause != "appsecret_wrong" || got[1].Cause != "notify_challenged" || got[0].ZH.Menu == "" {
+		t.Errorf("%+v", got)
+	}
+	status, page = http.StatusServiceUnavailable, "<title>Just a moment...</title>"
+	w.want(w.diagnose("-shop", shop.URL), cause.NotifyChallenged)
+	status, page = http.StatusTooManyRequests, `{"code":"rate_limited","message":"the checks ran just now"}`
+	if status, _, text := runCommand(t, w.env, "doctor", "-shop", shop.URL); status != 1 || !strings.Contains(text, "the checks ran just now") {
+		t.Errorf("%d %s", status, text)
+	}
+	w.want(w.diagnose("-shop", closedPort(t)), cause.NotifyRefused)
+	for _, args := range [][]string{{"-shop", "shop.example.com"}, {"-shop", shop.URL, "-offline"}, {"-lang", "fr"}, {"-shop", shop.URL + "/x"}} {
+		if status, _, text := runCommand(t, w.env, append([]string{"doctor"}, args...)...); status != 2 || strings.Contains(text, key) {
+			t.Errorf("%v: %d %s", args, status, text)
+		}
+	}
+	if status, _, text := runCommand(t, nil, "doctor"); status != 2 || !strings.Contains(text, "-config") {
+		t.Errorf("without settings: %d %s", status, text)
+	}
+	if status, _, text := runCommand(t, nil, "doctor", "-shop", shop.URL); status != 2 || !strings.Contains(text, "H5PAY_KEY") {
+		t.Errorf("without a key: %d %s", status, text)
+	}
+}
+
 // produced collects the causes that the tests of this file have produced.
 type produced struct {
 	mu   sync.Mutex
