@@ -76,6 +76,7 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 			{"phone", sim.PhoneURL, "the phone's browser, which plays the shop's domain"},
 			{"WeChat", sim.URL, "the simulated WeChat"},
 			{"shop", shopURL, "the shop itself"},
+			{"doctor", "h5pay doctor -shop " + sim.PhoneURL + " -config " + demoSettings, "says why something does not work"},
 			{"orders", absolute(demoDatabase), "the database; without it the demo starts anew"},
 			{"secrets", absolute(demoSettings), "drawn at the first start; ADMIN_TOKEN is for the operator's calls"},
 		} {

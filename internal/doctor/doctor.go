@@ -145,7 +145,7 @@ func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	group.Wait()
 	clock := present(cause.Clock, d.clock())
 	blocked := slices.ContainsFunc(all, func(c v1.CheckResult) bool {
-		return c.ID == string(cause.NotifyURL) && c.Status == v1.CheckFail
+		return c.ID == string(cause.NotifyURL) && c.Cause != ""
 	})
 	signIn, call := found[cause.SignIn], found[cause.CallV3]
 	if d.cfg.Version == wechat.V2 {
@@ -206,6 +206,8 @@ func once(all []v1.CheckResult) []v1.CheckResult {
 	first := map[string]string{}
 	for i, c := range all {
 		switch by, ok := first[c.Cause]; {
+		case c.Cause == string(cause.AppIDNotBound) && first[string(cause.AppIDUnknown)] != "":
+			all[i] = v1.CheckResult{ID: c.ID, Status: v1.CheckSkipped, Detail: follows, TookMS: c.TookMS}
 		case c.Cause == "" || c.ID == string(cause.Webhook):
 		case ok && by != c.ID:
 			all[i] = v1.CheckResult{ID: c.ID, Status: v1.CheckSkipped, Detail: "the same cause as " + by, TookMS: c.TookMS}

@@ -47,6 +47,9 @@ func (d *Doctor) echo(ctx context.Context) result {
 			if n.Verdict == string(v1.NotificationAccepted) {
 				return result{}
 			}
+			if n.Verdict == string(v1.NotificationRejected) { // its signature is WeChat's
+				return result{cause: cause.APIv3KeyWrong, setting: "WECHAT_APIV3_KEY", detail: n.Reason}
+			}
 			return result{cause: cause.EchoNotVerified, detail: n.Reason}
 		}
 	}

@@ -45,14 +45,17 @@ func (b backend) listChecks(ctx context.Context, c *v1Call) (any, error) {
 // platform can, to the shop's own address.
 func (s *Server) Check(ctx context.Context, network bool) v1.Checks {
 	began := s.now()
-	results := merge(resultsOf(s.checkHealth(ctx)), s.checkDatabase(ctx))
+	database := s.checkDatabase(ctx) // first, because it measures the time of a statement
+	results := merge(resultsOf(s.checkHealth(ctx)), database)
 	if s.cfg.Findings != nil {
 		results = merge(results, s.cfg.Findings())
 	}
 	all := v1.Checks{Network: network && s.cfg.Doctor != nil}
 	if all.Network {
 		token := s.probes.Token(s.now())
-		results = append(results, s.cfg.Doctor.Run(ctx, token)...)
+		calls := s.cfg.Doctor.Run(ctx, token)
+		skipOldCertificates(results, calls)
+		results = append(results, calls...)
 		all.Probe = &v1.Probe{URL: s.shop.Origin + api.PathNotifyPay, Token: token}
 	}
 	all.Checks = results
@@ -77,6 +80,20 @@ func merge(all, more []v1.CheckResult) []v1.CheckResult {
 		}
 	}
 	return all
+}
+
+// skipOldCertificates skips the check of the stored certificates if the calls have found why they are
+// not downloaded.
+func skipOldCertificates(results, calls []v1.CheckResult) {
+	failed := slices.ContainsFunc(calls, func(c v1.CheckResult) bool {
+		reached := cause.ID(c.Cause) != cause.WeChatUnreachable && cause.ID(c.Cause) != cause.WeChatIntercepted
+		return c.Status == v1.CheckFail && (!reached || slices.Contains([]cause.Check{cause.CallV3, cause.PlatformKeys, cause.Clock}, cause.Check(c.ID)))
+	})
+	for i, c := range results {
+		if failed && c.Cause == string(cause.CertificatesOld) {
+			results[i] = v1.CheckResult{ID: c.ID, Status: v1.CheckSkipped, Detail: "follows from a check that calls WeChat"}
+		}
+	}
 }
 
 // complete fills what follows from the results.

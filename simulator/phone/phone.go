@@ -85,7 +85,7 @@ func New(wechat *wechattest.WeChat, cfg Config) (*Phone, error) {
 	own.HandleFunc("POST "+phonePrefix+"sheets/{id}/cancel", web.PressSheet(p.wechat.CancelSheet))
 	own.HandleFunc("GET "+phonePrefix+"pay", p.payPage)
 	own.HandleFunc("POST "+phonePrefix+"log", p.pageLog)
-	shop := p.shopProxy()
+	shop := p.wechat.Edge(p.shopProxy())
 	p.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !p.phoneHost(r) {
 			web.WriteError(rw, http.StatusForbidden, "the phone answers only under its own name")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // exchange is one request to WeChat, from which a response and a Message are made.
@@ -18,6 +19,7 @@ type exchange struct {
 	msg    Message
 	header http.Header
 	out    string
+	skew   time.Duration // how wrong WeChat's clock is
 }
 
 // exchange wraps a handler: the faults that any call can meet, the reading of
@@ -47,6 +49,12 @@ func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFu
 		if _, ok := w.takeFault(FaultBadGateway, path); ok {
 			x.note("fault bad_gateway: nothing was done")
 			x.html(http.StatusBadGateway, nginxPage("502 Bad Gateway"))
+			x.finish(rw)
+			return
+		}
+		if _, ok := w.takeFault(FaultIntercepted, path); ok {
+			x.note("fault intercepted: nothing was done")
+			x.html(http.StatusOK, "<!DOCTYPE html><title>Sign in to the network</title>")
 			x.finish(rw)
 			return
 		}
@@ -98,9 +106,13 @@ func (x *exchange) finish(rw http.ResponseWriter) {
 		rw.Header()[k] = v
 	}
 	rw.Header().Set("Cache-Control", "no-store")
+	rw.Header().Set("Date", x.date().UTC().Format(http.TimeFormat))
 	rw.WriteHeader(m.Status)
 	_, _ = io.WriteString(rw, x.out) // a client that went away misses it, as from WeChat
 }
+
+// date is the time of the response. A fault of the clock changes it too.
+func (x *exchange) date() time.Time { return x.w.shopNow().Add(x.skew) }
 
 // hang never responds: it waits until the client closes the connection or the simulator
 // ends, then drops the connection.

@@ -122,6 +122,8 @@ func FaultKinds() []FaultKind {
 		{Kind: FaultBillRowChanged, Text: "the amount of the first row of the next bill is one fen higher; its totals agree with it"},
 		{Kind: FaultBillRowAdded, Text: "the next bill has a payment without an order; its totals agree with it"},
 	}, clientFaultKinds()...)
+	kinds = append(kinds, accountFaultKinds(all)...)
+	kinds = append(kinds, edgeFaultKinds()...)
 	return append(kinds, v3FaultKinds()...)
 }
 

@@ -76,6 +76,7 @@ func (w *WeChat) accessToken(x *exchange) {
 		x.errcode(40013, "invalid appid")
 	case q.Get("secret") != w.cfg.AppSecret:
 		x.errcode(40125, "invalid appsecret, view more at http://t.cn/RAEkdVq")
+	case x.accountFault():
 	default:
 		w.exchangeCode(x, code)
 	}

@@ -12,6 +12,16 @@ const prepayLife = 2 * time.Hour
 
 // unifiedOrder serves POST /pay/unifiedorder.
 func (w *WeChat) unifiedOrder(p *payRequest) {
+	if _, ok := w.takeFault(FaultAppIDNotBound, pathUnifiedOrder); ok {
+		p.note("fault appid_not_bound")
+		p.decline("APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
+		return
+	}
+	if _, ok := w.takeFault(FaultNoPermission, pathUnifiedOrder); ok {
+		p.note("fault no_permission")
+		p.decline("NOAUTH", "商户无此接口权限")
+		return
+	}
 	if code, text := checkFields(p, orderFields()); code != "" {
 		p.decline(code, text)
 		return

@@ -125,6 +125,9 @@ func (c *v3Call) authenticate() bool {
 	case key == nil:
 		c.note("serial_no %q is no serial of the merchant's certificates; the newest is %s", a.serial, keys[len(keys)-1].id)
 		return c.unauthorized("商户证书序列号有误。请使用签名私钥匹配的证书序列号")
+	case c.expiredByFault():
+		c.note("fault cert_expired")
+		return c.unauthorized("商户证书已过期")
 	case key.revoked:
 		c.note("the certificate %s was revoked", key.id)
 		return c.unauthorized("商户证书已作废")

@@ -127,7 +127,7 @@ func (c *v3Call) answer(status int, body string) {
 	for _, n := range m.notes {
 		c.note("%s", n)
 	}
-	c.msg.Reply = m.signed
+	c.msg.Reply, c.skew = m.signed, m.skew
 	if _, ok := w.takeFault(FaultV3EmptyBody, c.route.pattern); ok {
 		c.note("fault v3_empty_body: the body is lost, the work was done")
 		c.out = ""

@@ -18,6 +18,10 @@ func (w *WeChat) v3CertificateList(c *v3Call) {
 			keys = append(keys, s.platform...)
 		}
 	})
+	if _, ok := w.takeFault(FaultCertificatesExpiring, ""); ok {
+		c.note("fault certificates_expiring")
+		keys = w.expiring(keys)
+	}
 	if len(keys) == 0 || c.query.Get("algorithm_type") == "SM2" {
 		c.decline(http.StatusNotFound, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。")
 		return

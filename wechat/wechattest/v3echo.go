@@ -44,7 +44,11 @@ func (w *WeChat) v3Echo(c *v3Call) {
 		}
 		reply = append(reply, v3Member{"encrypted_echo_message", base64.StdEncoding.EncodeToString(back)})
 	}
-	if url := c.fields.text("notify_url"); url != "" {
+	_, lost := w.takeFault(FaultEchoLost, "")
+	if lost {
+		c.note("fault echo_lost: no callback is sent")
+	}
+	if url := c.fields.text("notify_url"); url != "" && !lost {
 		n := &notification{Notification: Notification{ID: "n" + w.ids.text(alnum, 12), URL: url}}
 		resource := v3Resource{n.uuid(), "SECURITY_ECHO.SUCCESS", "security", "回调通知成功", v3Object{{"echo_message", c.fields.text("echo_message")}}}
 		w.clock.at(w.Now(), func() { w.sendEcho(url, resource) })

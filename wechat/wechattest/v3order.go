@@ -75,6 +75,9 @@ func (w *WeChat) v3Order(c *v3Call) {
 	if !c.readBody(v3OrderFields(tradeType)) || !c.checkMchID(c.fields.text("mchid"), "post payload") {
 		return
 	}
+	if w.declineOrderV3(c) {
+		return
+	}
 	f := c.fields
 	openID := f.text("payer/openid")
 	_, known := w.user(openID)

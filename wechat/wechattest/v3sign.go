@@ -10,6 +10,7 @@ import (
 
 // v3Signed is a message that WeChat has signed.
 type v3Signed struct {
+	skew   time.Duration // of the timestamp
 	header http.Header
 	signed *Signed
 	notes  []string
@@ -31,12 +32,12 @@ func (w *WeChat) signV3(key *v3Key, body, path string) v3Signed {
 	}
 	now := w.shopNow()
 	if fault(FaultV3ClockAhead, "the timestamp is 400 s ahead") {
-		now = now.Add(v3ClockError)
+		m.skew = v3ClockError
 	}
 	if fault(FaultV3ClockBehind, "the timestamp is 400 s behind") {
-		now = now.Add(-v3ClockError)
+		m.skew = -v3ClockError
 	}
-	timestamp, nonce := itoa(now.Unix()), w.ids.text(hexDigits, 32)
+	timestamp, nonce := itoa(now.Add(m.skew).Unix()), w.ids.text(hexDigits, 32)
 	text := timestamp + "\n" + nonce + "\n" + body + "\n"
 	signature, id := key.sign(text), key.id
 	if fault(FaultV3WrongSerial, "it names a key that WeChat does not have") {

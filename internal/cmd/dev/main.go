@@ -121,8 +121,12 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("%w; wrangler's output is in %s", err, filepath.FromSlash(logFile))
 	}
 	defer shop.Close()
+	// The first minute is now, so that the doctor finds nothing wrong.
+	if err := shop.Tick(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w; wrangler's output is in %s", err, filepath.FromSlash(logFile))
+	}
 	output.show.Store(true)
-	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n\n", sim.DeskURL)
+	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n  If something does not work: go run ./signer doctor -shop %s -config %s\n\n", sim.DeskURL, sim.PhoneURL, envFile)
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
