@@ -2,13 +2,6 @@ package api
 
 import "h5pay/internal/fen"
 
-// The payment links, for whoever has their token.
-const (
-	PathLink       = "/l/"                   // the page of a payment link, before its token
-	PathLinkView   = "/api/l/{token}"        // GET -> PaymentLink
-	PathLinkOrders = "/api/l/{token}/orders" // POST LinkOrderRequest -> LinkOrder
-)
-
 // LinkPath returns the path of the link with a token.
 func LinkPath(token string) string { return "/api" + PathLink + token }
 
