@@ -13,11 +13,6 @@ import (
 	"h5pay/internal/store"
 )
 
-// errLinkEnded is the error of a payment link that takes no orders.
-func errLinkEnded() error {
-	return reject(api.CodeLinkEnded, "the payment link takes no orders: it is withdrawn, expired or sold out")
-}
-
 // CreateLink stores a payment link. The caller has checked the bounds of its fields. A
 // repeated request returns the link that it made before, or CodeConflict if the
 // Fingerprint differs. The error is a *order.FieldError for a field that cannot be accepted.
