@@ -85,6 +85,7 @@ var importRules = []struct {
 		foreign: []string{"github.com/swaggest/jsonschema-go", "github.com/swaggest/openapi-go", "github.com/swaggest/refl", "gopkg.in/yaml.v2"}},
 	{pkg: "h5pay/internal/cmd/openapi", project: []string{"h5pay/internal/api", "h5pay/internal/fen", "h5pay/internal/openapi", "h5pay/internal/v1"},
 		foreign: []string{"github.com/swaggest/jsonschema-go", "github.com/swaggest/openapi-go", "github.com/swaggest/refl", "gopkg.in/yaml.v2"}},
+	{pkg: "h5pay/internal/qrcode", foreign: []string{"rsc.io/qr"}},
 	{pkg: "h5pay/internal/reqlog"},
 	{pkg: "h5pay/internal/seal"},
 	{pkg: "h5pay/wechat", project: []string{"h5pay/internal/fen", "h5pay/wechat/apiv3"}},
@@ -110,8 +111,8 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/doctor", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/reqlog", "h5pay/internal/seal",
-		"h5pay/internal/store", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/qrcode", "h5pay/internal/reqlog", "h5pay/internal/seal",
+		"h5pay/internal/store", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}, foreign: []string{"rsc.io/qr"}},
 	{pkg: "h5pay/wechat/wechattest"}, // independent, because it checks the others
 	{pkg: "h5pay/simulator/web", project: []string{"h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/simulator/phone", project: []string{"h5pay/wechat/wechattest", "h5pay/simulator/web"}},
@@ -123,9 +124,9 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/cmd/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/doctor", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/reqlog", "h5pay/internal/seal", "h5pay/internal/store", "h5pay/internal/server", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
-		foreign: []string{"github.com/syumai/workers"}},
-	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen"},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/doctor", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/qrcode", "h5pay/internal/reqlog", "h5pay/internal/seal", "h5pay/internal/store", "h5pay/internal/server", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
+		foreign: []string{"github.com/syumai/workers", "rsc.io/qr"}},
+	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/qrcode"},
 		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},
 
 	// The plain server.

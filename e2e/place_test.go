@@ -64,6 +64,12 @@ func (p phone) readCode() string {
 	if widths := p.eval(`(e => [e.clientWidth, e.naturalWidth].join(" "))(document.querySelector("img.qr"))`); widths != "222 222" {
 		p.t.Errorf("the code of 37 modules is %s pixels wide", widths)
 	}
+	return p.scanScreen()
+}
+
+// scanScreen returns the text of the QR code that is on the screen.
+func (p phone) scanScreen() string {
+	p.t.Helper()
 	var shot []byte
 	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)

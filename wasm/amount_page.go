@@ -96,43 +96,48 @@ func (p *amountPage) Render() app.UI {
 	case !p.sells():
 		return p.screen("", p.outsideMessage())
 	}
-	shown := string(p.amount)
-	note, wrong := p.bounds(*p.product.Amount), ""
-	if p.amount != "" && !p.fits() {
-		wrong = " wrong"
-	}
 	return p.screen("till",
 		elem("header").Class("payee").Body(
 			picture(p.product.Image),
 			elem("div").Body(elem("h1").Text(p.product.Name), elem("p").Text(p.shop))),
-		elem("div").Class("sheet entry").Body(
-			elem("p").ID("named").Text(p.tr(textAmount)),
-			elem("output").Class("typed").Aria("labelledby", "named").Aria("live", "polite").Body(
-				elem("span").Class("sign").Text("¥"), elem("span").Text(shown), elem("span").Class("caret").Aria("hidden", "true")),
-			elem("p").Class("note"+wrong).Body(app.Text(p.tr(textWithin)+" "), note)),
-		p.keypad())
+		p.amountSheet(p.amount, *p.product.Amount, p.amount != "" && !p.fits()),
+		p.keypad(&p.amount, p.ordering, p.fits(), p.order))
 }
 
-// keypad is the number pad at the bottom of the screen. WeChat's own payment screens have the same.
-func (p *amountPage) keypad() app.UI {
+// amountSheet shows the amount that the payer has entered, and its bounds.
+func (s *base) amountSheet(amount entry, bounds api.AmountBounds, wrong bool) app.UI {
+	class := "note"
+	if wrong {
+		class = "note wrong"
+	}
+	return elem("div").Class("sheet entry").Body(
+		elem("p").ID("named").Text(s.tr(textAmount)),
+		elem("output").Class("typed").Aria("labelledby", "named").Aria("live", "polite").Body(
+			elem("span").Class("sign").Text("¥"), elem("span").Text(string(amount)), elem("span").Class("caret").Aria("hidden", "true")),
+		elem("p").Class(class).Body(app.Text(s.tr(textWithin)+" "), s.bounds(bounds)))
+}
+
+// keypad is the number pad at the bottom of the screen, which changes an amount and orders. WeChat's
+// own payment screens have the same.
+func (s *base) keypad(amount *entry, ordering, fits bool, order app.EventHandler) app.UI {
 	key := func(name, label, sign string) app.UI {
 		return elem("button").Class("key").Attr("type", "button").DataSet("key", name).Aria("label", label).Text(sign).
-			OnClick(func(app.Context, app.Event) { p.amount = p.amount.press(name) }, name)
+			OnClick(func(app.Context, app.Event) { *amount = amount.press(name) }, name)
 	}
 	var keys []app.UI
 	for _, name := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "."} {
 		label := name
 		if name == "." {
-			label = p.tr(textPoint)
+			label = s.tr(textPoint)
 		}
 		keys = append(keys, key(name, label, name))
 	}
 	label := textPayNow
-	if p.ordering {
+	if ordering {
 		label = textOrdering
 	}
-	keys = append(keys, key("Backspace", p.tr(textBackspace), "⌫"),
+	keys = append(keys, key("Backspace", s.tr(textBackspace), "⌫"),
 		elem("button").Class("key enter").Attr("type", "button").DataSet("action", "checkout").
-			Attr("disabled", p.ordering || !p.fits()).Text(p.tr(label)).OnClick(p.order))
-	return elem("div").Class("pad").Role("group").Aria("label", p.tr(textPad)).Body(keys...)
+			Attr("disabled", ordering || !fits).Text(s.tr(label)).OnClick(order))
+	return elem("div").Class("pad").Role("group").Aria("label", s.tr(textPad)).Body(keys...)
 }

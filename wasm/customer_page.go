@@ -77,8 +77,11 @@ func (p *customerPage) stopAttempt() {
 }
 
 // tokenOf returns the token in the path of the customer's page, "" if there is none.
-func tokenOf(path string) string {
-	token, found := strings.CutPrefix(path, api.PathCustomer)
+func tokenOf(path string) string { return tokenAfter(path, api.PathCustomer) }
+
+// tokenAfter returns the token in a path after a prefix, "" if there is none.
+func tokenAfter(path, prefix string) string {
+	token, found := strings.CutPrefix(path, prefix)
 	if !found || !alphabet.Lower32.Valid(token, 1, 64) {
 		return ""
 	}
@@ -340,11 +343,6 @@ func (p *customerPage) Render() app.UI {
 	}
 	state, body := p.content()
 	return p.screen("paying", body...).DataSet("state", state)
-}
-
-// openInWeChat tells the user to open the address in WeChat, and offers it to copy.
-func (p *customerPage) openInWeChat(hint text) app.UI {
-	return p.message("weui-icon-info", textOutside, hint, p.tr(p.notice), p.primary(textCopy, p.copyAddress)).DataSet("outside", true)
 }
 
 // content returns the state and the content of the screen.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
+
+	qrcodes "h5pay/internal/qrcode"
 )
 
 // A scanner reads the text from the image.
@@ -61,7 +63,7 @@ func scan(drawing string) (string, error) {
 		if n[2] != n[3] {
 			return "", fmt.Errorf("%s is no rectangle", run[0])
 		}
-		if min(n[0], n[1]) < quietZone || max(n[0]+n[2], n[1]+1) > size-quietZone {
+		if min(n[0], n[1]) < qrcodes.QuietZone || max(n[0]+n[2], n[1]+1) > size-qrcodes.QuietZone {
 			return "", fmt.Errorf("%s is in the margin", run[0])
 		}
 		draw.Draw(picture, image.Rect(n[0]*module, n[1]*module, (n[0]+n[2])*module, (n[1]+1)*module), image.Black, image.Point{}, draw.Src)

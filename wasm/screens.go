@@ -23,6 +23,7 @@ var screens = []screen{
 	{"/orders", func(b browser) app.Composer { return newOrdersPage(b) }},
 	{"/order", func(b browser) app.Composer { return newOrderPage(b) }},
 	{"/o", func(b browser) app.Composer { return newCustomerPage(b) }},
+	{"/l", func(b browser) app.Composer { return newLinkPage(b) }},
 }
 
 // register adds a go-app route for each screen.
@@ -31,7 +32,10 @@ func register(b browser) {
 		app.RouteFunc(s.path, func() app.Composer { return s.open(b) })
 	}
 	// The program has no package regexp, so the address itself is the route.
-	if path := b.Path(); strings.HasPrefix(path, api.PathCustomer) {
+	switch path := b.Path(); {
+	case strings.HasPrefix(path, api.PathCustomer):
 		app.RouteFunc(path, func() app.Composer { return newCustomerPage(b) })
+	case strings.HasPrefix(path, api.PathLink):
+		app.RouteFunc(path, func() app.Composer { return newLinkPage(b) })
 	}
 }

@@ -177,8 +177,8 @@ func (s *site) writeManifest() error {
 	return os.WriteFile(filepath.Join(s.out, "manifest.webmanifest"), b, 0o644)
 }
 
-// customerRewrite serves the customer's page at every address with a token.
-const customerRewrite = api.PathCustomer + "* /o 200\n"
+// customerRewrite serves the customer's page, and that of payment links, at every address with a token.
+const customerRewrite = api.PathCustomer + "* /o 200\n" + api.PathLink + "* /l 200\n"
 
 // writeHeaders writes the headers that Cloudflare, or internal/static, sends with each file, and
 // which addresses share a page.

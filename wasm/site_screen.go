@@ -32,6 +32,7 @@ var prefetches = map[string][]string{
 	"/":    {api.PathConfig, api.PathProducts},
 	"/pay": {api.OrderPayPath(orderID)},
 	"/o":   {api.CustomerOrderPath(orderToken)},
+	"/l":   {api.LinkPath(orderToken)},
 }
 
 // orderID stands for the order's ID in the path of a prefetched call.
@@ -62,8 +63,11 @@ func (s *site) screen(path string) (document, error) {
 	if d.Title.zh, d.Screen, err = render(path, noBrowser{}); err != nil {
 		return d, err
 	}
-	if path == "/o" {
+	switch path {
+	case "/o":
 		d.Preview, d.PreviewHint = d.Title, textPreview
+	case "/l":
+		d.Preview, d.PreviewHint = d.Title, textLinkPreview
 	}
 	for _, f := range failures {
 		html, err := message{Icon: "weui-icon-warn", Title: f.title, Hint: f.hint, Action: textRetry}.html()

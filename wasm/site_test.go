@@ -277,7 +277,7 @@ func TestCustomerPreview(t *testing.T) {
 	if strings.Contains(read(t, out, "pay.html"), "og:title") {
 		t.Error("the pay page of a shop's own order has a preview")
 	}
-	if got := read(t, out, "_redirects"); got != "/o/* /o 200\n" {
+	if got := read(t, out, "_redirects"); got != "/o/* /o 200\n/l/* /l 200\n" {
 		t.Errorf("_redirects is %q", got)
 	}
 	if headers := read(t, out, "_headers"); !strings.Contains(headers, "/o/*\n  X-Robots-Tag: noindex") {

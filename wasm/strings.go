@@ -103,6 +103,13 @@ var (
 	textUser                = text{"微信用户", "WeChat user"}
 	textPreview             = text{"打开查看订单，用微信支付付款", "Open to see the order and pay with WeChat Pay"}
 	textCustomerTitle       = text{"付款", "Payment"}
+	textLinkPreview         = text{"打开用微信支付付款", "Open to pay with WeChat Pay"}
+	textLinkTitle           = text{"收款项目", "For"}
+	textLinkWithdrawn       = text{"收款链接已停用", "This payment link was withdrawn"}
+	textLinkExpired         = text{"收款链接已过期", "This payment link has expired"}
+	textLinkSoldOut         = text{"已售完", "Sold out"}
+	textLinkHint            = text{"如需付款，请联系商家", "To pay, ask the merchant"}
+	textLinkSoldOutHint     = text{"未付款的订单会释放名额，可稍后再试", "Orders that are not paid free their places. You can try again later"}
 	textPayTo               = text{"付款给", "Pay"}
 	textPayBefore           = text{"付款截止时间", "Pay before"}
 	textRemark              = text{"说明", "Description"}
@@ -157,6 +164,7 @@ var errorTexts = map[api.Code]errorText{
 	api.CodeCodeInvalid:      {text{"登录已过期", "Your sign-in has expired"}, text{"请重新登录", "Please sign in again"}, actionSignIn},
 	api.CodeSnapshotUser:     {text{"请使用完整服务", "Use the full page"}, text{"当前是快照页，请点击页面下方“使用完整服务”后再试", "This is a snapshot. Tap “Use Full Service” at the foot of the page, then try again"}, actionRetry},
 	api.CodeProductGone:      {text{"商品已下架", "No longer for sale"}, text{"请返回首页重新选择", "Go back to the shop and choose again"}, actionShop},
+	api.CodeLinkEnded:        {text{"收款链接已停用", "This payment link has ended"}, text{"如需付款，请联系商家", "To pay, ask the merchant"}, actionNone},
 	api.CodeConflict:         {text{"订单已变更", "The order has changed"}, text{"请返回首页重新下单", "Go back to the shop and order again"}, actionShop},
 	api.CodeOrderNotPayable:  {text{"订单无法支付", "This order cannot be paid"}, text{"订单已关闭或已过期，请重新下单", "It is closed or has expired. Please order again"}, actionShop},
 	api.CodeOrderNotPaid:     {text{"订单未支付", "This order is not paid"}, text{"没有可退金额", "There is nothing to refund"}, actionShop},

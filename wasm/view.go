@@ -41,7 +41,7 @@ func (s *base) failure(again func(app.Context)) app.UI {
 		actions = append(actions, s.shopLink("weui-btn_primary"))
 	}
 	// A customer who pays by a link need not know the shop's start page.
-	customer := strings.HasPrefix(s.b.Path(), api.PathCustomer)
+	customer := strings.HasPrefix(s.b.Path(), api.PathCustomer) || strings.HasPrefix(s.b.Path(), api.PathLink)
 	if customer && t.Action == actionShop {
 		actions = nil
 	}
@@ -61,6 +61,11 @@ func (s *base) failure(again func(app.Context)) app.UI {
 func (s *base) outsideMessage() app.UI {
 	return s.message("weui-icon-info", textOutside, s.outsideHint(), s.tr(s.notice),
 		s.primary(textCopy, s.copyAddress), s.shopLink("weui-btn_default")).DataSet("outside", true)
+}
+
+// openInWeChat tells a customer to open the address in WeChat, and offers it to copy.
+func (s *base) openInWeChat(hint text) app.UI {
+	return s.message("weui-icon-info", textOutside, hint, s.tr(s.notice), s.primary(textCopy, s.copyAddress)).DataSet("outside", true)
 }
 
 // banner shows the same above a shop that can be viewed.

@@ -49,6 +49,7 @@ type Order struct {
 	ID          string          `json:"id"`        // in the shop's own URLs
 	Reference   string          `json:"reference"` // your own number, if the order was made by API with one
 	Source      string          `json:"source"`    // "shop", "api" or "link": what made the order
+	LinkID      string          `json:"link_id"`   // of the payment link, with the source "link"
 	Status      string          `json:"status"`    // "paid", "refunding", "closed", or "refunded" after a full refund
 	Items       []Item          `json:"items"`
 	Description string          `json:"description"` // the payer read it on the payment sheet

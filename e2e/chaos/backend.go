@@ -105,6 +105,7 @@ func (c *campaign) checkEvents(all []paytest.Order, payments []paytest.Payment, 
 	}
 	orders := map[string]paytest.Order{}
 	for _, o := range all {
+		payable[o.ID] = payable[o.ID] || o.Source == "api" // whose end is always told
 		orders[o.ID] = o
 		c.checkPaidEvents(o, byNumber[o.PaidBy], take(webhook.OrderPaid, o.ID))
 		switch closed := take(webhook.OrderClosed, o.ID); {

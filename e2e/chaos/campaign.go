@@ -28,6 +28,8 @@ type campaign struct {
 
 	duplicates int // payments of orders that another payment pays
 
+	integration integration
+
 	mu          sync.Mutex
 	mostWaiting int // the most events about money that one run of the timer left
 	mostOpen    int // the most open orders of the guests of one address
@@ -50,6 +52,7 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	began := time.Now()
 	for i, r := range c.plan.rounds {
 		log.Printf("round %d of %d", i+1, len(c.plan.rounds))
+		c.changeEndpoints(i)
 		if err := c.round(ctx, r); err != nil {
 			return nil, err
 		}
@@ -57,10 +60,12 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 	log.Print("the end: retries, expiry, cron, bills")
 	c.elapsed = time.Since(began)
 	left := c.wechat.Faults()
+	c.openEndpoints(ctx)
 	if err := c.finish(ctx); err != nil {
 		return nil, err
 	}
 	c.compare()
+	c.checkEndpoints()
 	c.checkOperator()
 	if err := c.eraseBuyers(ctx); err != nil {
 		return nil, err
@@ -86,6 +91,9 @@ func (c *campaign) prepare() error {
 		if !b.signIn() {
 			c.note(wrong, "", "a buyer cannot sign in")
 		}
+	}
+	if err := c.makeEndpoints(); err != nil {
+		return err
 	}
 	for _, p := range c.plan.orders {
 		w := &checkout{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
@@ -142,6 +150,8 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 		c.fill(ctx)
 	case doDrain:
 		c.drain(ctx)
+	case doAPI:
+		c.orderByAPI(s.other)
 	case doReplay:
 		c.replay(s.other)
 	case doMove:

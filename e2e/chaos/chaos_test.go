@@ -56,7 +56,8 @@ func campaignOf(t *testing.T, o options) *report {
 	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
 		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.paid, r.deaths, len(r.faults))
 	}
-	for _, what := range []string{"flood: order rejected, too_many_orders", "database full: order rejected, shop_full", "database full: payment settled"} {
+	for _, what := range []string{"flood: order rejected, too_many_orders", "database full: order rejected, shop_full", "database full: payment settled",
+		"order by API: paid", "order by API: repeated and conflicting keys", "endpoint money: delivery while it was down", "endpoint all: answered 410", "endpoint all: dead event replayed"} {
 		if r.faults[what] == 0 {
 			t.Errorf("it never came to this: %s", what)
 		}

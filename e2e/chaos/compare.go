@@ -22,7 +22,7 @@ func (c *campaign) compare() {
 	ledger := c.wechat.Ledger()
 	c.add(paytest.CompareOrders(all, payments, ledger))
 	c.checkAccepted(all, payments, ledger.Orders)
-	c.checkPurchases(c.checkFlood(all))
+	c.checkPurchases(c.checkAPIOrders(c.checkFlood(all)))
 	refunds, err := read[paytest.Refund](c.world, paytest.EveryRefund)
 	if err != nil {
 		c.note(wrong, "", "%v", err)
@@ -64,6 +64,9 @@ func (c *campaign) addressOf(o paytest.Order) string {
 		if p.key == o.Key {
 			return p.ip
 		}
+	}
+	if by := c.integration.orders[o.Key]; by != nil {
+		return by.payer.ip
 	}
 	if s := c.floods.by(o.Key); s != nil {
 		return s.ip

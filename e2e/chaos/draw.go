@@ -79,6 +79,11 @@ func (d drawer) round(first, n int) round {
 		s.flood = flood{stranger: i % len(strangers), fresh: i%len(strangers) == 0 && d.chance(0.3), cancels: d.chance(0.5), orders: 3 + d.IntN(6)}
 		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
 	}
+	for i := range 2 + n/5 {
+		s := d.step(doAPI)
+		s.other = first + i // an order comes again if the rounds are small
+		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
+	}
 	if s := d.step(doReplay); d.chance(0.5) {
 		s.other = d.IntN(20)
 		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})

@@ -39,7 +39,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		return f
 	}
 	switch do {
-	case doOrder, doDouble, doRenew, doElsewhere:
+	case doOrder, doDouble, doRenew, doElsewhere, doAPI:
 		return call("/pay/unifiedorder"), true
 	case doPoll:
 		if d.chance(0.3) {
@@ -107,7 +107,7 @@ func (d drawer) placeKills(rounds []round) {
 		for _, v := range r.visits {
 			for i := range v.steps {
 				switch v.steps[i].do {
-				case doOrder, doDouble, doRenew, doElsewhere, doConfirm, doConfirmAll, doClose, doPoll, doRenotify, doRefund, doCron, doDeliver, doWake:
+				case doOrder, doDouble, doRenew, doElsewhere, doAPI, doConfirm, doConfirmAll, doClose, doPoll, doRenotify, doRefund, doCron, doDeliver, doWake:
 					busy = append(busy, &v.steps[i])
 				}
 			}

@@ -47,7 +47,7 @@ type visit struct {
 type step struct {
 	do       action
 	forge    string // of doForge and doForgeRefund
-	other    int    // of doReadOther: another buyer's order; of doReplay: which of the newest events
+	other    int    // of doReadOther: another buyer's order; of doReplay: which of the newest events; of doAPI: the number of the order
 	refund   refund // of doRefund and doByHand
 	flood    flood
 	move     int // of doMove: which of moves
@@ -88,6 +88,7 @@ const (
 	doByHand      action = "by hand"      // the operator refunds on WeChat's merchant platform
 	doForgeRefund action = "forge refund" // a stranger posts a forged refund notification
 	doWake        action = "wake"         // a queue message starts a delivery of events
+	doAPI         action = "api"          // a back end makes an order by API, in several ways, and its customer pays
 	doReplay      action = "replay"       // the operator replays an event
 	doCron        action = "cron"         // the cron trigger that queries WeChat
 	doFlood       action = "flood"        // a stranger orders as a guest many times

@@ -27,6 +27,11 @@ const (
 	PathCustomerOrder = "/api/o/{token}"     // GET -> CustomerOrder
 	PathCustomerPay   = "/api/o/{token}/pay" // POST PayRequest -> Checkout
 
+	// A payment link, for whoever has its token. An order of it needs a session.
+	PathLink       = "/l/"                   // the page of a payment link, before its token
+	PathLinkView   = "/api/l/{token}"        // GET -> PaymentLink
+	PathLinkOrders = "/api/l/{token}/orders" // POST LinkOrderRequest -> LinkOrder
+
 	PathNotifyPay    = "/api/notify/pay"    // POST by WeChat, XML (APIv2) or JSON (APIv3)
 	PathNotifyRefund = "/api/notify/refund" // POST by WeChat, XML (APIv2) or JSON (APIv3)
 

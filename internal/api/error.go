@@ -29,6 +29,7 @@ const (
 	CodeSignInLoop       Code = "signin_loop"         // two sign-ins in a row failed: let the user retry
 	CodeProductGone      Code = "product_unavailable" // a product is not for sale
 	CodeConflict         Code = "conflict"            // client_key was used for another order
+	CodeLinkEnded        Code = "link_ended"          // the payment link is withdrawn, expired or sold out
 	CodeOrderNotPayable  Code = "order_not_payable"   // closed, failed or expired
 	CodeOrderPaid        Code = "order_paid"          // the order is already paid
 	CodeOrderNotPaid     Code = "order_not_paid"      // there is nothing to refund
@@ -63,6 +64,7 @@ var statuses = map[Code]int{
 	CodeSignInLoop:       409,
 	CodeProductGone:      409,
 	CodeConflict:         409,
+	CodeLinkEnded:        409,
 	CodeOrderNotPayable:  409,
 	CodeOrderPaid:        409,
 	CodeOrderNotPaid:     409,

@@ -20,6 +20,9 @@ func examples() map[reflect.Type]any {
 	event := v1.Event{ID: "evt_paid_0d4k2m9p1r7t3v5x8z6b1c2e", Type: api.EventOrderPaid, OrderID: "0d4k2m9p1r7t3v5x8z6b1c2e", CreatedAt: at,
 		Shop: "https://shop.example.com", AppID: "wx0123456789abcdef", MchID: "1900000109",
 		Data: json.RawMessage(`{"order":{"id":"0d4k2m9p1r7t3v5x8z6b1c2e","status":"paid","total":6800,"currency":"CNY"}}`), Status: api.EventDead, Attempts: 10, LastError: "HTTP 500"}
+	link := v1.Link{ID: "7c1e9m2k4p6r8t0v3x5z7b9d", URL: "https://shop.example.com/l/7c1e9m2k4p6r8t0v3x5z7b9d1f", Title: "一号桌", Description: "扫码付款",
+		MinAmount: 100, MaxAmount: 100000, Metadata: map[string]string{"table": "1"}, TradeTypes: []api.TradeType{api.TradeJSAPI, api.TradeNative},
+		State: api.LinkOpen, MaxOrders: 500, Orders: 41, Paid: 40, PaidAmount: 272000, CreatedAt: at}
 	endpoint := v1.Endpoint{ID: "ep_4k2m9p1r7t3v5x8z6b1c", URL: "https://crm.example.com/hook", Description: "CRM", Types: []api.EventType{api.EventOrderPaid},
 		State: v1.EndpointEnabled, CreatedAt: at, Attempts: 41, LastSuccessAt: at + 7200_000}
 	made := endpoint
@@ -52,6 +55,10 @@ func examples() map[reflect.Type]any {
 		v1.Orders{Orders: []v1.Order{order}, Next: "MTc5NTM5OTIwMDAwMCAwZDRr"},
 		v1.CreateRefund{Amount: 300, Reason: "少了一包"},
 		refund,
+		v1.CreateLink{Title: "一号桌", Description: "扫码付款", MinAmount: 100, MaxAmount: 100000, MaxOrders: 500, Metadata: map[string]string{"table": "1"}},
+		link,
+		v1.Links{Links: []v1.Link{link}, Next: "MTc5NTM5OTIwMDAwMCAwZDRr"},
+		v1.ChangeLink{Withdrawn: &no},
 		event,
 		v1.Events{Events: []v1.Event{event}, Next: "ZmFsc2UgNDE"},
 		v1.ReplayEvents{From: at, To: at + 3600_000, Status: "dead"},

@@ -110,7 +110,11 @@ func add(r *openapi31.Reflector, route v1.Route) error {
 	if route.Body != nil {
 		oc.AddReqStructure(route.Body)
 	}
-	oc.AddRespStructure(route.Response, openapi.WithHTTPStatus(route.Status))
+	if route.Media != "" {
+		oc.AddRespStructure("", openapi.WithHTTPStatus(route.Status), openapi.WithContentType(route.Media))
+	} else {
+		oc.AddRespStructure(route.Response, openapi.WithHTTPStatus(route.Status))
+	}
 	for _, status := range statuses(route) {
 		oc.AddRespStructure(v1.Error{}, openapi.WithHTTPStatus(status))
 	}

@@ -70,12 +70,13 @@ const (
 // Order is one order as it is stored.
 type Order struct {
 	ID        string // public, in URLs of the shop
-	Token     string // of the customer's URL; "" of an order of the shop
+	Token     string // of the customer's URL; "" of an order of the shop's basket
 	Source    Source
 	Reference string // the merchant's own number, unique; "" without one
 	KeyID     string // of the API key that made it; "" without one
+	LinkID    string // of the payment link that made it; "" without one
 
-	// Owner is the openid of a user, or the id of a guest. Only orders of the shop have one.
+	// Owner is the openid of a user, or the id of a guest. Orders of back ends have none.
 	Owner       string
 	Network     string // of a guest, for Bounds; not read back
 	ClientKey   string // unique for the owner or for the API key; "" without one

@@ -19,6 +19,7 @@ const (
 	deliverAtOnce = 5                // at all endpoints; Workers have six connections open at once
 	deliverTime   = 30 * time.Second // no round begins after it: pool.mjs gives an event a minute
 	deletedOnce   = 500              // deliveries of a deleted endpoint
+	closedShare   = 5                // one delivery of so many is an order.closed, if one is due
 )
 
 // Deliver posts the events that are due to their endpoints. Events about money come first,
@@ -103,6 +104,9 @@ func (r *run) rounds(t target) {
 		}
 	}()
 	defer r.caught(r.ctx, &err)
+	// A fifth of all deliveries stays for order.closed. Calls begin at different fifths, because
+	// a call may have fewer rounds than that.
+	slots := int(r.began.Unix() / 60 % closedShare)
 	for statements := 0; ; {
 		if job.Stopping(r.ctx) || r.now().Sub(r.began) > deliverTime {
 			return
@@ -111,9 +115,11 @@ func (r *run) rounds(t target) {
 			return
 		}
 		var events []order.Event
-		if events, err = r.cfg.Store.ClaimEvents(r.ctx, t.id, r.now(), r.atOnce); err != nil {
+		closed := (slots+r.atOnce)/closedShare - slots/closedShare
+		if events, err = r.cfg.Store.ClaimEvents(r.ctx, t.id, r.now(), r.atOnce, closed); err != nil {
 			return
 		}
+		slots += r.atOnce
 		var taking, next atomic.Int32
 		var group sync.WaitGroup
 		var mu sync.Mutex

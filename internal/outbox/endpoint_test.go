@@ -363,6 +363,36 @@ func TestShopWithoutWebhookAndWithAnEndpoint(t *testing.T) {
 	}
 }
 
+// With many endpoints each gets one event at a time. Events about money come first there too, and
+// order.closed has its fifth.
+func TestMoneyComesFirstAtEachEndpoint(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	all := []*endpoint{b.endpoint("a.example"), b.endpoint("b.example"), b.endpoint("c.example")}
+	for range 4 {
+		b.closed()
+	}
+	for range 12 {
+		b.paid()
+	}
+	b.deliver()
+	for _, e := range all {
+		var order []string
+		closed := 0
+		for i, event := range e.receiver.Events() {
+			order = append(order, string(event.Type))
+			if event.Type == webhook.OrderClosed {
+				if closed++; i < 12 && closed > i/5+1 {
+					t.Errorf("%s: %v", e.URL, order)
+				}
+			}
+		}
+		if len(order) != 16 || closed != 4 {
+			t.Errorf("%s got %v", e.URL, order)
+		}
+	}
+}
+
 // The statements of one call are shared by the endpoints.
 func TestEndpointsShareTheStatements(t *testing.T) {
 	t.Parallel()

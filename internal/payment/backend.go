@@ -79,19 +79,11 @@ func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 	case len(r.Items) == 0 && r.Description == "":
 		return &order.FieldError{Field: "description", Problem: "is required without lines"}
 	}
-	if err := s.checkReturnURL(r.ReturnURL); err != nil {
+	if err := s.checkWhere(r.ReturnURL, r.TradeTypes); err != nil {
 		return err
 	}
 	if most := s.cfg.KeepUnpaid - (order.MinKeepUnpaid - order.Lifetime); r.ExpiresIn > most {
 		return &order.FieldError{Field: "expires_in", Problem: fmt.Sprintf("want at most %d, because the shop deletes unpaid orders (KEEP_UNPAID_DAYS)", int64(most/time.Second))}
-	}
-	for i, t := range r.TradeTypes {
-		if !slices.Contains(s.cfg.TradeTypes, t) {
-			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "this shop does not accept it"}
-		}
-		if slices.Contains(r.TradeTypes[:i], t) {
-			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "is repeated"}
-		}
 	}
 	items := r.Items
 	if len(items) == 0 {
@@ -107,6 +99,23 @@ func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 		o.Description = order.Body(s.cfg.ShopName, o.Lines)
 	} else if o.Description = order.Printable(r.Description); o.Description == "" {
 		return &order.FieldError{Field: "description", Problem: "has no character that WeChat shows"}
+	}
+	return nil
+}
+
+// checkWhere rejects a return_url that is not the merchant's, and trade types that the shop
+// does not accept.
+func (s *Service) checkWhere(returnURL string, types []api.TradeType) error {
+	if err := s.checkReturnURL(returnURL); err != nil {
+		return err
+	}
+	for i, t := range types {
+		if !slices.Contains(s.cfg.TradeTypes, t) {
+			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "this shop does not accept it"}
+		}
+		if slices.Contains(types[:i], t) {
+			return &order.FieldError{Field: fmt.Sprintf("trade_types[%d]", i), Problem: "is repeated"}
+		}
 	}
 	return nil
 }

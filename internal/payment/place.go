@@ -127,6 +127,8 @@ func roomError(err error) error {
 		return reject(api.CodeTooManyOrders, "too many of your orders are unpaid: pay or cancel one")
 	case errors.Is(err, store.ErrNetworkBound):
 		return reject(api.CodeTooManyOrders, "too many orders of guests at your address are unpaid: cancel one, or wait an hour")
+	case errors.Is(err, store.ErrLinkEnded):
+		return reject(api.CodeLinkEnded, "the payment link takes no orders: it is withdrawn, expired or sold out")
 	case errors.Is(err, store.ErrGuestsBound):
 		return reject(api.CodeTooManyOrders, "too many orders of guests are unpaid: wait an hour, or sign in")
 	}

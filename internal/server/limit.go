@@ -70,7 +70,7 @@ func limitedKind(r *http.Request) string {
 		return "health"
 	case r.Method != http.MethodPost, strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/api/notify/"), strings.HasPrefix(path, "/api/admin/"):
 		return ""
-	case strings.HasPrefix(path, api.PathOrders), strings.HasPrefix(path, "/api"+api.PathCustomer):
+	case strings.HasPrefix(path, api.PathOrders), strings.HasPrefix(path, "/api"+api.PathCustomer), strings.HasPrefix(path, "/api"+api.PathLink):
 		return "order"
 	}
 	return "sign-in"

@@ -350,7 +350,7 @@ func TestMoneyGoesFirst(t *testing.T) {
 		r.PaidOrderOf(buyer, "tea")
 	}
 	for round := range 4 {
-		events, err := store.New(r.DB).ClaimEvents(t.Context(), order.SettingsEndpoint, r.Now(), 5)
+		events, err := store.New(r.DB).ClaimEvents(t.Context(), order.SettingsEndpoint, r.Now(), 5, 1)
 		closes := 0
 		for _, e := range events {
 			if e.Type == api.EventOrderClosed {

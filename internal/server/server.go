@@ -202,6 +202,9 @@ func (s *Server) routes() map[string]handlerFunc {
 		"GET " + api.PathCustomerOrder: s.getCustomerOrder,
 		"POST " + api.PathCustomerPay:  s.payCustomerOrder,
 
+		"GET " + api.PathLinkView:    s.viewLink,
+		"POST " + api.PathLinkOrders: s.orderByLink,
+
 		"POST " + api.PathOrderClose: s.closeOrder,
 
 		"POST " + api.PathNotifyRefund: s.notifyRefund,

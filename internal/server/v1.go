@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"h5pay/internal/reqlog"
@@ -28,6 +29,12 @@ func (b backend) handlers() map[string]v1Handler {
 		"getProduct":    b.getProduct,
 		"putProduct":    b.putProduct,
 		"deleteProduct": b.deleteProduct,
+
+		"createLink": b.createLink,
+		"listLinks":  b.listLinks,
+		"getLink":    b.getLink,
+		"changeLink": b.changeLink,
+		"getPoster":  b.getPoster,
 
 		"listEvents":        b.listEvents,
 		"getEvent":          b.getEvent,
@@ -65,10 +72,23 @@ func (b backend) register(mux *http.ServeMux) {
 	}
 }
 
+// document is a response that is not JSON.
+type document struct{ media, text string }
+
+func (d document) write(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", d.media+"; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, d.text)
+}
+
 // serve checks what the route says about a call and writes its response.
 func (b backend) serve(route v1.Route, h v1Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		response, err := b.answer(w, r, route, h)
+		if d, ok := response.(document); ok && err == nil {
+			d.write(w, route.Status)
+			return
+		}
 		if err == nil {
 			err = writeJSON(w, route.Status, response)
 		}

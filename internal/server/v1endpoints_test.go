@@ -258,4 +258,58 @@ func TestChangeEndpoint(t *testing.T) {
 	})
 	admin.must("DELETE", "/v1/endpoints/"+made.ID, nil, &got)
 	admin.fails(api.CodeNotFound, "", "GET", "/v1/endpoints/"+made.ID, nil)
+	r.Deliver() // deletes the rest of it
+	var left int
+	if err := r.DB.QueryRow(`SELECT COUNT(*) FROM endpoints WHERE id = ?`, made.ID).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d endpoints are left, %v", left, err)
+	}
+}
+
+// A shop without WEBHOOK_URL is well with an endpoint that an API call made, and a change of
+// SESSION_KEY keeps its secret, unless the old key is removed too early: then the health page says so.
+func TestEndpointWithoutWebhookURL(t *testing.T) {
+	t.Parallel()
+	const former = "a former session key of 32 chars"
+	receivers := &paytest.Endpoints{}
+	open := func(current, old string) func(*paytest.Settings, *wechat.Config) {
+		return func(cfg *paytest.Settings, _ *wechat.Config) {
+			cfg.EndpointDoer, cfg.SessionKey, cfg.SessionKeyOld = receivers, wechat.Secret(current), wechat.Secret(old)
+		}
+	}
+	s := paytest.NewShop(t, open(former, ""))
+	s.Reconcile()
+	if _, without := s.Health(); !strings.Contains(without["outbox"], "no endpoint is enabled") {
+		t.Errorf("without an endpoint: %v", without)
+	}
+	made := newBackEnd(s, v1.ScopeAdmin).createdEndpoint(v1.CreateEndpoint{URL: "https://crm.example/hook"})
+	crm := &paytest.Receiver{Verify: webhook.Receiver{Secrets: []string{made.Secret}}, Now: s.Now}
+	receivers.Serve("crm.example", crm)
+	var list v1.Endpoints
+	root(s).must("GET", "/v1/endpoints", nil, &list)
+	if len(list.Endpoints) != 1 || list.Endpoints[0].ID != made.ID {
+		t.Errorf("%+v", list)
+	}
+	deliver := func(n int) {
+		t.Helper()
+		s.SignedIn(0).PaidOrder("test", 1)
+		if err := s.Signer.Deliver(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s.Check()
+		if len(crm.Events()) != n || len(crm.Rejected()) != 0 {
+			t.Errorf("%d deliveries, want %d, rejected %v", len(crm.Events()), n, crm.Rejected())
+		}
+	}
+	deliver(1)
+	if wrong, without := s.Health(); len(wrong) != 0 || without["outbox"] != "" {
+		t.Errorf("wrong %v, without %v", wrong, without)
+	}
+	const current = "the current session key, 32 chars"
+	s.Reopen(open(current, ""))
+	s.WantWrong("outbox", "cannot be opened with SESSION_KEY")
+	s.Reopen(open(current, former))
+	deliver(2)
+	s.Reopen(open(current, ""))
+	s.WantWrong("", "")
+	deliver(3)
 }

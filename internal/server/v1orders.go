@@ -94,7 +94,7 @@ func encodeMetadata(metadata map[string]string) (string, error) {
 
 func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 	q := c.query.(v1.OrderQuery)
-	f := store.WindowFilter{Status: api.OrderStatus(q.Status), Source: order.Source(q.Source), Limit: cmp.Or(q.Limit, v1.DefaultPage)}
+	f := store.WindowFilter{Status: api.OrderStatus(q.Status), Source: order.Source(q.Source), Link: q.Link, Limit: cmp.Or(q.Limit, v1.DefaultPage)}
 	switch {
 	case q.OutTradeNo != "":
 		f.OutTradeNo = q.OutTradeNo
@@ -102,6 +102,9 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 		f.TransactionID = q.TransactionID
 	default:
 		f.Reference = q.Reference
+	}
+	if q.Link != "" && (f.OutTradeNo != "" || f.TransactionID != "" || f.Reference != "") {
+		return nil, wrongField("link", "does not go with a number that finds one order")
 	}
 	if q.From > 0 {
 		f.From = time.UnixMilli(q.From)
@@ -220,7 +223,7 @@ func (b backend) getRefund(ctx context.Context, c *v1Call) (any, error) {
 // publicV1Order returns an order as a list has it.
 func (b backend) publicV1Order(o order.Order) v1.Order {
 	public := v1.Order{
-		ID: o.ID, Reference: o.Reference, Source: v1.Source(o.Source), Status: v1.OrderStatus(o.Status), Amount: o.Total, Refunded: o.Refunded,
+		ID: o.ID, Reference: o.Reference, Source: v1.Source(o.Source), LinkID: o.LinkID, Status: v1.OrderStatus(o.Status), Amount: o.Total, Refunded: o.Refunded,
 		Currency: o.Currency, Description: o.Description, ReturnURL: o.ReturnURL, TradeTypes: o.TradeTypes,
 		CreatedAt: o.CreatedAt.UnixMilli(), ExpiresAt: o.ExpiresAt.UnixMilli(), Simulated: o.Simulated,
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ var (
 	ErrBuyerBound   = errors.New("the buyer has too many unpaid orders")
 	ErrNetworkBound = errors.New("the guests of this network have too many unpaid orders")
 	ErrGuestsBound  = errors.New("all guests together have too many unpaid orders")
+	ErrLinkEnded    = errors.New("the payment link takes no orders: it is withdrawn, expired or sold out")
 )
 
 // room is SQL for why there is no room for a new order: the shop does not sell, or the
@@ -115,6 +117,11 @@ func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, erro
 	}
 	if err := s.room(ctx, o); err != nil {
 		return order.Order{}, err
+	}
+	if o.LinkID != "" {
+		if l, err := s.LinkByID(ctx, o.LinkID); err != nil || l.State(o.CreatedAt) != order.LinkOpen {
+			return order.Order{}, cmp.Or(err, ErrLinkEnded)
+		}
 	}
 	return order.Order{}, errRoomAgain
 }

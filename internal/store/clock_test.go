@@ -50,7 +50,7 @@ func TestTimelineDoesNotDependOnOneClock(t *testing.T) {
 		must(b.InsertRefund(ctx, order.Refund{ID: "R4", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-R4", Amount: 600, CreatedAt: b.at(now.Add(8 * time.Millisecond))}))
 		must(true, b.NoteRefundFailure(ctx, order.Refund{ID: "R4"}, order.RefundFailure{Failure: "NOT_ENOUGH"}, b.at(now.Add(9*time.Millisecond))))
 		must(b.FailRefund(ctx, "R4", order.RefundFailure{Failure: "ERROR"}, b.at(now.Add(9*time.Millisecond))))
-		events, err := b.ClaimEvents(ctx, order.SettingsEndpoint, now.Add(time.Minute), 10)
+		events, err := b.ClaimEvents(ctx, order.SettingsEndpoint, now.Add(time.Minute), 10, 2)
 		if err != nil || len(events) == 0 {
 			t.Fatal(events, err)
 		}

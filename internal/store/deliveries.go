@@ -38,10 +38,10 @@ func pause() string {
 // other. None is due at an endpoint that is not enabled.
 //
 // Events about money come first: anybody can make order.closed, by cancelling orders.
-// A fifth of the limit, but at least one, stays for order.closed. Events that wait for
+// closed of the limit stay for order.closed. Events that wait for
 // earlier ones of their order are not due; the triggers delivery_begins and
 // delivery_goes_on keep the column blocked.
-func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time, limit int) ([]order.Event, error) {
+func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time, limit, closed int) ([]order.Event, error) {
 	const dueOf = `SELECT event_seq FROM deliveries INDEXED BY deliveries_due
 		WHERE endpoint_id = ?5 AND status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2
 		AND EXISTS (SELECT 1 FROM endpoints WHERE id = ?5 AND state = 'enabled') AND closed = `
@@ -56,7 +56,7 @@ func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time,
 		RETURNING event_seq, endpoint_id, status, attempts, tries, next_at, COALESCE(last_status, 0), COALESCE(last_error, ''),
 			(SELECT json_array(id, type, order_id, created_at, data) FROM events WHERE seq = event_seq),
 			(SELECT `+origin+` FROM events WHERE seq = event_seq)`,
-		now.Add(order.EventLease).UnixMilli(), now.UnixMilli(), limit, max(1, limit/5), endpoint)
+		now.Add(order.EventLease).UnixMilli(), now.UnixMilli(), limit, closed, endpoint)
 }
 
 // Deliver marks the delivery of a claimed event as acknowledged by its endpoint. It does so

@@ -196,8 +196,8 @@ func work(t *testing.T, orders int) map[string]int {
 		},
 		"timer, all expired":   func() { _, err := s.Expire(ctx, now.AddDate(1, 0, 0), 10); must(err) },
 		"timer, all due":       func() { _, err := s.Due(ctx, mchID, now.AddDate(1, 0, 0), 10); must(err) },
-		"deliver, nothing due": func() { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now.AddDate(0, 0, -1), 5); must(err) },
-		"deliver, all due":     func() { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 5); must(err) },
+		"deliver, nothing due": func() { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now.AddDate(0, 0, -1), 5, 1); must(err) },
+		"deliver, all due":     func() { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 5, 1); must(err) },
 		"new order of a guest": func() {
 			_, err := s.Insert(ctx, guestOrder(t, "new", "203.0.113.7", "key"))
 			must(err)

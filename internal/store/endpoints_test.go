@@ -114,7 +114,7 @@ func TestEventsKeepTheirOrderAtEachEndpoint(t *testing.T) {
 	at := now.Add(time.Minute)
 	claim := func(endpoint string) []string {
 		t.Helper()
-		events, err := s.ClaimEvents(ctx, endpoint, at, 10)
+		events, err := s.ClaimEvents(ctx, endpoint, at, 10, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

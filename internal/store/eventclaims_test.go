@@ -15,7 +15,7 @@ import (
 // claim takes what is due at a time.
 func claim(t *testing.T, s *store.Store, at time.Time) []order.Event {
 	t.Helper()
-	events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, at, 100)
+	events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, at, 100, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestOneDelivererGetsAnEvent(t *testing.T) {
 		for range 10 {
 			wg.Go(func() {
 				for {
-					events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, at, 3)
+					events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, at, 3, 1)
 					if err != nil {
 						t.Error(err)
 					}

@@ -303,7 +303,7 @@ func TestNodesClaimOnce(t *testing.T) {
 		},
 		"certificates": func(s *store.Store) (bool, error) { return s.ClaimCertificates(ctx, time.Minute, now) },
 		"an event": func(s *store.Store) (bool, error) {
-			events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 10)
+			events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 10, 2)
 			return len(events) == 1, err
 		},
 		"a state": func(s *store.Store) (bool, error) { return s.UseState(ctx, "state", now) },

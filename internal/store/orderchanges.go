@@ -20,7 +20,8 @@ import (
 //
 // The trigger order_goes_on stores the step, order_closes marks the payments of the order
 // as closing, and guest_order_ends frees the place of a guest's order that no longer waits
-// for a payment. event_order_closed makes the event.
+// for a payment. link_order_ends frees the place of a link's order, and event_order_closed
+// makes the event.
 
 // endOpen is SQL that ends the wait of open orders for a payment at ?1: open -> closing
 // while one of the payments can be paid at WeChat, or else -> closed.

@@ -21,10 +21,10 @@ var ErrReference = errors.New("another order has this reference")
 // fingerprints. If another order has its Reference, Insert returns that one with
 // ErrReference. While the operator has stopped selling, and beyond a bound, it stores
 // nothing either, and returns ErrNotSelling, ErrFull, ErrBuyerBound, ErrNetworkBound or
-// ErrGuestsBound.
+// ErrGuestsBound, or ErrLinkEnded if its link takes no order.
 //
 // The trigger order_begins stores the first step, guest_order_begins counts the order of
-// a guest for the bounds.
+// a guest for the bounds, and link_order_begins that of a link.
 func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) {
 	for range maxInserts {
 		stored, err := s.insert(ctx, o)
@@ -61,13 +61,13 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 	o.UpdatedAt = o.CreatedAt
 	stored, err := s.run(ctx, "inserting order "+o.ID, `
 		INSERT INTO orders (owner, guest, network, id, token, source, reference, key_id, client_key, fingerprint, shop, appid, mch_id, items,
-			total, currency, description, metadata, return_url, trade_types, created_at, expires_at, status, updated_at, due_at, simulated)
-		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, 'open', ?25, ?26 + ?27, ?28
-		WHERE `+room+` = ''
+			total, currency, description, metadata, return_url, trade_types, created_at, expires_at, status, updated_at, due_at, simulated, link_id)
+		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, 'open', ?25, ?26 + ?27, ?28, ?29
+		WHERE `+room+` = '' AND (?29 IS NULL OR EXISTS (SELECT 1 FROM links WHERE id = ?29 AND `+linkOpen+`))
 		ON CONFLICT DO NOTHING`,
 		append(s.roomArgs(o), o.ID, text(o.Token), string(o.Source), text(o.Reference), text(o.KeyID), text(o.ClientKey), o.Fingerprint, o.Shop, o.AppID, o.MchID,
 			string(lines), int64(o.Total), o.Currency, o.Description, text(o.Metadata), text(o.ReturnURL), trades,
-			o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(), order.ExpiryGrace.Milliseconds(), flag(o.Simulated))...)
+			o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(), order.ExpiryGrace.Milliseconds(), flag(o.Simulated), text(o.LinkID))...)
 	if err != nil {
 		return order.Order{}, err
 	}
@@ -78,7 +78,7 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 }
 
 // selectOrders reads orders, each with the payment that pays it, or else its newest one.
-const selectOrders = `SELECT orders.id, COALESCE(token, '') AS token, source, COALESCE(reference, '') AS reference, COALESCE(key_id, '') AS key_id,
+const selectOrders = `SELECT orders.id, COALESCE(token, '') AS token, source, COALESCE(reference, '') AS reference, COALESCE(key_id, '') AS key_id, COALESCE(link_id, '') AS link_id,
 	COALESCE(owner, '') AS owner, COALESCE(client_key, '') AS client_key, fingerprint, shop, orders.appid, orders.mch_id, items, orders.total, orders.currency,
 	description, COALESCE(metadata, '') AS metadata, COALESCE(return_url, '') AS return_url, COALESCE(trade_types, '[]') AS trade_types,
 	orders.created_at, orders.expires_at, orders.status, COALESCE(paid_by, '') AS paid_by, orders.refunded, orders.simulated, orders.updated_at,
@@ -241,7 +241,7 @@ func scan(rows *sql.Rows) (order.Order, error) {
 	var p paymentRow
 	var lines, trades string
 	var created, expires, updated int64
-	if err := rows.Scan(append([]any{&o.ID, &o.Token, &o.Source, &o.Reference, &o.KeyID, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.Shop, &o.AppID, &o.MchID,
+	if err := rows.Scan(append([]any{&o.ID, &o.Token, &o.Source, &o.Reference, &o.KeyID, &o.LinkID, &o.Owner, &o.ClientKey, &o.Fingerprint, &o.Shop, &o.AppID, &o.MchID,
 		&lines, &o.Total, &o.Currency, &o.Description, &o.Metadata, &o.ReturnURL, &trades,
 		&created, &expires, &o.Status, &o.PaidBy, &o.Refunded, &o.Simulated, &updated, &o.Live}, p.fields()...)...); err != nil {
 		return order.Order{}, err

@@ -14,6 +14,7 @@ type WindowFilter struct {
 	// At most one of these, which select one order at most.
 	Reference, OutTradeNo, TransactionID string
 
+	Link               string // ID of the payment link that made the orders
 	Status             api.OrderStatus
 	Source             order.Source
 	MetaKey, MetaValue string    // an entry of the metadata
@@ -60,7 +61,7 @@ func (s *Store) SearchWindow(ctx context.Context, f WindowFilter) ([]order.Order
 // window returns the orders that SearchWindow looks at, and whether f selects each.
 func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error) {
 	limit := searchWindow
-	if f.Source == "" && f.MetaKey == "" {
+	if f.Source == "" && f.MetaKey == "" && (f.Link == "" || f.Status == "") {
 		limit = min(limit, f.Limit+1) // every one matches
 	}
 	from, one := `orders INDEXED BY orders_by_time WHERE ?5 = ''`, ``
@@ -71,6 +72,8 @@ func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error)
 		from, one = `orders WHERE id = (SELECT order_id FROM payments WHERE out_trade_no = ?5)`, f.OutTradeNo
 	case f.TransactionID != "":
 		from, one = `orders WHERE id = (SELECT order_id FROM payments WHERE transaction_id = ?5)`, f.TransactionID
+	case f.Link != "":
+		from, one = `orders INDEXED BY orders_by_link WHERE link_id = ?5`, f.Link
 	case f.Status != "":
 		from = `orders INDEXED BY orders_by_status WHERE status = ?1 AND ?5 = ''`
 	}

@@ -49,6 +49,7 @@ func (CheckStatus) Enum() []any { return []any{CheckOK, CheckWarn, CheckFail, Ch
 var enums = map[string][]any{
 	"EventType":   {api.EventOrderPaid, api.EventOrderRefunded, api.EventOrderClosed, api.EventPaymentDuplicate},
 	"EventStatus": {api.EventPending, api.EventDelivered, api.EventDead, api.EventUntaken},
+	"LinkState":   {api.LinkOpen, api.LinkWithdrawn, api.LinkExpired, api.LinkSoldOut},
 	"TradeType":   {api.TradeJSAPI, api.TradeNative, api.TradeMWEB},
 	"RefundStatus": {api.RefundCreated, api.RefundProcessing, api.RefundSucceeded, api.RefundClosed,
 		api.RefundAbnormal, api.RefundFailed},

@@ -13,6 +13,8 @@ type Route struct {
 	Body     any // nil, or the request
 	Status   int // of a success
 	Response any // nil: no body
+	// Media is the media type of the response, if it is not JSON.
+	Media string
 	// Creates says that the call needs an Idempotency-Key.
 	Creates bool
 	Errors  []api.Code // of its own: see Codes
@@ -41,6 +43,15 @@ var Routes = []Route{
 		Body: PutProduct{}, Status: 200, Response: Product{}, Errors: []api.Code{CodeFull}},
 	{Method: "DELETE", Path: "/v1/products/{id}", Name: "deleteProduct", Summary: "Remove a product; orders keep their lines", Scope: ScopeWrite,
 		Status: 200, Response: Product{}},
+	{Method: "POST", Path: "/v1/links", Name: "createLink", Summary: "Make a payment link", Scope: ScopeWrite,
+		Body: CreateLink{}, Status: 201, Response: Link{}, Creates: true, Errors: []api.Code{api.CodeShopFull}},
+	{Method: "GET", Path: "/v1/links", Name: "listLinks", Summary: "List payment links, newest first", Scope: ScopeRead,
+		Query: LinkQuery{}, Status: 200, Response: Links{}},
+	{Method: "GET", Path: "/v1/links/{id}", Name: "getLink", Summary: "One payment link", Scope: ScopeRead, Status: 200, Response: Link{}},
+	{Method: "PATCH", Path: "/v1/links/{id}", Name: "changeLink", Summary: "Change a payment link, withdraw it or open it again", Scope: ScopeWrite,
+		Body: ChangeLink{}, Status: 200, Response: Link{}},
+	{Method: "GET", Path: "/v1/links/{id}/poster.svg", Name: "getPoster", Summary: "A poster to print, with the shop's name, the title and the QR code", Scope: ScopeRead,
+		Status: 200, Media: "image/svg+xml"},
 	{Method: "GET", Path: "/v1/events", Name: "listEvents", Summary: "List events; with order=oldest the way to catch up", Scope: ScopeRead,
 		Query: EventQuery{}, Status: 200, Response: Events{}},
 	{Method: "GET", Path: "/v1/events/{id}", Name: "getEvent", Summary: "One event", Scope: ScopeRead, Status: 200, Response: Event{}},

@@ -45,6 +45,7 @@ type Order struct {
 	// Reference is the merchant's own number of the order, unique in the shop.
 	Reference string      `json:"reference,omitempty"`
 	Source    Source      `json:"source"`
+	LinkID    string      `json:"link_id,omitempty"` // of the payment link that made it
 	Status    OrderStatus `json:"status"`
 	Amount    fen.Fen     `json:"amount"`   // fen
 	Refunded  fen.Fen     `json:"refunded"` // fen that have gone back to the payer
@@ -227,6 +228,7 @@ type CreateRefund struct {
 type OrderQuery struct {
 	Status OrderStatus `query:"status"`
 	Source Source      `query:"source"`
+	Link   string      `query:"link" minLength:"1" maxLength:"40"` // ID of a payment link
 	// From and To are Unix ms: created at or after From, and before To.
 	From          int64  `query:"from" minimum:"0"`
 	To            int64  `query:"to" minimum:"0"`

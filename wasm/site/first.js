@@ -67,7 +67,7 @@
       Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body: pay });
     }
     if (template.includes("/TOKEN")) {
-      const token = /^\/o\/([0-9a-v]{1,64})$/.exec(location.pathname)?.[1];
+      const token = /^\/[lo]\/([0-9a-v]{1,64})$/.exec(location.pathname)?.[1];
       if (!token || startup.signInQuery || /wxwork\/|miniprogram|wmpf/i.test(navigator.userAgent)) continue;
       path = template.replace("TOKEN", token);
     }

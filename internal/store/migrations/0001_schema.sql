@@ -41,7 +41,8 @@ CREATE TABLE orders (
   source      TEXT    NOT NULL CHECK (source IN ('shop', 'api', 'link')), -- what made it
   reference   TEXT    UNIQUE, -- the merchant's own number
   key_id      TEXT,    -- the API key that made it
-  owner       TEXT,    -- the openid of a user, the id of a guest, or 'erased:' and the order's id; of an order of the shop
+  link_id     TEXT,    -- the payment link that made it
+  owner       TEXT,    -- the openid of a user, the id of a guest, or 'erased:' and the order's id; of an order of the shop or of a link
   guest       INTEGER NOT NULL, -- 1 if the owner is a guest
   client_key  TEXT,    -- makes a repeated request the same order: of the owner, or of the API key
   fingerprint TEXT    NOT NULL, -- of the request under client_key
@@ -67,7 +68,8 @@ CREATE TABLE orders (
   simulated   INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
   updated_at  INTEGER NOT NULL,
   UNIQUE (owner, client_key),
-  CHECK (source <> 'shop' OR owner IS NOT NULL AND client_key IS NOT NULL),
+  CHECK (source = 'api' OR owner IS NOT NULL AND client_key IS NOT NULL),
+  CHECK ((source = 'link') = (link_id IS NOT NULL)),
   CHECK (guest = (substr(COALESCE(owner, ''), 1, 6) = 'guest:')),
   CHECK ((paid_by IS NULL) = (status IN ('open', 'closing', 'closed'))),
   CHECK ((due_at IS NULL) = (status <> 'open'))
@@ -110,6 +112,65 @@ BEGIN
   DELETE FROM order_steps WHERE order_id = OLD.id;
   DELETE FROM payments WHERE order_id = OLD.id;
   DELETE FROM events WHERE order_id = OLD.id;
+END;
+
+-- ---------------------------------------------------------------------------
+-- Payment links
+-- ---------------------------------------------------------------------------
+
+-- A link makes orders: one for each payer who opens its URL and goes on. The amount is
+-- fixed, or the payer names it within two bounds. The columns up to return_url are never
+-- updated, except title and description.
+CREATE TABLE links (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  token           TEXT    NOT NULL UNIQUE, -- of the URL /l/{token}
+  title           TEXT    NOT NULL,
+  description     TEXT    NOT NULL,
+  amount          INTEGER CHECK (amount > 0), -- fen; NULL: the payer names it
+  min_amount      INTEGER CHECK (min_amount > 0),
+  max_amount      INTEGER CHECK (max_amount >= min_amount),
+  metadata        TEXT    CHECK (metadata IS NULL OR json_valid(metadata)), -- of each order
+  trade_types     TEXT    CHECK (trade_types IS NULL OR json_valid(trade_types)), -- as of an order
+  return_url      TEXT,
+  max_orders      INTEGER CHECK (max_orders > 0), -- the most that orders may be; NULL: any number
+  expires_at      INTEGER, -- no new order from then on
+  withdrawn_at    INTEGER, -- no new order while it is set
+  created_at      INTEGER NOT NULL,
+  updated_at      INTEGER NOT NULL,
+  orders          INTEGER NOT NULL DEFAULT 0, -- those that are open, and those that were paid
+  paid            INTEGER NOT NULL DEFAULT 0, -- those that were paid
+  paid_amount     INTEGER NOT NULL DEFAULT 0, -- what was paid, in fen
+  made_by         TEXT    NOT NULL, -- the API key that made it, or 'root'
+  idempotency_key TEXT    NOT NULL, -- makes a repeated request the same link
+  fingerprint     TEXT    NOT NULL, -- of the request
+  UNIQUE (made_by, idempotency_key),
+  CHECK ((amount IS NULL) = (min_amount IS NOT NULL)),
+  CHECK ((min_amount IS NULL) = (max_amount IS NULL))
+) STRICT;
+
+CREATE INDEX links_by_time ON links (created_at, id);
+CREATE INDEX orders_by_link ON orders (link_id, created_at, id) WHERE link_id IS NOT NULL;
+
+-- Continues Insert in orders.go: the order takes a place of its link.
+CREATE TRIGGER link_order_begins AFTER INSERT ON orders WHEN NEW.link_id IS NOT NULL
+BEGIN
+  UPDATE links SET orders = orders + 1 WHERE id = NEW.link_id;
+END;
+
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: an order that ends
+-- without a payment leaves its place.
+CREATE TRIGGER link_order_ends AFTER UPDATE OF status ON orders
+WHEN NEW.link_id IS NOT NULL AND OLD.status = 'open' AND NEW.status IN ('closing', 'closed')
+BEGIN
+  UPDATE links SET orders = orders - 1 WHERE id = NEW.link_id;
+END;
+
+-- Continues Pay in paymentchanges.go, by payment_is_paid. A payment that comes late takes a
+-- place even if there is none.
+CREATE TRIGGER link_order_paid AFTER UPDATE OF paid_by ON orders
+WHEN NEW.link_id IS NOT NULL AND OLD.paid_by IS NULL AND NEW.paid_by IS NOT NULL
+BEGIN
+  UPDATE links SET paid = paid + 1, paid_amount = paid_amount + NEW.total, orders = orders + IIF(OLD.status = 'open', 0, 1) WHERE id = NEW.link_id;
 END;
 
 -- ---------------------------------------------------------------------------
@@ -377,7 +438,7 @@ END;
 -- The order as an event describes it.
 CREATE VIEW order_snapshots AS
 SELECT id, json_object(
-  'id', id, 'reference', reference, 'source', source, 'status', status, 'items', json(items), 'description', description,
+  'id', id, 'reference', reference, 'source', source, 'link_id', link_id, 'status', status, 'items', json(items), 'description', description,
   'metadata', json(metadata), 'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at) AS data
 FROM orders;
 
@@ -545,13 +606,14 @@ BEGIN
 END;
 
 -- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
--- order of the shop makes no event when nobody was given anything to pay it with.
+-- order of the shop or of a link, which anybody can make, makes no event when nobody was
+-- given anything to pay it with.
 CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders WHEN NEW.status = 'closed' AND OLD.status <> 'closed'
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at)
   SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at
   FROM order_snapshots
-  WHERE id = NEW.id AND (NEW.source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
+  WHERE id = NEW.id AND (NEW.source = 'api' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
   ON CONFLICT (type, subject) DO NOTHING;
 END;
 

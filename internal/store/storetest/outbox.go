@@ -36,7 +36,7 @@ const brokenEvents = `
 	SELECT 'order ' || id, COALESCE(n, 0) || ' events tell that it is closed'
 	FROM orders LEFT JOIN closed ON closed.order_id = id
 	WHERE COALESCE(n, 0) <> IIF(EXISTS (SELECT 1 FROM history WHERE history.order_id = id AND became = 'closed')
-		AND (source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE payments.order_id = id AND prepay_id IS NOT NULL)), 1, 0)
+		AND (source = 'api' OR EXISTS (SELECT 1 FROM payments WHERE payments.order_id = id AND prepay_id IS NOT NULL)), 1, 0)
 	UNION ALL
 	SELECT 'payment ' || out_trade_no, 'not told of once, and duplicate is ' || duplicate FROM payments
 	WHERE duplicate <> (SELECT COUNT(*) FROM events WHERE type = 'payment.duplicate' AND subject = out_trade_no)
@@ -67,6 +67,11 @@ const brokenEvents = `
 	UNION ALL
 	SELECT 'guests', n || ' of their orders are open by the count' FROM guests_open
 	WHERE n <> (SELECT COUNT(*) FROM orders WHERE guest = 1 AND status = 'open')
+	UNION ALL
+	SELECT 'link ' || id, 'it counts ' || orders || ' orders, ' || paid || ' paid with ' || paid_amount FROM links
+	WHERE orders <> (SELECT COUNT(*) FROM orders AS made WHERE link_id = links.id AND (made.status = 'open' OR paid_by IS NOT NULL))
+	OR paid <> (SELECT COUNT(*) FROM orders AS made WHERE link_id = links.id AND paid_by IS NOT NULL)
+	OR paid_amount <> (SELECT COALESCE(SUM(total), 0) FROM orders AS made WHERE link_id = links.id AND paid_by IS NOT NULL)
 	UNION ALL
 	SELECT 'order ' || id, 'its network is kept' FROM orders WHERE network IS NOT NULL AND (guest = 0 OR status <> 'open')
 	UNION ALL

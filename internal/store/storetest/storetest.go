@@ -49,7 +49,7 @@ const history = `
 	CREATE TRIGGER record_history AFTER UPDATE OF status ON orders WHEN OLD.status <> NEW.status
 	BEGIN INSERT INTO history VALUES (NEW.id, OLD.status, NEW.status); END;
 	CREATE TRIGGER keep_order BEFORE UPDATE ON orders
-	WHEN OLD.id <> NEW.id OR OLD.token IS NOT NEW.token OR OLD.source <> NEW.source OR OLD.reference IS NOT NEW.reference OR OLD.key_id IS NOT NEW.key_id
+	WHEN OLD.id <> NEW.id OR OLD.token IS NOT NEW.token OR OLD.source <> NEW.source OR OLD.reference IS NOT NEW.reference OR OLD.key_id IS NOT NEW.key_id OR OLD.link_id IS NOT NEW.link_id
 		OR OLD.owner IS NOT NEW.owner AND NEW.owner IS NOT 'erased:' || NEW.id
 		OR OLD.client_key IS NOT NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.shop <> NEW.shop OR OLD.appid <> NEW.appid
 		OR OLD.mch_id <> NEW.mch_id OR OLD.items <> NEW.items OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency

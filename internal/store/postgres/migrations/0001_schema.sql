@@ -52,7 +52,8 @@ CREATE TABLE orders (
   source      TEXT COLLATE "C" NOT NULL CHECK (source IN ('shop', 'api', 'link')), -- what made it
   reference   TEXT COLLATE "C" UNIQUE, -- the merchant's own number
   key_id      TEXT COLLATE "C",    -- the API key that made it
-  owner       TEXT COLLATE "C",    -- the openid of a user, the id of a guest, or 'erased:' and the order's id; of an order of the shop
+  link_id     TEXT COLLATE "C",    -- the payment link that made it
+  owner       TEXT COLLATE "C",    -- the openid of a user, the id of a guest, or 'erased:' and the order's id; of an order of the shop or of a link
   guest       BIGINT NOT NULL, -- 1 if the owner is a guest
   client_key  TEXT COLLATE "C",    -- makes a repeated request the same order: of the owner, or of the API key
   fingerprint TEXT COLLATE "C" NOT NULL, -- of the request under client_key
@@ -78,7 +79,8 @@ CREATE TABLE orders (
   simulated   BIGINT NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
   updated_at  BIGINT NOT NULL,
   UNIQUE (owner, client_key),
-  CHECK (source <> 'shop' OR owner IS NOT NULL AND client_key IS NOT NULL),
+  CHECK (source = 'api' OR owner IS NOT NULL AND client_key IS NOT NULL),
+  CHECK ((source = 'link') = (link_id IS NOT NULL)),
   CHECK (guest = (CASE WHEN substr(COALESCE(owner, ''), 1, 6) = 'guest:' THEN 1 ELSE 0 END)),
   CHECK ((paid_by IS NULL) = (status IN ('open', 'closing', 'closed'))),
   CHECK ((due_at IS NULL) = (status <> 'open'))
@@ -139,6 +141,81 @@ END $$;
 CREATE TRIGGER order_is_deleted AFTER DELETE ON orders
 FOR EACH ROW
 EXECUTE FUNCTION order_is_deleted();
+
+-- ---------------------------------------------------------------------------
+-- Payment links
+-- ---------------------------------------------------------------------------
+
+-- A link makes orders: one for each payer who opens its URL and goes on. The amount is
+-- fixed, or the payer names it within two bounds. The columns up to return_url are never
+-- updated, except title and description.
+CREATE TABLE links (
+  id              TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  token           TEXT COLLATE "C" NOT NULL UNIQUE, -- of the URL /l/{token}
+  title           TEXT COLLATE "C" NOT NULL,
+  description     TEXT COLLATE "C" NOT NULL,
+  amount          BIGINT CHECK (amount > 0), -- fen; NULL: the payer names it
+  min_amount      BIGINT CHECK (min_amount > 0),
+  max_amount      BIGINT CHECK (max_amount >= min_amount),
+  metadata        TEXT COLLATE "C" CHECK (metadata IS NULL OR ((metadata)::jsonb IS NOT NULL)), -- of each order
+  trade_types     TEXT COLLATE "C" CHECK (trade_types IS NULL OR ((trade_types)::jsonb IS NOT NULL)), -- as of an order
+  return_url      TEXT COLLATE "C",
+  max_orders      BIGINT CHECK (max_orders > 0), -- the most that orders may be; NULL: any number
+  expires_at      BIGINT, -- no new order from then on
+  withdrawn_at    BIGINT, -- no new order while it is set
+  created_at      BIGINT NOT NULL,
+  updated_at      BIGINT NOT NULL,
+  orders          BIGINT NOT NULL DEFAULT 0, -- those that are open, and those that were paid
+  paid            BIGINT NOT NULL DEFAULT 0, -- those that were paid
+  paid_amount     BIGINT NOT NULL DEFAULT 0, -- what was paid, in fen
+  made_by         TEXT COLLATE "C" NOT NULL, -- the API key that made it, or 'root'
+  idempotency_key TEXT COLLATE "C" NOT NULL, -- makes a repeated request the same link
+  fingerprint     TEXT COLLATE "C" NOT NULL, -- of the request
+  UNIQUE (made_by, idempotency_key),
+  CHECK ((amount IS NULL) = (min_amount IS NOT NULL)),
+  CHECK ((min_amount IS NULL) = (max_amount IS NULL))
+);
+
+CREATE INDEX links_by_time ON links (created_at, id);
+CREATE INDEX orders_by_link ON orders (link_id, created_at, id) WHERE link_id IS NOT NULL;
+
+-- Continues Insert in orders.go: the order takes a place of its link.
+CREATE FUNCTION link_order_begins() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE links SET orders = orders + 1 WHERE id = NEW.link_id;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER link_order_begins AFTER INSERT ON orders
+FOR EACH ROW
+WHEN (NEW.link_id IS NOT NULL)
+EXECUTE FUNCTION link_order_begins();
+
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: an order that ends
+-- without a payment leaves its place.
+CREATE FUNCTION link_order_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE links SET orders = orders - 1 WHERE id = NEW.link_id;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER link_order_ends AFTER UPDATE OF status ON orders
+FOR EACH ROW
+WHEN (NEW.link_id IS NOT NULL AND OLD.status = 'open' AND NEW.status IN ('closing', 'closed'))
+EXECUTE FUNCTION link_order_ends();
+
+-- Continues Pay in paymentchanges.go, by payment_is_paid. A payment that comes late takes a
+-- place even if there is none.
+CREATE FUNCTION link_order_paid() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE links SET paid = paid + 1, paid_amount = paid_amount + NEW.total, orders = orders + CASE WHEN OLD.status = 'open' THEN 0 ELSE 1 END WHERE id = NEW.link_id;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER link_order_paid AFTER UPDATE OF paid_by ON orders
+FOR EACH ROW
+WHEN (NEW.link_id IS NOT NULL AND OLD.paid_by IS NULL AND NEW.paid_by IS NOT NULL)
+EXECUTE FUNCTION link_order_paid();
 
 -- ---------------------------------------------------------------------------
 -- Payments
@@ -453,7 +530,7 @@ EXECUTE FUNCTION refund_goes_on();
 
 -- The order as an event describes it.
 CREATE VIEW order_snapshots AS
-SELECT id, jsonb_build_object('id', id, 'reference', reference, 'source', source, 'status', status, 'items', (items)::jsonb, 'description', description, 'metadata', (metadata)::jsonb, 'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at) AS data
+SELECT id, jsonb_build_object('id', id, 'reference', reference, 'source', source, 'link_id', link_id, 'status', status, 'items', (items)::jsonb, 'description', description, 'metadata', (metadata)::jsonb, 'total', total, 'currency', currency, 'refunded', refunded, 'created_at', created_at, 'expires_at', expires_at) AS data
 FROM orders;
 
 -- The payment as an event describes it.
@@ -658,13 +735,14 @@ WHEN (NEW.payer = '' AND OLD.payer <> '')
 EXECUTE FUNCTION erase_payer();
 
 -- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
--- order of the shop makes no event when nobody was given anything to pay it with.
+-- order of the shop or of a link, which anybody can make, makes no event when nobody was
+-- given anything to pay it with.
 CREATE FUNCTION event_order_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at)
   SELECT 'evt_closed_' || id, 'order.closed', id, id, jsonb_build_object('order', (data)::jsonb), NEW.updated_at
   FROM order_snapshots
-  WHERE id = NEW.id AND (NEW.source <> 'shop' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
+  WHERE id = NEW.id AND (NEW.source = 'api' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
   ON CONFLICT (type, subject) DO NOTHING;
   RETURN NULL;
 END $$;
@@ -763,7 +841,7 @@ CREATE TABLE wechat_certificates (
 );
 
 -- When a timer last completed. 'certificates': when a download of the platform
--- certificates was last begun.
+-- certificates was last begun. 'checks': when the checks that make calls last ran.
 CREATE TABLE timers (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   at   BIGINT NOT NULL
@@ -822,7 +900,7 @@ CREATE TABLE notifications (
   verified      BIGINT NOT NULL CHECK (verified IN (0, 1)),
   n             BIGINT NOT NULL, -- in the order of arrival
   at            BIGINT NOT NULL,
-  kind          TEXT COLLATE "C" NOT NULL CHECK (kind IN ('payment', 'refund')),
+  kind          TEXT COLLATE "C" NOT NULL CHECK (kind IN ('payment', 'refund', 'echo')),
   version       TEXT COLLATE "C" NOT NULL, -- of WeChat's API
   verdict       TEXT COLLATE "C" NOT NULL,
   reason        TEXT COLLATE "C" NOT NULL,

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+
+	"h5pay/internal/api"
+	"h5pay/internal/v1"
+	"h5pay/webhook"
+)
+
+// hook is an endpoint that the merchant made by API, with its receiver.
+type hook struct {
+	*backend
+	name  string
+	id    string
+	types []api.EventType // none: all
+	down  atomic.Bool     // it answers 503
+	gone  atomic.Bool     // it answers 410 once
+}
+
+func (h *hook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	switch {
+	case h.down.Load():
+		h.count("endpoint " + h.name + ": delivery while it was down")
+		rw.WriteHeader(http.StatusServiceUnavailable)
+	case h.gone.CompareAndSwap(true, false):
+		h.count("endpoint " + h.name + ": answered 410")
+		rw.WriteHeader(http.StatusGone)
+	default:
+		h.backend.ServeHTTP(rw, r)
+	}
+}
+
+// makeEndpoints makes two endpoints beside that of the settings: one for the events about payments
+// and refunds, and one for all.
+func (c *campaign) makeEndpoints() error {
+	for _, h := range []*hook{
+		{name: "money", types: []api.EventType{api.EventOrderPaid, api.EventOrderRefunded, api.EventPaymentDuplicate}},
+		{name: "all"},
+	} {
+		l, err := net.Listen("tcp", "localhost:0")
+		if err != nil {
+			return err
+		}
+		receiver := c.world.backend.receiver
+		h.backend = &backend{world: c.world, events: map[string]webhook.Event{}, receiver: receiver}
+		var made v1.Endpoint
+		req := v1.CreateEndpoint{URL: fmt.Sprintf("http://localhost:%d/%s", l.Addr().(*net.TCPAddr).Port, h.name), Types: h.types}
+		if status, rejected := c.callV1(http.MethodPost, "/v1/endpoints", "endpoint-"+h.name, req, &made); status != http.StatusCreated {
+			l.Close()
+			return fmt.Errorf("making an endpoint: status %d, %+v", status, rejected)
+		}
+		c.secret("the secret of an endpoint", made.Secret)
+		h.id, h.receiver.Secrets = made.ID, []string{made.Secret}
+		c.serve(l, c.injectFailures(atBackend, nameCall, h))
+		c.integration.hooks = append(c.integration.hooks, h)
+	}
+	return nil
+}
+
+// changeEndpoints decides what the endpoints do in a round: one is down in every third, the other
+// answers 410 in every fourth, and the operator opens it again in the next.
+func (c *campaign) changeEndpoints(round int) {
+	if c.calm {
+		return
+	}
+	money, all := c.integration.hooks[0], c.integration.hooks[1]
+	money.down.Store(round%3 == 0)
+	switch round % 4 {
+	case 0:
+		all.gone.Store(true)
+	case 1:
+		c.openEndpoint(all)
+	}
+}
+
+// openEndpoints ends what changeEndpoints did. Afterwards every event arrives.
+func (c *campaign) openEndpoints(context.Context) {
+	for _, h := range c.integration.hooks {
+		h.down.Store(false)
+		h.gone.Store(false)
+		c.openEndpoint(h)
+	}
+}
+
+// openEndpoint enables an endpoint and replays what is dead there.
+func (c *campaign) openEndpoint(h *hook) {
+	yes := true
+	if status, rejected := c.callV1(http.MethodPatch, "/v1/endpoints/"+h.id, "", v1.ChangeEndpoint{Enabled: &yes}, &v1.Endpoint{}); status != http.StatusOK && status != 0 {
+		c.note(wrong, "", "enabling endpoint %s: status %d, %+v", h.name, status, rejected)
+	}
+	req := v1.ReplayEvents{From: 1, Status: string(api.EventDead), Endpoint: h.id}
+	for more := true; more; {
+		var replayed v1.Replayed
+		if status, rejected := c.callV1(http.MethodPost, "/v1/events/replay", "", req, &replayed); status != http.StatusOK {
+			if status != 0 {
+				c.note(wrong, "", "replaying the dead events of endpoint %s: status %d, %+v", h.name, status, rejected)
+			}
+			return
+		}
+		c.countMany("endpoint "+h.name+": dead event replayed", replayed.Events)
+		req.Cursor, more = replayed.Next, replayed.Next != ""
+	}
+}
+
+// checkEndpoints checks that each endpoint received every event of its types, with the content that
+// the endpoint of the settings received, and no other.
+func (c *campaign) checkEndpoints() {
+	stored, err := read[struct {
+		ID   string
+		Type api.EventType
+	}](c.world, `SELECT id, type FROM events`)
+	if err != nil {
+		c.note(wrong, "", "%v", err)
+		return
+	}
+	for _, h := range c.integration.hooks {
+		left := map[string]webhook.Event{}
+		for id, e := range h.events {
+			left[id] = e
+		}
+		for _, e := range stored {
+			got, arrived := left[e.ID]
+			delete(left, e.ID)
+			switch wanted := len(h.types) == 0 || slices.Contains(h.types, e.Type); {
+			case wanted && !arrived:
+				c.note(lost, e.ID, "endpoint %s did not get the event", h.name)
+			case !wanted && arrived:
+				c.note(wrong, e.ID, "endpoint %s got an event of type %s", h.name, e.Type)
+			case wanted && !same(got, c.world.backend.events[e.ID]):
+				c.note(wrong, e.ID, "endpoint %s got another content than that of the settings", h.name)
+			}
+		}
+		for id := range left {
+			c.note(wrong, id, "endpoint %s got an event that is not stored", h.name)
+		}
+		c.countMany("endpoint "+h.name+": delivery", h.received)
+	}
+}
