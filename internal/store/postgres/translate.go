@@ -17,6 +17,7 @@ import (
 //   - a IS b and a IS NOT b, where b may be NULL, become IS [NOT] DISTINCT FROM.
 //   - A comparison in brackets that is compared with 0 or 1 becomes CASE, because PostgreSQL has no
 //     conversion between booleans and numbers.
+//   - a IN (SELECT ...), of a list of JSON or with LIMIT, is = ANY of an array.
 //   - A subquery of FROM without a name gets one, and CROSS JOIN with ON is JOIN.
 //   - seq > ? reads events by position, see inOrder.
 //
@@ -116,6 +117,17 @@ func (t *translator) run(all []token) (string, error) {
 			}
 			b.WriteString("= ANY (ARRAY(SELECT jsonb_array_elements_text((" + s + ")::jsonb)))")
 			i = end
+		case tok.is("IN") && !before(all, i).is("NOT") && at(all, after).is("(") && limited(all, after):
+			end, err := closing(all, after)
+			if err != nil {
+				return "", err
+			}
+			s, err := t.run(all[after+1 : end])
+			if err != nil {
+				return "", err
+			}
+			b.WriteString("= ANY (ARRAY(" + s + "))")
+			i = end
 		case tok.kind == word && at(all, after).is("->>"):
 			b.WriteString("(" + tok.text + ")::jsonb")
 		case tok.is("seq") && at(all, after).is(">") && at(all, next(all, after+1)).kind == mark && !before(all, i).is("."):
@@ -190,6 +202,16 @@ func list(all []token, i int) []token {
 		return nil
 	}
 	return all[j:end]
+}
+
+// limited reports whether a subquery at an index has a LIMIT. Its rows are read first then, and the
+// others by an index: PostgreSQL might join them the other way round.
+func limited(all []token, i int) bool {
+	end, err := closing(all, i)
+	if err != nil || !at(all, next(all, i+1)).is("SELECT") {
+		return false
+	}
+	return len(split(all[i+1:end], "LIMIT")) > 1
 }
 
 // brackets translates what stands between two indexes, with the brackets.

@@ -717,7 +717,7 @@ CREATE TABLE notifications (
 -- Continues InsertNotification in notifications.go.
 CREATE FUNCTION notification_is_stored() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - CASE WHEN NEW.verified THEN 400 ELSE 100 END;
+  DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - CASE WHEN NEW.verified = 1 THEN 400 ELSE 100 END;
   RETURN NULL;
 END $$;
 
