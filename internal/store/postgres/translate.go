@@ -12,7 +12,7 @@ import (
 //
 //   - Placeholders: ? and ?3 become $1 and $3.
 //   - Hints for SQLite's planner: INDEXED BY and the + before a column fall away.
-//   - Functions: IIF, MAX and MIN of several values, group_concat, strftime of a day, json_each and
+//   - Functions: IIF, MAX and MIN of several values, group_concat, char, strftime of a day, json_each and
 //     the other functions for JSON. CAST AS INTEGER is that to BIGINT.
 //   - a IS b and a IS NOT b, where b may be NULL, become IS [NOT] DISTINCT FROM.
 //   - A comparison in brackets that is compared with 0 or 1 becomes CASE, because PostgreSQL has no
@@ -265,7 +265,7 @@ func named(t token) bool {
 var functions = map[string]bool{
 	"iif": true, "max": true, "min": true, "group_concat": true, "strftime": true, "cast": true, "json_extract": true,
 	"json_object": true, "json_array": true, "json_group_array": true, "json_group_object": true, "json": true, "json_set": true, "json_valid": true,
-	"json_each": true,
+	"json_each": true, "char": true,
 }
 
 func (t *translator) isFunction(name string) bool { return functions[strings.ToLower(name)] }
@@ -325,6 +325,8 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 		return "COALESCE(jsonb_agg(" + all + "), '[]')", nil
 	case "json_group_object":
 		return "COALESCE(jsonb_object_agg(" + all + "), '{}')", nil
+	case "char":
+		return "chr(" + all + ")", nil
 	case "json_each":
 		return "h5pay_each(" + all + ")", nil
 	}

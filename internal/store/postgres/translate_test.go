@@ -12,6 +12,7 @@ func TestTranslate(t *testing.T) {
 	for sql, want := range map[string]string{
 		`SELECT 1 FROM t WHERE a = ? AND b = ?`:                                        `SELECT 1 FROM t WHERE a = $1 AND b = $2`,
 		`SELECT '?' WHERE ?2 = ?1 -- ?`:                                                `SELECT '?' WHERE $2 = $1 -- ?`,
+		`SELECT a AS "order" FROM t`:                                                   `SELECT a AS "order" FROM t`,
 		`SELECT 'it''s ?', ?`:                                                          `SELECT 'it''s ?', $1`,
 		`SELECT CASE WHEN ?1 IS NULL THEN 1 END`:                                       `SELECT CASE WHEN $1::text IS NULL THEN 1 END`,
 		`SELECT 1 FROM t INDEXED BY i WHERE a = 1`:                                     `SELECT 1 FROM t WHERE a = 1`,
@@ -57,7 +58,7 @@ func TestTranslateReadsEventsInOrder(t *testing.T) {
 func TestTranslateRejects(t *testing.T) {
 	t.Parallel()
 	for _, sql := range []string{
-		`SELECT "a" FROM t`, `SELECT [a] FROM t`, `SELECT 'a`, `SELECT (1`, `SELECT /* a */ 1`,
+		`SELECT "a FROM t`, `SELECT [a] FROM t`, `SELECT 'a`, `SELECT (1`, `SELECT /* a */ 1`,
 		`SELECT CAST(a AS REAL)`, `SELECT IIF(a, b)`, `SELECT strftime('%s', a)`, `SELECT json_extract(a, '$.b[0]')`, `SELECT json_set(a, '$.b')`,
 		`CREATE TABLE t (a REAL NOT NULL) STRICT`,
 	} {
