@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages journeys
+.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages postgres test-postgres journeys
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -45,8 +45,16 @@ check: tools ## run gofmt, vet, staticcheck and the vulnerability check, nativel
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
 	go run ./internal/cmd/vulncheck
 
-unit: tools node_modules/.package-lock.json ## run the tests that need no browser
+unit: tools postgres node_modules/.package-lock.json ## run the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
+	H5PAY_TEST_DATABASE=postgres go test ./internal/store ./internal/payment
+	H5PAY_TEST_DATABASE=postgres go test -run Campaign ./internal/server
+
+# These tests of internal/server count D1's statements or fill a file of SQLite.
+of-sqlite = TestStatements|TestOrderCostsOneCall|TestOperatorClosesTheOrdersOfAProduct|TestCustomerOrderUnknown|TestFindingManyRefundsKeepsToTheFreePlan|TestFreshOrderIsNotQueried|TestTimerClosesWithinItsLimits|TestOneTimerRunQueriesMany|TestFullDatabase|TestRefundThatWasMadeByHandBefore|TestTimerDoesNotReadTheSameOrdersAgain|TestReconcileIsBoundedAndGoesOn
+
+test-postgres: tools postgres ## run all tests of the store and of what uses it on PostgreSQL
+	H5PAY_TEST_DATABASE=postgres go test -timeout 20m -skip '^($(of-sqlite))' ./internal/store ./internal/payment ./internal/outbox ./internal/certificate ./internal/server
 
 FUZZTIME ?= 10s
 fuzz: ## fuzz every parser of untrusted bytes, one after the other; FUZZTIME=10s each
@@ -153,3 +161,6 @@ browser:
 
 languages:
 	@e2e/languages.sh
+
+postgres:
+	@internal/pgtest/install.sh

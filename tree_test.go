@@ -95,6 +95,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/order", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen"}},
 	{pkg: "h5pay/internal/store", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/key", "h5pay/internal/order"}},
 	{pkg: "h5pay/internal/store/postgres", direct: true, foreign: []string{"github.com/jackc/pgx/v5"}}, // native only
+	{pkg: "h5pay/internal/move", direct: true, project: []string{"h5pay/internal/store"}, foreign: []string{"modernc.org/sqlite"}}, // native only
 	{pkg: "h5pay/internal/cmd/pgschema", direct: true, project: []string{"h5pay/internal/store/postgres"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
 	{pkg: "h5pay/examples/webhook", project: []string{"h5pay/webhook"}},
@@ -131,7 +132,7 @@ var importRules = []struct {
 
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/doctor", "h5pay/internal/edge", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/doctor", "h5pay/internal/edge", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/move", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
 		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/telemetry", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
@@ -451,7 +452,7 @@ func gitFiles(t *testing.T, patterns ...string) []string {
 }
 
 // parallelPackages are those whose tests own their worlds.
-var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/outbox", "internal/payment", "internal/paytest", "internal/server", "internal/store", "internal/store/postgres", "internal/store/storetest", "signer", "signer/warm"}
+var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/move", "internal/outbox", "internal/payment", "internal/paytest", "internal/server", "internal/store", "internal/store/postgres", "internal/store/storetest", "signer", "signer/warm"}
 
 var testStart = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\) \{\n((?:.*\n)*?)\}\n`)
 

@@ -40,6 +40,8 @@ func subcommands() []subcommand {
 		{"migrate", "create or update the tables of the database", migrate},
 		{"backup", "write a copy of the database, also while the server runs", backup},
 		{"restore", "make a backup the database", restore},
+		{"export", "write a file with everything, to move to another database", export},
+		{"import", "fill an empty database from such a file", importFile},
 		{"products", "add products to the database", products},
 		{"listen", "forward the events of a running shop to a program on this machine", nil},
 		{"version", "print the version", version},

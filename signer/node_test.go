@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -167,5 +168,42 @@ func TestLogNamesTheDatabase(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "PostgreSQL shop") || strings.Contains(log.String(), "hunter2") {
 		t.Error(log.String())
+	}
+}
+
+// A shop goes from a file to PostgreSQL by two commands.
+func TestMoveCommands(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lite := map[string]string{dbSetting: filepath.Join(dir, "h5pay.db")}
+	url := storetest.PostgresURL(t)
+	storetest.Exec(t, storetest.OpenPostgresURL(t, url), `DELETE FROM products`)
+	file := filepath.Join(dir, "shop.export")
+	for _, test := range []struct {
+		line   string
+		env    map[string]string
+		status int
+		want   string
+	}{
+		{"products -demo", lite, 0, "7 products"},
+		{"export", lite, 2, "want -to FILE"},
+		{"export -to " + file, lite, 0, "has what"},
+		{"export -to " + file, lite, 1, "exists"},
+		{"export -d1 -to " + filepath.Join(dir, "shop.sql"), lite, 0, "has what"},
+		{"import", map[string]string{urlSetting: url}, 2, "want -from FILE"},
+		{"import -from " + file + ".none", map[string]string{urlSetting: url}, 1, "no such file"},
+		{"import -from " + file, map[string]string{urlSetting: url}, 0, "PostgreSQL shop"},
+		{"import -from " + file, map[string]string{urlSetting: url}, 1, "import into an empty one"},
+	} {
+		status, stdout, stderr := runCommand(t, test.env, strings.Fields(test.line)...)
+		if status != test.status || !strings.Contains(stdout+stderr, test.want) {
+			t.Errorf("h5pay %s: %d\n%s%s", test.line, status, stdout, stderr)
+		}
+	}
+	if products, err := store.New(storetest.OpenPostgresURL(t, url)).Products(t.Context()); err != nil || len(products) != 7 {
+		t.Errorf("%d products, %v", len(products), err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
 	}
 }

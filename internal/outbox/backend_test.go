@@ -175,13 +175,7 @@ func (b *backEnd) paidEvents(n int) {
 	b.t.Helper()
 	o := b.paid()
 	b.copied = true
-	var columns, values string
-	if err := b.DB.QueryRow(`SELECT group_concat(name), group_concat(IIF(name IN ('id', 'subject'), name || ' || ''-'' || n', name))
-		FROM pragma_table_info('events') WHERE name <> 'seq'`).Scan(&columns, &values); err != nil {
-		b.t.Fatal(err)
-	}
-	storetest.Exec(b.t, b.DB, `WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
-		INSERT INTO events (`+columns+`) SELECT `+values+` FROM events, numbers WHERE order_id = ?`, n-1, o.ID)
+	storetest.Copy(b.t, b.DB, "events", "order_id = '"+o.ID+"'", n-1, map[string]string{"id": "id || '-' || n", "subject": "subject || '-' || n"}, "seq")
 }
 
 // closed makes an order and cancels it.

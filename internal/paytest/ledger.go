@@ -46,11 +46,11 @@ type Order struct {
 }
 
 // EveryOrder selects all orders. Its columns are the fields of Order.
-const EveryOrder = `SELECT id, source, COALESCE(reference, '') AS reference, COALESCE(owner, '') AS owner, COALESCE(client_key, '') AS "key", total,
+const EveryOrder = `SELECT id, source, COALESCE(reference, '') AS reference, COALESCE(owner, '') AS owner, COALESCE(client_key, '') AS key, total,
 	created_at AS created, expires_at AS expires, status, COALESCE(paid_by, '') AS paid_by, refunded,
 	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps,
-	COALESCE((SELECT group_concat(at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
-	FROM orders ORDER BY rowid`
+	COALESCE((SELECT group_concat('' || at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
+	FROM orders ORDER BY orders.created_at, orders.id`
 
 // Payment is a payment as the shop stores it.
 type Payment struct {
@@ -81,7 +81,7 @@ const EveryPayment = `SELECT out_trade_no AS number, order_id AS "order", trade_
 	created_at AS created, expires_at AS expires, status, COALESCE(transaction_id, '') AS "transaction", COALESCE(paid_at, 0) AS paid,
 	COALESCE(payer, '') AS payer, COALESCE(settled_at, 0) AS settled, duplicate, refunded, COALESCE(prepay_id, '') AS prepay,
 	COALESCE(queried_at, 0) AS queried, COALESCE(notified_at, 0) AS notified
-	FROM payments ORDER BY rowid`
+	FROM payments ORDER BY payments.created_at, payments.out_trade_no`
 
 // Refund is a refund as the shop stores it.
 type Refund struct {
@@ -95,7 +95,7 @@ type Refund struct {
 
 // EveryRefund selects all refunds. Its columns are the fields of Refund.
 const EveryRefund = `SELECT id, order_id AS "order", out_trade_no AS number, amount, status, COALESCE(refund_id, '') AS refund_id
-	FROM refunds ORDER BY rowid`
+	FROM refunds ORDER BY refunds.created_at, refunds.id`
 
 // ReadRows runs a query and decodes its rows by the names of the columns.
 func ReadRows[Row any](db *sql.DB, query string) ([]Row, error) {

@@ -79,7 +79,7 @@ func (s *Shop) secrets() []string {
 func (s *Shop) OutTradeNo(id string) string {
 	s.T.Helper()
 	var no string
-	if err := s.DB.QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY rowid DESC LIMIT 1`, id).Scan(&no); err != nil {
+	if err := s.DB.QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY created_at DESC, out_trade_no DESC LIMIT 1`, id).Scan(&no); err != nil {
 		s.T.Fatal(err)
 	}
 	return no
@@ -122,7 +122,7 @@ func (s *Shop) WantPayment(id string, want api.PaymentStatus) {
 func (s *Shop) RefundsOf(id string) string {
 	s.T.Helper()
 	var all string
-	if err := s.DB.QueryRow(`SELECT COALESCE(group_concat(status || ' ' || amount || COALESCE(' ' || failure, ''), ', ' ORDER BY rowid), '')
+	if err := s.DB.QueryRow(`SELECT COALESCE(group_concat(status || ' ' || amount || COALESCE(' ' || failure, ''), ', ' ORDER BY created_at, id), '')
 		FROM refunds WHERE order_id = ?`, id).Scan(&all); err != nil {
 		s.T.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func TestMoveBetweenVersions(t *testing.T) {
 			s.Reopen(both(s, versions[0]))
 			endAfterMove(s, func() { s.Reopen(both(s, versions[1])) })
 			var made string
-			if err := s.DB.QueryRow(`SELECT group_concat(DISTINCT api_version) FROM (SELECT api_version FROM payments ORDER BY created_at)`).Scan(&made); err != nil ||
+			if err := s.DB.QueryRow(`SELECT (SELECT api_version FROM payments ORDER BY created_at LIMIT 1) || ',' || (SELECT api_version FROM payments ORDER BY created_at DESC LIMIT 1)`).Scan(&made); err != nil ||
 				made != string(versions[0])+","+string(versions[1]) {
 				t.Errorf("orders of %s, %v", made, err)
 			}

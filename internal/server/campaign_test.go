@@ -274,7 +274,7 @@ func (p *purchase) concurrentSteps(r *rand.Rand) {
 
 // anyPayment returns the out_trade_no of a payment of the order, "" if it has none.
 func (p *purchase) anyPayment(r *rand.Rand) (no string) {
-	p.buyer.DB.QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY (rowid * ?) % 7 LIMIT 1`, p.id, 1+r.IntN(6)).Scan(&no)
+	p.buyer.DB.QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY (created_at * ?) % 7, out_trade_no LIMIT 1`, p.id, 1+r.IntN(6)).Scan(&no)
 	return no
 }
 

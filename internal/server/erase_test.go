@@ -48,7 +48,8 @@ func TestAddressIsRemovedWhenTheOrderEnds(t *testing.T) {
 		p.Call("POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true})
 	}
 	// An order that was inserted after a restore is open and has no address either.
-	storetest.Exec(t, s.DB, `DROP TRIGGER keep_payment; UPDATE payments SET client_ip = '' WHERE order_id = ?`, open.Order.ID)
+	storetest.Exec(t, s.DB, `DROP TRIGGER keep_payment`)
+	storetest.Exec(t, s.DB, `UPDATE payments SET client_ip = '' WHERE order_id = ?`, open.Order.ID)
 	p.Fails(api.CodeOrderNotPayable, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: true})
 	if n := s.Calls("unifiedorder"); n != sent {
 		t.Errorf("sent %d orders again", n-sent)
@@ -165,7 +166,7 @@ func readBooks(s *paytest.Shop) string {
 	var text string
 	if err := s.DB.QueryRow(`SELECT (SELECT group_concat(id || ' ' || total || ' ' || refunded || ' ' || items || ' ' || created_at, char(10) ORDER BY id) FROM orders) || char(10) ||
 		(SELECT group_concat(out_trade_no || ' ' || order_id || ' ' || total || ' ' || refunded || ' ' || COALESCE(transaction_id, '') || ' ' ||
-		COALESCE(paid_at, '') || ' ' || created_at, char(10) ORDER BY out_trade_no) FROM payments) || char(10) ||
+		COALESCE(paid_at, 0) || ' ' || created_at, char(10) ORDER BY out_trade_no) FROM payments) || char(10) ||
 		COALESCE((SELECT group_concat(id || ' ' || order_id || ' ' || amount, char(10) ORDER BY id) FROM refunds), '')`).Scan(&text); err != nil {
 		s.T.Fatal(err)
 	}

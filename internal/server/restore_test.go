@@ -54,7 +54,7 @@ func TestOrdersInsertedAfterARestoreAreCompleted(t *testing.T) {
 	if err := s.DB.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
 		t.Errorf("from the balance: %q, %v", fromBalance, err)
 	}
-	storetest.Exec(t, s.DB, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -rowid, id, 'created', 'processing' FROM refunds`)
+	storetest.Exec(t, s.DB, `INSERT INTO refund_history (rowid, refund_id, was, became) SELECT -ROW_NUMBER() OVER (ORDER BY id), id, 'created', 'processing' FROM refunds`)
 	s.Sim.Advance(time.Minute)
 	s.Reconcile()
 	s.WantStatus(partly.ID, api.StatusPaid)

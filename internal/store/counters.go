@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 	var groups [5]string
 	var late, duplicates int64
 	err := s.db.QueryRowContext(ctx, `
-		WITH newest AS (SELECT id, status, paid_by FROM orders ORDER BY created_at DESC, id DESC LIMIT ?)
+		WITH newest AS (SELECT id, status, paid_by FROM orders ORDER BY created_at DESC, id DESC LIMIT `+strconv.Itoa(MaxOrdersCounted)+`)
 		SELECT (SELECT json_group_object(name, n) FROM counters),
 		`+counts+`'orders.' || status AS name, COUNT(*) AS n FROM newest GROUP BY status)),
 		`+counts+`'settled.' || COALESCE(settled_by, 'unknown') AS name, COUNT(*) AS n FROM newest CROSS JOIN payments ON order_id = newest.id WHERE transaction_id IS NOT NULL GROUP BY settled_by)),
@@ -48,7 +49,7 @@ func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 			CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq GROUP BY deliveries.status)),
 		(SELECT COUNT(*) FROM newest WHERE paid_by IS NOT NULL AND EXISTS
 			(SELECT 1 FROM order_steps WHERE order_id = newest.id AND order_steps.status IN ('closing', 'closed'))),
-		(SELECT COUNT(*) FROM newest CROSS JOIN payments ON order_id = newest.id WHERE duplicate = 1)`, MaxOrdersCounted).
+		(SELECT COUNT(*) FROM newest CROSS JOIN payments ON order_id = newest.id WHERE duplicate = 1)`).
 		Scan(&groups[0], &groups[1], &groups[2], &groups[3], &groups[4], &late, &duplicates)
 	if err != nil {
 		return nil, fmt.Errorf("reading the counters: %w", err)

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -103,18 +102,8 @@ func TestCountersReadTheNewestOrders(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	template := insertBare(t, s, "alice", "key-2")
-	rows, err := db.Query(`SELECT * FROM orders WHERE id = ?`, template.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names, err := rows.Columns()
-	if err := errors.Join(err, rows.Close()); err != nil {
-		t.Fatal(err)
-	}
-	columns := strings.Join(names, ", ")
-	values := strings.NewReplacer("client_key", "client_key || n", "created_at", "created_at + n").Replace(strings.Replace(", "+columns, ", id", ", id || n", 1)[2:])
-	storetest.Exec(t, db, `WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
-		INSERT INTO orders (`+columns+`) SELECT `+values+` FROM orders, numbers WHERE id = ?`, store.MaxOrdersCounted, template.ID)
+	storetest.Copy(t, db, "orders", "id = '"+template.ID+"'", store.MaxOrdersCounted,
+		map[string]string{"id": "id || n", "client_key": "client_key || n", "created_at": "created_at + n"})
 	if d := cmp.Diff(map[string]int64{"orders.open": store.MaxOrdersCounted}, counted()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

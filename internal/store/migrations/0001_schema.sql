@@ -772,5 +772,5 @@ CREATE TABLE notifications (
 -- Continues InsertNotification in notifications.go.
 CREATE TRIGGER notification_is_stored AFTER INSERT ON notifications
 BEGIN
-  DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - IIF(NEW.verified, 400, 100);
+  DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - IIF(NEW.verified = 1, 400, 100);
 END;

@@ -111,9 +111,14 @@ func (c *conn) Ping(ctx context.Context) error {
 
 func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }
 
-// BeginTx begins a transaction, which is serializable too. Its statements are not repeated.
-func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
-	if _, err := c.simple(ctx, begin); err != nil {
+// BeginTx begins a transaction. It is serializable, or sees the data of one moment if it only reads.
+// Its statements are not repeated.
+func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+	sql := begin
+	if options.ReadOnly {
+		sql = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+	}
+	if _, err := c.simple(ctx, sql); err != nil {
 		return nil, err
 	}
 	c.inTx = true

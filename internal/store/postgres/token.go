@@ -58,6 +58,8 @@ func tokens(sql string) ([]token, error) {
 			}
 		case c == '\'':
 			k, n = text, quoted(rest)
+		case c == '"':
+			k, n = word, quoted(rest)
 		case isLetter(c):
 			for k = word; n < len(rest) && (isLetter(rest[n]) || isDigit(rest[n])); n++ {
 			}
@@ -67,7 +69,7 @@ func tokens(sql string) ([]token, error) {
 		case c == '?':
 			for k = mark; n < len(rest) && isDigit(rest[n]); n++ {
 			}
-		case c == '"', c == '`', c == '[', c == '/' && strings.HasPrefix(rest, "/*"):
+		case c == '`', c == '[', c == '/' && strings.HasPrefix(rest, "/*"):
 			return nil, fmt.Errorf("%.20q is not translated: use plain names, and -- for comments", rest)
 		default:
 			for _, o := range operators {
@@ -86,13 +88,13 @@ func tokens(sql string) ([]token, error) {
 	return all, nil
 }
 
-// quoted returns the length of the string in quotes with which s begins, 0 if it has no end.
+// quoted returns the length of the string or name in quotes with which s begins, 0 if it has no end.
 func quoted(s string) int {
 	for n := 1; n < len(s); n++ {
-		if s[n] != '\'' {
+		if s[n] != s[0] {
 			continue
 		}
-		if n+1 == len(s) || s[n+1] != '\'' {
+		if n+1 == len(s) || s[n+1] != s[0] {
 			return n + 1
 		}
 		n++

@@ -12,11 +12,12 @@ import (
 //
 //   - Placeholders: ? and ?3 become $1 and $3.
 //   - Hints for SQLite's planner: INDEXED BY and the + before a column fall away.
-//   - Functions: IIF, MAX and MIN of several values, group_concat, strftime of a day, json_each and
+//   - Functions: IIF, MAX and MIN of several values, group_concat, char, strftime of a day, json_each and
 //     the other functions for JSON. CAST AS INTEGER is that to BIGINT.
 //   - a IS b and a IS NOT b, where b may be NULL, become IS [NOT] DISTINCT FROM.
 //   - A comparison in brackets that is compared with 0 or 1 becomes CASE, because PostgreSQL has no
 //     conversion between booleans and numbers.
+//   - a IN (SELECT ...), of a list of JSON or with LIMIT, is = ANY of an array.
 //   - A subquery of FROM without a name gets one, and CROSS JOIN with ON is JOIN.
 //   - seq > ? reads events by position, see inOrder.
 //
@@ -116,6 +117,17 @@ func (t *translator) run(all []token) (string, error) {
 			}
 			b.WriteString("= ANY (ARRAY(SELECT jsonb_array_elements_text((" + s + ")::jsonb)))")
 			i = end
+		case tok.is("IN") && !before(all, i).is("NOT") && at(all, after).is("(") && limited(all, after):
+			end, err := closing(all, after)
+			if err != nil {
+				return "", err
+			}
+			s, err := t.run(all[after+1 : end])
+			if err != nil {
+				return "", err
+			}
+			b.WriteString("= ANY (ARRAY(" + s + "))")
+			i = end
 		case tok.kind == word && at(all, after).is("->>"):
 			b.WriteString("(" + tok.text + ")::jsonb")
 		case tok.is("seq") && at(all, after).is(">") && at(all, next(all, after+1)).kind == mark && !before(all, i).is("."):
@@ -192,6 +204,16 @@ func list(all []token, i int) []token {
 	return all[j:end]
 }
 
+// limited reports whether a subquery at an index has a LIMIT. Its rows are read first then, and the
+// others by an index: PostgreSQL might join them the other way round.
+func limited(all []token, i int) bool {
+	end, err := closing(all, i)
+	if err != nil || !at(all, next(all, i+1)).is("SELECT") {
+		return false
+	}
+	return len(split(all[i+1:end], "LIMIT")) > 1
+}
+
 // brackets translates what stands between two indexes, with the brackets.
 func (t *translator) brackets(all []token, open, end int) (string, error) {
 	inner, err := t.run(all[open+1 : end])
@@ -243,7 +265,7 @@ func named(t token) bool {
 var functions = map[string]bool{
 	"iif": true, "max": true, "min": true, "group_concat": true, "strftime": true, "cast": true, "json_extract": true,
 	"json_object": true, "json_array": true, "json_group_array": true, "json_group_object": true, "json": true, "json_set": true, "json_valid": true,
-	"json_each": true,
+	"json_each": true, "char": true,
 }
 
 func (t *translator) isFunction(name string) bool { return functions[strings.ToLower(name)] }
@@ -303,6 +325,8 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 		return "COALESCE(jsonb_agg(" + all + "), '[]')", nil
 	case "json_group_object":
 		return "COALESCE(jsonb_object_agg(" + all + "), '{}')", nil
+	case "char":
+		return "chr(" + all + ")", nil
 	case "json_each":
 		return "h5pay_each(" + all + ")", nil
 	}

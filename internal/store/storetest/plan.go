@@ -26,6 +26,9 @@ import (
 func Main(m *testing.M, allMethods bool) int {
 	status := m.Run()
 	problems := CheckPlans()
+	if server.Server != nil {
+		problems = append(problems, CheckPostgresPlans(server.Server)...)
+	}
 	if err := stopServer(); err != nil {
 		problems = append(problems, err.Error())
 	}

@@ -102,7 +102,7 @@ func PostgresURL(t testing.TB) string {
 		t.Fatal(err)
 	}
 	name := fmt.Sprintf("shop%d", server.opened.Add(1))
-	if err := s.Exec(context.Background(), "postgres", "CREATE DATABASE "+name+" TEMPLATE template"); err != nil {
+	if err := s.Exec(context.Background(), "postgres", "CREATE DATABASE "+name+" TEMPLATE template STRATEGY file_copy"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

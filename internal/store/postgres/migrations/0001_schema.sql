@@ -883,9 +883,9 @@ CREATE INDEX keys_by_end ON keys (LEAST(COALESCE(revoked_at, 9007199254740991), 
 -- deleted, 100 a minute. A trigger costs the timer no statement.
 CREATE FUNCTION timer_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM keys WHERE rowid IN (
+  DELETE FROM keys WHERE rowid = ANY (ARRAY(
     SELECT rowid FROM keys WHERE LEAST(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) <= NEW.at - 7776000000
-    ORDER BY LEAST(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) LIMIT 100);
+    ORDER BY LEAST(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) LIMIT 100));
   RETURN NULL;
 END $$;
 
@@ -914,7 +914,7 @@ CREATE TABLE notifications (
 -- Continues InsertNotification in notifications.go.
 CREATE FUNCTION notification_is_stored() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - CASE WHEN NEW.verified THEN 400 ELSE 100 END;
+  DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - CASE WHEN NEW.verified = 1 THEN 400 ELSE 100 END;
   RETURN NULL;
 END $$;
 

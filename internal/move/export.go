@@ -1,0 +1,176 @@
+package move
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"h5pay/internal/store"
+)
+
+// header is the first line of a file.
+type header struct {
+	Format string `json:"h5pay_export"` // "1"
+	Schema string `json:"schema"`       // the last migration
+	At     string `json:"at"`
+}
+
+// line is another line: a row of a table, or at the end the summary.
+type line struct {
+	Table   string         `json:"table,omitempty"`
+	Row     map[string]any `json:"row,omitempty"`
+	Summary *Summary       `json:"summary,omitempty"`
+}
+
+// Summary is what a file or a database holds.
+type Summary struct {
+	Rows map[string]int `json:"rows"` // by table
+	Sums []string       `json:"sums"` // such as "orders paid: 3, 20400, 600": number, fen, fen refunded
+}
+
+// page is how many rows one statement reads or writes.
+const page = 500
+
+// Export writes a file with everything that is stored. The data is of one moment, also while the
+// shop runs. It fails if the data is not sound.
+func Export(ctx context.Context, db Database, w io.Writer) (Summary, error) {
+	s, err := readSchema(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	out := bufio.NewWriter(w)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(header{Format: "1", Schema: store.Schema(), At: time.Now().UTC().Format(time.RFC3339)}); err != nil {
+		return Summary{}, err
+	}
+	sum, err := db.read(ctx, s, func(t table, row map[string]any) error {
+		return enc.Encode(line{Table: t.name, Row: row})
+	})
+	if err != nil {
+		return Summary{}, err
+	}
+	if err := enc.Encode(line{Summary: &sum}); err != nil {
+		return Summary{}, err
+	}
+	return sum, out.Flush()
+}
+
+// ExportD1 writes a file of SQL for an empty D1 with the schema of this program: wrangler d1 execute
+// runs it. The triggers are removed first and made again at the end.
+func ExportD1(ctx context.Context, db Database, w io.Writer) (Summary, error) {
+	s, err := readSchema(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	out := bufio.NewWriter(w)
+	for name := range s.triggers {
+		fmt.Fprintf(out, "DROP TRIGGER %s;\n", name)
+	}
+	for _, t := range s.tables {
+		fmt.Fprintf(out, "DELETE FROM %s;\n", t.name)
+	}
+	sum, err := db.read(ctx, s, func(t table, row map[string]any) error {
+		columns := strings.Split(t.list(), ", ")
+		values := make([]string, len(columns))
+		for i, column := range columns {
+			switch v := row[column].(type) {
+			case nil:
+				values[i] = "NULL"
+			case int64:
+				values[i] = fmt.Sprint(v)
+			case string:
+				values[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
+			default:
+				return fmt.Errorf("table %s: column %s has a %T", t.name, column, v)
+			}
+		}
+		_, err := fmt.Fprintf(out, "INSERT INTO %s (%s) VALUES (%s);\n", t.name, t.list(), strings.Join(values, ", "))
+		return err
+	})
+	if err != nil {
+		return Summary{}, err
+	}
+	for _, text := range s.triggers {
+		fmt.Fprintf(out, "%s;\n", text)
+	}
+	return sum, out.Flush()
+}
+
+// read calls each with all rows, in one read transaction.
+func (db Database) read(ctx context.Context, s schema, each func(table, map[string]any) error) (sum Summary, err error) {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: db.Postgres, Isolation: db.snapshot()})
+	if err != nil {
+		return sum, err
+	}
+	defer tx.Rollback()
+	if err := db.prepare(ctx, tx); err != nil {
+		return sum, err
+	}
+	if err := checkRules(ctx, tx); err != nil {
+		return sum, err
+	}
+	sum.Rows = map[string]int{}
+	for _, t := range s.tables {
+		n, err := t.read(ctx, tx, func(row map[string]any) error { return each(t, row) })
+		if err != nil {
+			return sum, fmt.Errorf("reading table %s: %w", t.name, err)
+		}
+		sum.Rows[t.name] = n
+	}
+	sum.Sums, err = readSums(ctx, tx)
+	return sum, err
+}
+
+func (db Database) snapshot() sql.IsolationLevel {
+	if db.Postgres {
+		return sql.LevelRepeatableRead
+	}
+	return sql.LevelDefault
+}
+
+// prepare lets the statements of a transaction take the time that they need.
+func (db Database) prepare(ctx context.Context, tx *sql.Tx) error {
+	if !db.Postgres {
+		return nil
+	}
+	for _, setting := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		if _, err := tx.ExecContext(ctx, "SET LOCAL "+setting+" = 0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read calls each with the rows of a table in the order of its key.
+func (t table) read(ctx context.Context, tx *sql.Tx, each func(map[string]any) error) (n int, err error) {
+	columns := strings.Split(t.list(), ", ")
+	key := strings.Join(t.key, ", ")
+	where, args := "", []any{}
+	for {
+		read := 0
+		last := make([]any, len(t.key))
+		err := query(ctx, tx, fmt.Sprintf("SELECT %s FROM %s %s ORDER BY %s LIMIT %d", t.list(), t.name, where, key, page), args, func(values []any) error {
+			read++
+			row := map[string]any{}
+			for i, column := range columns {
+				row[column] = values[i]
+			}
+			for i, column := range t.key {
+				last[i] = row[column]
+			}
+			return each(row)
+		})
+		n += read
+		if err != nil || read < page {
+			return n, err
+		}
+		where = "WHERE (" + key + ") > (" + strings.TrimSuffix(strings.Repeat("?, ", len(t.key)), ", ") + ")"
+		args = last
+	}
+}
