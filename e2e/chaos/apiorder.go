@@ -67,7 +67,11 @@ func (c *campaign) callV1(method, path, key string, body, result any) (status in
 			c.note(wrong, "", "%v", err)
 			return 0, rejected
 		}
-		req.Header.Set("Content-Type", "application/json")
+		if body == nil {
+			req.Body, req.ContentLength = nil, 0
+		} else {
+			req.Header.Set("Content-Type", "application/json")
+		}
 		req.Header.Set("Authorization", "Bearer "+c.operator.token)
 		req.Header.Set("CF-Connecting-IP", c.operator.ip)
 		if key != "" {
@@ -96,6 +100,16 @@ func (c *campaign) callV1(method, path, key string, body, result any) (status in
 		}
 	}
 	return 0, rejected
+}
+
+// operate makes a call of the operator, like callV1, and reports whether it succeeded. A code that
+// is not in allowed is a finding.
+func (c *campaign) operate(method, path, key string, body, result any, allowed ...api.Code) bool {
+	status, rejected := c.callV1(method, path, key, body, result)
+	if status >= 300 && !slices.Contains(allowed, rejected.Code) {
+		c.note(wrong, "", "%s %s: status %d, %+v", method, path, status, rejected)
+	}
+	return status != 0 && status < 300
 }
 
 // orderByAPI makes an order by two equal calls at once, tries to make it again in ways that must be

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/cst"
+	"h5pay/internal/v1"
 )
 
 // bills advances the time past the last days and compares every day's bill with the orders. The bill must reveal
@@ -20,10 +20,10 @@ func (c *campaign) bills() {
 	c.wechat.Advance(36 * time.Hour) // past ten in the morning of the next day
 	for day := cst.In(first); day.Format(time.DateOnly) <= cst.In(last).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
-		var check api.BillCheck
+		var check v1.Bill
 		for range 2 + len(unreported) { // one check corrects a few at most
-			check = api.BillCheck{}
-			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminBills, api.BillRequest{Date: date}, &check); !ok || check.Status == "agrees" {
+			check = v1.Bill{}
+			if ok := c.operate(http.MethodPost, "/v1/bills/"+date+"/check", "", nil, &check); !ok || check.Status == v1.BillAgrees {
 				break
 			}
 			for _, d := range check.Differences {
@@ -32,7 +32,7 @@ func (c *campaign) bills() {
 				}
 			}
 		}
-		if check.Status != "agrees" {
+		if check.Status != v1.BillAgrees {
 			c.note(wrong, "", "the bill of %s has status %s", date, check.Status)
 		}
 		c.payments += check.Payments

@@ -12,17 +12,19 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
+	"h5pay/internal/v1"
 )
 
 // replay replays one of the newest events.
 func (c *campaign) replay(n int) {
-	var list api.EventList
-	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminEvents, nil, &list); !ok || n >= len(list.Events) {
+	// By its time: the response of a replay by ID has the payer, and no response may have an openid.
+	rows, err := read[struct{ At int64 }](c.world, `SELECT created_at AS at FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?`, n)
+	if err != nil || len(rows) == 0 {
 		return
 	}
-	path := api.PathAdminEvents + "/" + list.Events[n].ID + "/replay"
-	if _, ok := c.operator.mustCall(http.MethodPost, path, struct{}{}, &api.Event{}); ok {
-		c.count("event replayed")
+	var replayed v1.Replayed
+	if c.operate(http.MethodPost, "/v1/events/replay", "", v1.ReplayEvents{From: rows[0].At, To: rows[0].At + 1}, &replayed) {
+		c.countMany("event replayed", replayed.Events)
 	}
 }
 
@@ -30,8 +32,8 @@ func (c *campaign) replay(n int) {
 // the orders in several calls and resumes selling. The other orders expire.
 func (c *campaign) closeProduct() {
 	sell := func(on bool) {
-		var state api.Selling
-		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state); ok && state.Selling != on {
+		var state v1.Selling
+		if c.operate(http.MethodPut, "/v1/selling", "", v1.PutSelling{Selling: &on}, &state) && state.Selling != on {
 			c.note(wrong, "", "selling was set to %t but is %+v", on, state)
 		}
 	}
@@ -43,14 +45,14 @@ func (c *campaign) closeProduct() {
 			c.note(wrong, "", "an order was accepted although selling is off")
 		}
 	}
-	req := api.CloseOrdersRequest{ProductID: products[0]}
+	req := v1.CloseOrders{ProductID: products[0]}
 	for {
-		var res api.CloseOrdersResponse
-		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminCloses, req, &res); !ok {
+		var res v1.OrdersClosed
+		if !c.operate(http.MethodPost, "/v1/orders/close", "", req, &res) {
 			break
 		}
-		c.closed += res.Closing
-		if req.Cursor = res.Cursor; req.Cursor == "" {
+		c.closed += res.Orders
+		if req.Cursor = res.Next; req.Cursor == "" {
 			break
 		}
 	}
@@ -87,8 +89,8 @@ func (c *campaign) eraseBuyers(ctx context.Context) error {
 			continue
 		}
 		for more := true; more; {
-			var done api.PersonErased
-			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminErase, api.PersonRequest{OpenID: b.user.OpenID}, &done); !ok {
+			var done v1.PersonErased
+			if !c.operate(http.MethodPost, "/v1/persons/erase", "", v1.ErasePerson{OpenID: b.user.OpenID}, &done) {
 				break
 			}
 			more = done.More
@@ -115,8 +117,8 @@ func (c *campaign) checkOperator() {
 	if _, ok := c.operator.mustCall(http.MethodGet, api.PathHealth, nil, &health); !ok || !health.OK {
 		c.note(wrong, "", "the health check fails without a cause: %+v", health)
 	}
-	var counters api.Counters
-	if _, ok := c.operator.mustCall(http.MethodGet, api.PathAdminCounter, nil, &counters); !ok {
+	var counters v1.Counters
+	if !c.operate(http.MethodGet, "/v1/counters", "", nil, &counters) {
 		return
 	}
 	all, err := read[paytest.Order](c.world, paytest.EveryOrder)

@@ -6,6 +6,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/internal/v1"
 	"h5pay/wechat/wechattest"
 )
 
@@ -15,17 +16,17 @@ func (c *campaign) refund(p *checkout, r refund) {
 	if id == "" {
 		return
 	}
-	req := api.RefundRequest{RefundKey: r.key, Amount: r.amount(p.total), Reason: "缺货"}
+	req := v1.CreateRefund{Amount: r.amount(p.total), Reason: "缺货"}
 	var mu sync.Mutex
 	ids := map[string]bool{}
 	var taps sync.WaitGroup
 	for range 2 {
 		taps.Go(func() {
-			var done api.Refund
+			var done v1.Refund
 			// A later refund may have an earlier one's key. WeChat declines a refund of money that
 			// was refunded by hand.
-			if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminOrders+"/"+id+"/refund", req, &done,
-				api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeConflict, api.CodeWeChatDeclined); !ok {
+			if !c.operate(http.MethodPost, "/v1/orders/"+id+"/refunds", r.key, req, &done,
+				api.CodeOrderNotPaid, api.CodeRefundTooMuch, v1.CodeIdempotency, api.CodeWeChatDeclined) {
 				return
 			}
 			mu.Lock()
@@ -38,7 +39,7 @@ func (c *campaign) refund(p *checkout, r refund) {
 	}
 	taps.Wait()
 	if len(ids) > 1 {
-		c.note(doubled, "", "one refund_key created %d refunds of order %s", len(ids), id)
+		c.note(doubled, "", "one Idempotency-Key created %d refunds of order %s", len(ids), id)
 	}
 }
 
@@ -54,8 +55,8 @@ func (c *campaign) refundDuplicates() {
 		c.note(wrong, "", "%v", err)
 	}
 	for _, p := range rows {
-		req := api.RefundRequest{RefundKey: "again-" + p.Number, OutTradeNo: p.Number, Amount: p.Total, Reason: "重复支付"}
-		if _, ok := c.operator.mustCall(http.MethodPost, api.PathAdminOrders+"/"+p.ID+"/refund", req, &api.Refund{}); ok {
+		req := v1.CreateRefund{OutTradeNo: p.Number, Amount: p.Total, Reason: "重复支付"}
+		if c.operate(http.MethodPost, "/v1/orders/"+p.ID+"/refunds", "again-"+p.Number, req, &v1.Refund{}) {
 			c.count("operator: refund of a second payment again")
 		}
 	}

@@ -20,10 +20,32 @@ var ordersHead = []string{"id", "reference", "out_trade_no", "transaction_id", "
 // notKnownYet is the cell of a payer or a time that WeChat has not reported.
 const notKnownYet = "not known yet"
 
-// writeOrdersCSV writes orders as a table that a spreadsheet opens: UTF-8 with a
-// byte order mark, amounts in yuan, times of Beijing. The cursor of the next page
-// is in the header X-Next-Cursor.
+// nextCursor is the header that has the cursor of the next part of a table.
+const nextCursor = "X-Next-Cursor"
+
+// writeOrdersCSV writes orders as a table. The cursor of the next page is in the header
+// X-Next-Cursor.
 func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) error {
+	text, err := ordersCSV(orders)
+	if err != nil {
+		return err
+	}
+	tableOf(text, cursor).write(w, http.StatusOK)
+	return nil
+}
+
+// tableOf returns a table as a response.
+func tableOf(text, cursor string) document {
+	d := document{media: "text/csv", text: text, header: map[string]string{"Content-Disposition": `attachment; filename="orders.csv"`}}
+	if cursor != "" {
+		d.header[nextCursor] = cursor
+	}
+	return d
+}
+
+// ordersCSV returns orders as a table that a spreadsheet opens: UTF-8 with a byte order
+// mark, amounts in yuan, times of Beijing.
+func ordersCSV(orders []order.Order) (string, error) {
 	var b strings.Builder
 	b.WriteString("\ufeff")
 	table := csv.NewWriter(&b)
@@ -50,15 +72,9 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 	}
 	table.Flush()
 	if err := table.Error(); err != nil {
-		return fmt.Errorf("writing a table: %w", err)
+		return "", fmt.Errorf("writing a table: %w", err)
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="orders.csv"`)
-	if cursor != "" {
-		w.Header().Set("X-Next-Cursor", cursor)
-	}
-	w.Write([]byte(b.String())) // an error means that the client disconnected
-	return nil
+	return b.String(), nil
 }
 
 // cell returns text that a spreadsheet does not interpret: not as a formula, which a product's name

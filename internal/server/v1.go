@@ -16,6 +16,7 @@ func (b backend) handlers() map[string]v1Handler {
 	return map[string]v1Handler{
 		"createOrder":  b.createOrder,
 		"listOrders":   b.listOrders,
+		"exportOrders": b.exportOrders,
 		"getOrder":     b.getOrder,
 		"closeOrder":   b.closeOrder,
 		"createRefund": b.createRefund,
@@ -73,12 +74,18 @@ func (b backend) register(mux *http.ServeMux) {
 }
 
 // document is a response that is not JSON.
-type document struct{ media, text string }
+type document struct {
+	media, text string
+	header      map[string]string
+}
 
 func (d document) write(w http.ResponseWriter, status int) {
+	for name, value := range d.header {
+		w.Header().Set(name, value)
+	}
 	w.Header().Set("Content-Type", d.media+"; charset=utf-8")
 	w.WriteHeader(status)
-	io.WriteString(w, d.text)
+	io.WriteString(w, d.text) // an error means that nobody listens any more
 }
 
 // serve checks what the route says about a call and writes its response.

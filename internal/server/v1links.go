@@ -82,7 +82,7 @@ func (b backend) getPoster(ctx context.Context, c *v1Call) (any, error) {
 		return b.linkOrError(l, err)
 	}
 	svg, err := poster(b.shop.Name, l, b.linkURL(l))
-	return document{"image/svg+xml", svg}, err
+	return document{media: "image/svg+xml", text: svg}, err
 }
 
 func (b backend) linkOrError(l order.Link, err error) (any, error) {
