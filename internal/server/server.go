@@ -21,6 +21,7 @@ import (
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/store"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/apiv3"
 )
@@ -86,6 +87,7 @@ type Server struct {
 	state   sealer
 	states  stateSigner
 	session sealer
+	console sealer // of an operator
 	log     *slog.Logger
 	now     func() time.Time
 	rand    io.Reader
@@ -148,6 +150,10 @@ func New(cfg Config) (*Server, error) {
 	if s.session, err = newSealer(cfg, s.shop.AppID, sessionCookie, secure); err != nil {
 		return nil, err
 	}
+	if s.console, err = newSealer(cfg, s.shop.AppID, consoleCookie, secure); err != nil {
+		return nil, err
+	}
+	s.console.strict = true
 	return s, nil
 }
 
@@ -186,6 +192,10 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + api.PathOrderClose: s.closeOrder,
 
 		"POST " + api.PathNotifyRefund: s.notifyRefund,
+		"POST " + v1.PathSession:   s.signInConsole,
+		"GET " + v1.PathSession:    s.getConsoleSession,
+		"DELETE " + v1.PathSession: s.signOutConsole,
+
 		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
 		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
 		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),

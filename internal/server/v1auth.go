@@ -22,6 +22,7 @@ import (
 // principal is the caller of a call: an API key, or the root token.
 type principal struct {
 	id     string // of the key, or key.Root
+	name   string // of the key
 	scopes []string
 	usedAt time.Time // when the use of the key was stored
 }
@@ -74,7 +75,7 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 	if err := b.limitKey(w, r, record.ID); err != nil {
 		return principal{}, nil, err
 	}
-	return principal{id: record.ID, scopes: record.Scopes, usedAt: record.LastUsedAt}, products, nil
+	return principal{id: record.ID, name: record.Name, scopes: record.Scopes, usedAt: record.LastUsedAt}, products, nil
 }
 
 // noteUse stores that an API key is in use, once in key.UsePeriod. It does not delay the
@@ -98,13 +99,25 @@ func (b backend) noteUse(ctx context.Context, by principal) (wait func()) {
 	return group.Wait
 }
 
-// sentKey returns the record of the API key that a request has. A *v1.Error says why the
+// sentKey returns the record of the API key that a request has, or of the one under which
+// the console is signed in. A *v1.Error says why the
 // key is not valid.
 func (b backend) sentKey(ctx context.Context, r *http.Request, ids []string) (key.Record, []order.Product, error) {
 	reject := func(why string) (key.Record, []order.Product, error) {
 		return key.Record{}, nil, &v1.Error{Code: api.CodeUnauthenticated, Message: why}
 	}
 	header := r.Header.Values("Authorization")
+	var signedIn consoleSession
+	if len(header) == 0 && b.console.get(r, &signedIn) {
+		record, products, err := b.keyOf(ctx, signedIn.KeyID, ids)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return key.Record{}, nil, err
+		}
+		if why := signedIn.problem(r, record, err == nil, b.now()); why != nil {
+			return key.Record{}, nil, why
+		}
+		return record, products, nil
+	}
 	if len(header) != 1 {
 		return reject("send an API key: Authorization: Bearer ...")
 	}
@@ -113,14 +126,7 @@ func (b backend) sentKey(ctx context.Context, r *http.Request, ids []string) (ke
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return reject("the Authorization header has no API key of this shop")
 	}
-	var record key.Record
-	var products []order.Product
-	var err error
-	if len(ids) == 0 {
-		record, err = b.cfg.Store.Key(ctx, sent.ID)
-	} else {
-		record, products, err = b.cfg.Store.KeyAndProducts(ctx, sent.ID, ids)
-	}
+	record, products, err := b.keyOf(ctx, sent.ID, ids)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !sent.Has(record.Hash) {
 		return reject("the API key is unknown")
 	}
@@ -131,6 +137,15 @@ func (b backend) sentKey(ctx context.Context, r *http.Request, ids []string) (ke
 		return reject("the API key is " + why)
 	}
 	return record, products, nil
+}
+
+// keyOf returns the record of an API key, and the products for sale with some IDs.
+func (b backend) keyOf(ctx context.Context, id string, ids []string) (key.Record, []order.Product, error) {
+	if len(ids) == 0 {
+		record, err := b.cfg.Store.Key(ctx, id)
+		return record, nil, err
+	}
+	return b.cfg.Store.KeyAndProducts(ctx, id, ids)
 }
 
 // limitKey counts a call of an API key and sets the RateLimit headers. Where the platform

@@ -587,6 +587,9 @@ CREATE TABLE keys (
   made_by         TEXT    NOT NULL, -- the key that made this one, or 'root'
   idempotency_key TEXT    NOT NULL, -- makes a repeated request the same key
   fingerprint     TEXT    NOT NULL, -- of the request
+  -- How often every session of the console under this key was ended. A session holds
+  -- while the number is what it was when the session began.
+  sign_outs       INTEGER NOT NULL DEFAULT 0,
   UNIQUE (made_by, idempotency_key),
   CHECK (expires_at > created_at),
   CHECK (revoked_at >= created_at)
