@@ -22,7 +22,7 @@ GOWASM   := $(call sources,internal/cmd/wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst internal/fen) $(GOWASM)
 SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
-JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
+JS       := ./wasm/... ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell GOTOOLCHAIN=auto go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## print this list

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"syscall/js"
+
+	"h5pay/wasm/dom"
 )
 
 func (webView) Copy(ctx context.Context, text string) error {
@@ -14,19 +16,19 @@ func (webView) Copy(ctx context.Context, text string) error {
 }
 
 func writeClipboard(ctx context.Context, text string) (err error) {
-	defer catch(&err)
-	clipboard := member(js.Global().Get("navigator"), "clipboard")
+	defer dom.Catch(&err)
+	clipboard := dom.Member(js.Global().Get("navigator"), "clipboard")
 	if !clipboard.Truthy() {
 		return errors.New("navigator.clipboard is missing")
 	}
-	_, err = await(ctx, clipboard.Call("writeText", text), func() {})
+	_, err = dom.Await(ctx, clipboard.Call("writeText", text), func() {})
 	return err
 }
 
 // copySelection copies the text where navigator.clipboard is missing: in old browsers and on pages
 // over http.
 func copySelection(text string) (err error) {
-	defer catch(&err)
+	defer dom.Catch(&err)
 	document := js.Global().Get("document")
 	field := document.Call("createElement", "textarea")
 	field.Set("value", text)
@@ -46,17 +48,17 @@ func copySelection(text string) (err error) {
 func (webView) OnReturn(f func(returnKind)) (stop func()) {
 	document := js.Global().Get("document")
 	stops := []func(){
-		listen(js.Global(), "pageshow", func(event js.Value) {
+		dom.Listen(js.Global(), "pageshow", func(event js.Value) {
 			if event.Get("persisted").Truthy() {
 				f(fromHistory)
 			}
 		}),
-		listen(document, "visibilitychange", func(js.Value) {
-			if str(document.Get("visibilityState")) == "visible" {
+		dom.Listen(document, "visibilitychange", func(js.Value) {
+			if dom.Text(document.Get("visibilityState")) == "visible" {
 				f(fromBackground)
 			}
 		}),
-		listen(js.Global(), "online", func(js.Value) { f(fromBackground) }),
+		dom.Listen(js.Global(), "online", func(js.Value) { f(fromBackground) }),
 	}
 	return func() {
 		for _, stop := range stops {
@@ -65,52 +67,19 @@ func (webView) OnReturn(f func(returnKind)) (stop func()) {
 	}
 }
 
-// listen calls f with every event of a kind until stop is called.
-func listen(target js.Value, kind string, f func(event js.Value)) (stop func()) {
-	listener := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		f(args[0])
-		return nil
-	})
-	target.Call("addEventListener", kind, listener)
-	return func() {
-		target.Call("removeEventListener", kind, listener)
-		listener.Release()
-	}
-}
-
 func (webView) OnKey(f func(key string)) (stop func()) {
-	return listen(js.Global(), "keydown", func(event js.Value) {
-		defer catch(nil)
+	return dom.Listen(js.Global(), "keydown", func(event js.Value) {
+		defer dom.Catch(nil)
 		if event.Get("ctrlKey").Truthy() || event.Get("altKey").Truthy() || event.Get("metaKey").Truthy() {
 			return
 		}
-		key := str(event.Get("key"))
-		if key == "Enter" && within(event, "a, button") {
+		key := dom.Text(event.Get("key"))
+		if key == "Enter" && dom.Within(event, "a, button") {
 			return
 		}
 		f(key)
 	})
 }
 
-// OpenDialog lets the browser handle focus, Escape and the background. A web view without showModal
-// shows a plain dialog.
-func (webView) OpenDialog(id string) {
-	defer catch(nil)
-	dialog := js.Global().Get("document").Call("getElementById", id)
-	if works(func() {
-		if !dialog.Get("open").Truthy() {
-			dialog.Call("showModal")
-		}
-	}) {
-		return
-	}
-	dialog.Call("setAttribute", "open", "")
-}
-
-func (webView) CloseDialog(id string) {
-	defer catch(nil)
-	dialog := js.Global().Get("document").Call("getElementById", id)
-	if !works(func() { dialog.Call("close") }) {
-		dialog.Call("removeAttribute", "open")
-	}
-}
+func (webView) OpenDialog(id string)  { dom.OpenDialog(id) }
+func (webView) CloseDialog(id string) { dom.CloseDialog(id) }

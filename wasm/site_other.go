@@ -18,6 +18,7 @@ import (
 	texttemplate "text/template"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/ui"
 )
 
 // generate writes the static site into the folder of -out, around the program.
@@ -146,8 +147,8 @@ func (m message) html() (template.HTML, error) { return execute("message.html", 
 // execute executes a template in site/.
 func execute(name string, data any) (template.HTML, error) {
 	t, err := template.New(name).Funcs(template.FuncMap{
-		"zh":   chinese.of,
-		"en":   english.of,
+		"zh":   ui.Chinese.Of,
+		"en":   ui.English.Of,
 		"join": func(words []string) string { return strings.Join(words, " ") },
 	}).ParseFS(siteFiles, "site/"+name)
 	if err != nil {
@@ -159,12 +160,12 @@ func execute(name string, data any) (template.HTML, error) {
 }
 
 func (s *site) writeManifest() error {
-	name := cmp.Or(s.shop, textTitle.zh)
+	name := cmp.Or(s.shop, textTitle.ZH)
 	icon := func(src, kind, sizes string) map[string]string {
 		return map[string]string{"src": src, "type": kind, "sizes": sizes}
 	}
 	b, err := json.MarshalIndent(map[string]any{
-		"name": name, "short_name": name, "description": textDescription.zh, "lang": chinese.tag(),
+		"name": name, "short_name": name, "description": textDescription.ZH, "lang": ui.Chinese.Tag(),
 		"start_url": "/", "scope": "/", "display": "standalone",
 		"theme_color": "#ededed", "background_color": "#ededed",
 		"icons": []any{

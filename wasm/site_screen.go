@@ -18,12 +18,13 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/ui"
 )
 
 // englishBrowser is noBrowser with English as its language.
 type englishBrowser struct{ noBrowser }
 
-func (englishBrowser) Language() string { return english.tag() }
+func (englishBrowser) Language() string { return ui.English.Tag() }
 
 // prefetches lists the calls that a screen makes at once for every user. One with orderID in its path
 // is a POST about the order that the address names: the signer answers a repetition of it like the
@@ -56,10 +57,10 @@ func (s *site) screen(path string) (document, error) {
 		Program: true, Env: string(known), Prefetch: prefetches[path],
 		Loading: textLoading, Updating: textUpdating, NoScript: textNoScript,
 	}
-	if d.Title.en, d.English, err = render(path, englishBrowser{}); err != nil {
+	if d.Title.EN, d.English, err = render(path, englishBrowser{}); err != nil {
 		return d, err
 	}
-	if d.Title.zh, d.Screen, err = render(path, noBrowser{}); err != nil {
+	if d.Title.ZH, d.Screen, err = render(path, noBrowser{}); err != nil {
 		return d, err
 	}
 	if path == "/o" {

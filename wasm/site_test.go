@@ -78,11 +78,11 @@ func TestWriteSite(t *testing.T) {
 	const shop = `Bob's <"Shop">`
 	out := writeTestSite(t, shop, "program")
 	for page, parts := range map[string][]string{
-		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, textCheckout.en, "skeleton", `data-prefetch="/api/config /api/products"`},
-		"pay.html":     {">" + textPayTitle.zh + "</title>", `<title data-en="` + textPayTitle.en + `">`, "skeleton"},
-		"result.html":  {">" + textResultTitle.zh + "</title>", textConfirming.zh},
-		"404.html":     {textNoPage.zh, textNoPage.en, `href="/"`},
-		"offline.html": {errorTexts[codeOffline].Title.zh, errorTexts[codeOffline].Title.en, `href=""`},
+		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.ZH, textCheckout.EN, "skeleton", `data-prefetch="/api/config /api/products"`},
+		"pay.html":     {">" + textPayTitle.ZH + "</title>", `<title data-en="` + textPayTitle.EN + `">`, "skeleton"},
+		"result.html":  {">" + textResultTitle.ZH + "</title>", textConfirming.ZH},
+		"404.html":     {textNoPage.ZH, textNoPage.EN, `href="/"`},
+		"offline.html": {errorTexts[codeOffline].Title.ZH, errorTexts[codeOffline].Title.EN, `href=""`},
 	} {
 		text := read(t, out, page)
 		for _, part := range append(parts, `class="screen`, `aria-hidden="true"`) {
@@ -98,7 +98,7 @@ func TestWriteSite(t *testing.T) {
 			t.Errorf("%s has an error before the program runs", page)
 		}
 		if program := page != "404.html" && page != "offline.html"; strings.Contains(text, ".wasm") != program ||
-			strings.Contains(text, textNotLoaded.zh) != program || strings.Contains(text, `data-size="7"`) != program {
+			strings.Contains(text, textNotLoaded.ZH) != program || strings.Contains(text, `data-size="7"`) != program {
 			t.Errorf("%s loads a program, or does not", page)
 		}
 	}
@@ -269,7 +269,7 @@ func TestCustomerPreview(t *testing.T) {
 	out := writeTestSite(t, "Tea & Co", "program")
 	page := read(t, out, "o.html")
 	for _, want := range []string{`<title data-en="Tea &amp; Co - Payment">Tea &amp; Co - 付款</title>`, `<meta property="og:title" content="Tea &amp; Co - 付款">`,
-		`<meta property="og:description" content="` + textPreview.zh + `">`, `data-prefetch="/api/o/TOKEN"`} {
+		`<meta property="og:description" content="` + textPreview.ZH + `">`, `data-prefetch="/api/o/TOKEN"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("o.html lacks %s", want)
 		}
