@@ -69,22 +69,7 @@ func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (g
 		init["headers"] = map[string]any{"Content-Type": "application/json"}
 		init["body"] = string(body)
 	}
-	return receive(ctx, js.Global().Call("fetch", path, init), abort)
-}
-
-// receive waits for the response to a fetch.
-func receive(ctx context.Context, promise, abort js.Value) (response, error) {
-	cancel := func() { abort.Call("abort") }
-	res, err := dom.Await(ctx, promise, cancel)
-	if err != nil {
-		return response{}, err
-	}
-	content, err := dom.Await(ctx, res.Call("text"), cancel)
-	if err != nil {
-		return response{}, err
-	}
-	date := dom.Text(res.Get("headers").Call("get", "date"))
-	return response{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: date}, nil
+	return dom.Receive(ctx, js.Global().Call("fetch", path, init), abort)
 }
 
 func (webView) Sleep(ctx context.Context, d time.Duration) error {

@@ -20,7 +20,7 @@ func takePrefetched(ctx context.Context, path string, body []byte) (response, bo
 		return response{}, false
 	}
 	startup.Delete(path)
-	got, err := receive(ctx, call.Get("response"), call.Get("abort"))
+	got, err := dom.Receive(ctx, call.Get("response"), call.Get("abort"))
 	return got, err == nil
 }
 
