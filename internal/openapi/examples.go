@@ -62,6 +62,8 @@ func examples() map[reflect.Type]any {
 		v1.PersonExport{Orders: []v1.PersonOrder{{Order: whole, IsOwner: true, IsPayer: true}}},
 		v1.ErasePerson{OwnerOf: event.OrderID},
 		v1.PersonErased{Orders: 3},
+		v1.Today{At: at, Hours: []v1.Takings{{At: at - 3600_000, Payments: 41, Paid: 278_800, Refunds: 1, Refunded: 300}},
+			Waiting: v1.Waiting{OpenOrders: 3, OpenRefunds: 1, PendingEvents: 2}},
 		v1.Selling{SwitchedAt: at},
 		v1.PutSelling{Selling: &no},
 		v1.Counters{Counters: map[string]int64{"settled.notify": 4021, "events.dead": 1}},

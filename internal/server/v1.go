@@ -41,6 +41,8 @@ func (b backend) handlers() map[string]v1Handler {
 		"exportPerson": b.exportPerson,
 		"erasePerson":  b.erasePerson,
 
+		"getToday": b.getToday,
+
 		"getSelling":  b.getSelling,
 		"putSelling":  b.putSelling,
 		"getCounters": b.getCounters,

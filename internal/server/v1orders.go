@@ -96,6 +96,8 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 	q := c.query.(v1.OrderQuery)
 	f := store.WindowFilter{Status: api.OrderStatus(q.Status), Source: order.Source(q.Source), Limit: cmp.Or(q.Limit, v1.DefaultPage)}
 	switch {
+	case q.Number != "":
+		f.Number = q.Number
 	case q.OutTradeNo != "":
 		f.OutTradeNo = q.OutTradeNo
 	case q.TransactionID != "":

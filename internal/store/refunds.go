@@ -136,7 +136,8 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 // A failed refund had left its amount to others. It comes back only if the payment
 // still has that amount left.
 //
-// The trigger event_order_refunded makes the event of a refund that succeeded.
+// The trigger event_order_refunded makes the event of a refund that succeeded, and
+// takings_of_refund adds it to the takings.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `

@@ -63,6 +63,8 @@ var Routes = []Route{
 	{Method: "GET", Path: "/v1/selling", Name: "getSelling", Summary: "Whether the shop sells", Scope: ScopeRead, Status: 200, Response: Selling{}},
 	{Method: "PUT", Path: "/v1/selling", Name: "putSelling", Summary: "Stop selling, or resume it", Scope: ScopeWrite,
 		Body: PutSelling{}, Status: 200, Response: Selling{}},
+	{Method: "GET", Path: "/v1/today", Name: "getToday", Summary: "What the shop took in the last 31 days, and what has not ended", Scope: ScopeRead,
+		Status: 200, Response: Today{}},
 	{Method: "GET", Path: "/v1/counters", Name: "getCounters", Summary: "Counters of what happened", Scope: ScopeRead, Status: 200, Response: Counters{}},
 	{Method: "GET", Path: "/v1/checks", Name: "listChecks", Summary: "The checks of the health page", Scope: ScopeRead, Status: 200, Response: Checks{}},
 }

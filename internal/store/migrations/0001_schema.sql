@@ -492,6 +492,37 @@ BEGIN
 END;
 
 -- ---------------------------------------------------------------------------
+-- Takings
+-- ---------------------------------------------------------------------------
+
+-- What was paid and what went back in an hour, so that the sums of a month cost one row an
+-- hour, however many orders there are. A payment counts in the hour of WeChat's time, or
+-- of its settlement if WeChat did not report the time.
+CREATE TABLE takings (
+  hour     INTEGER NOT NULL PRIMARY KEY, -- since 1970, UTC
+  payments INTEGER NOT NULL DEFAULT 0,
+  paid     INTEGER NOT NULL DEFAULT 0, -- fen
+  refunds  INTEGER NOT NULL DEFAULT 0,
+  refunded INTEGER NOT NULL DEFAULT 0  -- fen
+) STRICT;
+
+-- Continues Pay in paymentchanges.go.
+CREATE TRIGGER takings_of_payment AFTER UPDATE OF transaction_id ON payments
+WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
+BEGIN
+  INSERT INTO takings (hour, payments, paid) VALUES (COALESCE(NEW.paid_at, NEW.settled_at) / 3600000, 1, NEW.total)
+  ON CONFLICT (hour) DO UPDATE SET payments = payments + 1, paid = paid + excluded.paid;
+END;
+
+-- Continues MoveRefund in refunds.go.
+CREATE TRIGGER takings_of_refund AFTER UPDATE OF status ON refunds
+WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
+BEGIN
+  INSERT INTO takings (hour, refunds, refunded) VALUES (COALESCE(NEW.ended_at, NEW.updated_at) / 3600000, 1, NEW.amount)
+  ON CONFLICT (hour) DO UPDATE SET refunds = refunds + 1, refunded = refunded + excluded.refunded;
+END;
+
+-- ---------------------------------------------------------------------------
 -- Bills
 -- ---------------------------------------------------------------------------
 
