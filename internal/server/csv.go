@@ -20,15 +20,25 @@ var ordersHead = []string{"id", "reference", "out_trade_no", "transaction_id", "
 // notKnownYet is the cell of a payer or a time that WeChat has not reported.
 const notKnownYet = "not known yet"
 
-// writeOrdersCSV writes orders as a table that a spreadsheet opens: UTF-8 with a
-// byte order mark, amounts in yuan, times of Beijing. The cursor of the next page
-// is in the header X-Next-Cursor.
+// writeOrdersCSV writes orders as a table. The cursor of the next page is in the header
+// X-Next-Cursor.
 func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) error {
-	var b strings.Builder
-	b.WriteString("\ufeff")
-	table := csv.NewWriter(&b)
-	table.UseCRLF = true
-	table.Write(ordersHead)
+	text, err := ordersTable(orders)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="orders.csv"`)
+	if cursor != "" {
+		w.Header().Set("X-Next-Cursor", cursor)
+	}
+	w.Write([]byte(text)) // an error means that nobody listens any more
+	return nil
+}
+
+// ordersTable returns orders as a table.
+func ordersTable(orders []order.Order) (string, error) {
+	var rows [][]string
 	for _, o := range orders {
 		var items []string
 		for _, l := range o.Lines {
@@ -43,6 +53,19 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 		if view.PaidAtUnknown {
 			row[slices.Index(ordersHead, "paid_at")] = notKnownYet
 		}
+		rows = append(rows, row)
+	}
+	return spreadsheet(ordersHead, rows)
+}
+
+// spreadsheet returns a table that Excel and WPS open: CSV in UTF-8 with a byte order mark.
+func spreadsheet(head []string, rows [][]string) (string, error) {
+	var b strings.Builder
+	b.WriteString("\ufeff")
+	table := csv.NewWriter(&b)
+	table.UseCRLF = true
+	table.Write(head)
+	for _, row := range rows {
 		for i := range row {
 			row[i] = cell(row[i])
 		}
@@ -50,15 +73,9 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 	}
 	table.Flush()
 	if err := table.Error(); err != nil {
-		return fmt.Errorf("writing a table: %w", err)
+		return "", fmt.Errorf("writing a table: %w", err)
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="orders.csv"`)
-	if cursor != "" {
-		w.Header().Set("X-Next-Cursor", cursor)
-	}
-	w.Write([]byte(b.String())) // an error means that nobody listens any more
-	return nil
+	return b.String(), nil
 }
 
 // cell keeps a spreadsheet from taking text for a formula, which a product's name

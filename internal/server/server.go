@@ -192,6 +192,8 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + api.PathOrderClose: s.closeOrder,
 
 		"POST " + api.PathNotifyRefund: s.notifyRefund,
+		"GET " + pathPhotos + "{hash}": s.getPhoto,
+
 		"POST " + v1.PathSession:   s.signInConsole,
 		"GET " + v1.PathSession:    s.getConsoleSession,
 		"DELETE " + v1.PathSession: s.signOutConsole,

@@ -41,7 +41,13 @@ func (b backend) handlers() map[string]v1Handler {
 		"exportPerson": b.exportPerson,
 		"erasePerson":  b.erasePerson,
 
-		"getToday": b.getToday,
+		"getToday":     b.getToday,
+		"createPhoto":  b.createPhoto,
+		"tableOrders":  b.tableOrders,
+		"tableRefunds": b.tableRefunds,
+		"tableBills":   b.tableBills,
+		"listAudit":    b.listAudit,
+		"checkAudit":   b.checkAudit,
 
 		"getSelling":  b.getSelling,
 		"putSelling":  b.putSelling,
@@ -79,7 +85,7 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 	var body any
 	var bodyErr error
 	if route.Body != nil {
-		body, bodyErr = readV1Body(r, route.Body)
+		body, bodyErr = readV1Body(r, route.Body, route.MaxBody)
 	} else if r.Method != http.MethodGet && r.ContentLength != 0 {
 		bodyErr = readJSON(r, &struct{}{})
 	}
@@ -110,6 +116,9 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 	ctx := r.Context()
 	if r.Method != http.MethodGet {
 		ctx = context.WithoutCancel(ctx) // a caller who disconnects changes nothing from here on
+	}
+	if isAudited(route) {
+		return b.audited(ctx, route, c, h)
 	}
 	return h(ctx, c)
 }

@@ -76,6 +76,18 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, er
 	return s.queryRefunds(ctx, `WHERE refunds.order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
 }
 
+// RefundsTakenAfter returns refunds that WeChat accepted from one time until before another, the
+// first accepted first, at most limit. after and afterID, optional, name the last one of the
+// call before. The zero time bounds nothing.
+func (s *Store) RefundsTakenAfter(ctx context.Context, from, to, after time.Time, afterID string, limit int) ([]order.Refund, error) {
+	until := int64(1) << 52
+	if !to.IsZero() {
+		until = to.UnixMilli()
+	}
+	return s.queryRefunds(ctx, `WHERE refunds.taken_at >= ? AND refunds.taken_at < ? AND (refunds.taken_at, refunds.id) > (?, ?) ORDER BY refunds.taken_at, refunds.id LIMIT ?`,
+		unixMilli(from), until, unixMilli(after), afterID, limit)
+}
+
 // DueRefunds returns refunds that are to be sent again or queried, at most limit: they
 // have not ended and were left alone for at least a minute. The pause is half the age
 // that the refund had then. It is at most half an hour in the first week of a refund,

@@ -224,7 +224,7 @@ type CreateRefund struct {
 type OrderQuery struct {
 	// Number is any number of an order: its ID, reference, out_trade_no or transaction_id,
 	// or the id or refund_id of one of its refunds. The other filters hold too.
-	Number string `query:"number" minLength:"1" maxLength:"64"`
+	Number string      `query:"number" minLength:"1" maxLength:"64"`
 	Status OrderStatus `query:"status"`
 	Source Source      `query:"source"`
 	// From and To are Unix ms: created at or after From, and before To.
