@@ -121,6 +121,8 @@ var importRules = []struct {
 	{pkg: "h5pay/wasm/ui", js: true, foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid"}},
 	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/wasm/dom", "h5pay/wasm/ui"},
 		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},
+	{pkg: "h5pay/wasm/console", js: true, project: []string{"h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/v1", "h5pay/wasm/dom", "h5pay/wasm/ui"},
+		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid"}},
 
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
@@ -234,7 +236,7 @@ func TestOneZone(t *testing.T) {
 
 // Only *_js.go files import syscall/js.
 func TestOnlyJSFilesImportJS(t *testing.T) {
-	for _, pkg := range []string{"h5pay/signer", "h5pay/signer/warm", "h5pay/wasm", "h5pay/wasm/dom"} {
+	for _, pkg := range []string{"h5pay/signer", "h5pay/signer/warm", "h5pay/wasm", "h5pay/wasm/console", "h5pay/wasm/dom"} {
 		dir := strings.TrimPrefix(pkg, "h5pay/")
 		for _, file := range goList(t, true, "-f", "{{range .GoFiles}}{{.}}\n{{end}}", pkg) {
 			if strings.HasSuffix(file, "_js.go") {

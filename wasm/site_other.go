@@ -26,6 +26,7 @@ func generate() {
 	var s site
 	flag.StringVar(&s.out, "out", "public", "folder of the site; its web/ holds the authored files")
 	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "file of the page's program")
+	flag.StringVar(&s.console, "console", "build/console/app.wasm", "file of the console's program")
 	flag.StringVar(&s.modules, "modules", "node_modules", "folder of the installed npm packages: WeUI, purgecss, Node")
 	settings := flag.String("settings", "wrangler.toml .dev.vars .dev.vars.example",
 		"files to read SHOP_NAME from; the first that sets it counts")
@@ -40,6 +41,7 @@ func generate() {
 // site describes the site to write.
 type site struct {
 	out, wasm string // folder and file
+	console   string // file of the console's program
 	modules   string // folder of npm packages
 	shop      string // name
 
@@ -94,6 +96,9 @@ func (s *site) write() error {
 			return err
 		}
 	}
+	if err := s.writeConsole(); err != nil {
+		return err
+	}
 	if err := s.writeManifest(); err != nil {
 		return err
 	}
@@ -109,6 +114,7 @@ type document struct {
 	Title, Description text
 	Screen, English    template.HTML // the same content in both languages; English may be empty
 	Program            bool          // whether the page loads the program
+	Private            bool          // whether the page is for the operator only
 	Preview            text          // the title in a chat to which the address is sent; may be empty
 	PreviewHint        text          // the line below it
 	Prefetch           []string      // paths to fetch before the program runs
@@ -195,7 +201,7 @@ func (s *site) writeHeaders() error {
 	if err := os.WriteFile(filepath.Join(s.out, "_headers"), b.Bytes(), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.out, "_redirects"), []byte(customerRewrite), 0o644)
+	return os.WriteFile(filepath.Join(s.out, "_redirects"), []byte(customerRewrite+consoleRewrite), 0o644)
 }
 
 // writeWorker writes the service worker. It shows an offline page; its cache name changes with that

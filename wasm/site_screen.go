@@ -66,14 +66,7 @@ func (s *site) screen(path string) (document, error) {
 	if path == "/o" {
 		d.Preview, d.PreviewHint = d.Title, textPreview
 	}
-	for _, f := range failures {
-		html, err := message{Icon: "weui-icon-warn", Title: f.title, Hint: f.hint, Action: textRetry}.html()
-		if err != nil {
-			return d, err
-		}
-		d.Failures = append(d.Failures, failure{f.why, html})
-	}
-	d.Ended, err = message{Icon: "weui-icon-warn", Title: textEnded, Hint: textEndedHint, Action: textRetry}.html()
+	d.Failures, d.Ended, err = failureMessages()
 	return d, err
 }
 

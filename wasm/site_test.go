@@ -54,8 +54,11 @@ func writeTestSite(t *testing.T, shop, program string) string {
 	if err := os.CopyFS(filepath.Join(out, "web"), os.DirFS("../public/web")); err != nil {
 		t.Fatal(err)
 	}
-	s := site{out: out, wasm: filepath.Join(t.TempDir(), "app.wasm"), modules: "../node_modules", shop: shop}
+	s := site{out: out, wasm: filepath.Join(t.TempDir(), "app.wasm"), console: filepath.Join(t.TempDir(), "console.wasm"), modules: "../node_modules", shop: shop}
 	if err := os.WriteFile(s.wasm, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.console, []byte("console of "+program), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.write(); err != nil {
@@ -194,7 +197,7 @@ func TestAddressesChangeWithTheirContent(t *testing.T) {
 	addresses := func(out string) []string {
 		t.Helper()
 		names, err := filepath.Glob(filepath.Join(out, "assets", "*"))
-		if err != nil || len(names) != 2 {
+		if err != nil || len(names) != 3 {
 			t.Fatalf("%q %v", names, err)
 		}
 		for i, name := range names {
@@ -209,8 +212,11 @@ func TestAddressesChangeWithTheirContent(t *testing.T) {
 	if diff := cmp.Diff(before, addresses(again)); diff != "" {
 		t.Errorf("the same site has other addresses (-first +again):\n%s", diff)
 	}
-	s := site{out: again, wasm: filepath.Join(t.TempDir(), "app.wasm"), modules: "../node_modules"}
+	s := site{out: again, wasm: filepath.Join(t.TempDir(), "app.wasm"), console: filepath.Join(t.TempDir(), "console.wasm"), modules: "../node_modules"}
 	if err := os.WriteFile(s.wasm, []byte("two"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.console, []byte("console of one"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.write(); err != nil {
@@ -277,7 +283,7 @@ func TestCustomerPreview(t *testing.T) {
 	if strings.Contains(read(t, out, "pay.html"), "og:title") {
 		t.Error("the pay page of a shop's own order has a preview")
 	}
-	if got := read(t, out, "_redirects"); got != "/o/* /o 200\n" {
+	if got := read(t, out, "_redirects"); got != "/o/* /o 200\n/console/* /console 200\n" {
 		t.Errorf("_redirects is %q", got)
 	}
 	if headers := read(t, out, "_headers"); !strings.Contains(headers, "/o/*\n  X-Robots-Tag: noindex") {
@@ -305,5 +311,36 @@ func TestScreensAreReproducible(t *testing.T) {
 				t.Fatalf("%s: one rendering is\n%s\nand another\n%s", screen.path, first.Screen, again.Screen)
 			}
 		}
+	}
+}
+
+// The console has a page, a program and a style of its own, and no page of the shop names them.
+func TestWriteConsole(t *testing.T) {
+	out := writeTestSite(t, "茶", "program")
+	console := read(t, out, "console.html")
+	for _, part := range []string{"Shop console", "/assets/console.", `data-size="18"`, `class="console"`, ".calendar"} {
+		if !strings.Contains(console, part) {
+			t.Errorf("console.html lacks %s", part)
+		}
+	}
+	if strings.Contains(console, "manifest") || strings.Contains(console, "/assets/app.") || strings.Contains(console, "data-prefetch") {
+		t.Error("console.html has parts of the shop")
+	}
+	pages, err := filepath.Glob(filepath.Join(out, "*.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		text := read(t, out, filepath.Base(page))
+		if shop := filepath.Base(page) != "console.html"; shop && (strings.Contains(text, "console") || strings.Contains(text, ".calendar")) {
+			t.Errorf("%s loads a part of the console", filepath.Base(page))
+		}
+	}
+	if redirects := read(t, out, "_redirects"); !strings.Contains(redirects, "/console/* /console 200\n") {
+		t.Errorf("redirects: %s", redirects)
+	}
+	style := console[strings.Index(console, "<style>")+len("<style>") : strings.Index(console, "</style>")]
+	if headers := read(t, out, "_headers"); !strings.Contains(headers, policyHash(style)) {
+		t.Error("the policy of the console does not allow its style")
 	}
 }

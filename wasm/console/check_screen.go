@@ -1,0 +1,67 @@
+package main
+
+import (
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/v1"
+)
+
+var (
+	textCheckWell = text{"店铺正常", "The shop is well"}
+	textCheckBad  = text{"店铺有问题", "The shop is not well"}
+	textGood      = text{"正常", "Good"}
+	textBad       = text{"有问题", "Bad"}
+	textNote      = text{"提示", "Note"}
+)
+
+// checkScreen shows every check of the shop.
+type checkScreen struct {
+	app.Compo
+	base
+
+	checks v1.Checks
+}
+
+func newCheckScreen(c *console) *checkScreen {
+	return &checkScreen{base: base{c: c, path: "/console/check", title: textCheck}}
+}
+
+func (p *checkScreen) OnMount(ctx app.Context) {
+	p.read = func(ctx app.Context) {
+		p.run(ctx, func() (func(), error) {
+			var checks v1.Checks
+			err := p.get("/v1/checks", &checks)
+			return func() { p.checks = checks }, err
+		})
+	}
+	p.begin(ctx, true)
+}
+
+func (p *checkScreen) Render() app.UI {
+	if !p.loaded {
+		return p.frame()
+	}
+	summary, kind := textCheckWell, "good"
+	if !p.checks.OK {
+		summary, kind = textCheckBad, "bad"
+	}
+	return p.frame(elem("p").Class("actions").Body(p.badge(summary, kind, "summary"), p.mini(textRetry, p.again)),
+		elem("ul").Class("list plainer").Body(app.Range(p.checks.Checks).Slice(func(i int) app.UI { return p.entry(p.checks.Checks[i]) })))
+}
+
+func (p *checkScreen) entry(c v1.HealthCheck) app.UI {
+	state, kind := textGood, "good"
+	switch {
+	case !c.OK:
+		state, kind = textBad, "bad"
+	case c.Problem != "":
+		state, kind = textNote, "wait"
+	}
+	var repair app.UI
+	if href := repairs[c.Name]; href != "" && c.Problem != "" {
+		repair = elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", href).Text(p.tr(textRepair))
+	}
+	return elem("li").DataSet("check", c.Name).Body(
+		elem("span").Class("what").Body(elem("strong").Text(p.tr(checkName(c.Name))), elem("span").Class("small").Text(c.Problem)),
+		elem("span").Class("much").Body(p.badge(state, kind, kind), repair))
+}
