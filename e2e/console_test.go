@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -99,4 +101,96 @@ func TestConsoleScreens(t *testing.T) {
 			tb.sees("Sign out")
 		}
 	}
+}
+
+// An operator adds a product with a photo, sells it, finds the order by the number on the payer's
+// receipt, pays half of it back, sees the delivery and sends it again.
+func TestConsoleFromProductToRefund(t *testing.T) {
+	drain(t) // of earlier tests
+	tb := consoleTab(t, everyScope...)
+	tb.goTo("/console/products", "商品")
+	tb.tap(button("新商品"))
+	tb.sees("照片")
+	photo, err := filepath.Abs("../docs/desk.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.run(chromedp.SetUploadFiles("#photo", []string{photo}, chromedp.ByQuery))
+	tb.sees("照片已上传")
+	tb.fill("name", "手作月饼")
+	tb.fill("detail", "两只装")
+	tb.fill("price", "88.00")
+	tb.looks("product-photo")
+	tb.tap(button("保存"))
+	tb.until("the catalogue", `location.pathname === "/console/products" && !document.querySelector("main[aria-busy]")`)
+	tb.sees("手作月饼")
+	id := tb.eval(`[...document.querySelectorAll("[data-product]")].find(e => e.innerText.includes("手作月饼")).dataset.product`)
+	t.Cleanup(func() {
+		tb.open(world.sim.PhoneURL + "/console/product?id=" + id)
+		tb.tap(button("删除商品"))
+		tb.tap(`document.querySelector("dialog .yes")`)
+		tb.until("the catalogue", `location.pathname === "/console/products" && !document.querySelector('[data-product="`+id+`"]')`)
+	})
+
+	p := newPhone(t, 0)
+	p.sees("手作月饼")
+	p.until("the photo in the shop", `(e => e && e.complete && e.naturalWidth > 100)([...document.images].find(e => e.src.includes("/photos/")))`)
+	p.choose(id)
+	order := p.order()
+	p.pay()
+	p.seesPaid()
+	_, receipt := stored(t, order)
+
+	tb.goTo("/console/orders", "订单")
+	tb.fill("number", receipt)
+	tb.run(chromedp.KeyEvent("\r")) // the Enter key
+	tb.until("one order", `document.querySelectorAll("[data-order]").length === 1`)
+	tb.tap(`document.querySelector('[data-order="` + order + `"] a')`)
+	tb.sees(receipt)
+	tb.fill("amount", "44.00")
+	tb.fill("reason", "少了一只")
+	tb.tap(`document.querySelector("#refund [type=submit]")`)
+	tb.until("the question", `document.querySelector("dialog[open]")?.innerText.includes("44.00")`)
+	tb.accessible("the question")
+	tb.screenshot("console-question-390x844-light")
+	tb.tap(`document.querySelector("dialog .yes")`)
+	tb.sees("退款已提交")
+	for range 20 {
+		if err := world.shop.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		tb.open(world.sim.PhoneURL + "/console/order?id=" + order)
+		tb.sees("少了一只")
+		if tb.eval(`Boolean(document.querySelector('[data-refund] [data-status="succeeded"]'))`) == "true" {
+			break
+		}
+		tb.run(chromedp.Sleep(time.Second))
+	}
+	tb.sees("已退 ¥44.00")
+	tb.looks("order-refunded")
+
+	drain(t)
+	before := len(world.backEnd.EventsOf(order))
+	tb.open(world.sim.PhoneURL + "/console/order?id=" + order)
+	resend := `document.querySelector('[data-event="evt_paid_` + order + `"] button')`
+	tb.until("the delivery", `document.querySelector('[data-event="evt_paid_`+order+`"] [data-status="delivered"]')`)
+	tb.tap(resend)
+	tb.sees("将在一分钟内重新推送")
+	drain(t)
+	if after := len(world.backEnd.EventsOf(order)); after != before+1 || before < 2 {
+		t.Errorf("%d deliveries, then %d", before, after)
+	}
+	tb.goTo("/console", "今日")
+	tb.until("the chart", `document.querySelector("#chart-hours [data-bar=paid]")`)
+	tb.looks("today-taken")
+	tb.open(world.sim.PhoneURL + "/console/notifications")
+	tb.until("the notification", `document.querySelector('[data-verdict="accepted"]')`)
+	tb.looks("notifications-some")
+	tb.goTo("/console/events", "推送")
+	tb.until("the deliveries", `document.querySelector("[data-event]")`)
+	tb.looks("events-some")
+	tb.open(world.sim.PhoneURL + "/console/audit")
+	tb.until("the refund in the list", `document.querySelector('[data-audit="createRefund"]') && document.querySelector('[data-audit="createPhoto"]')`)
+	tb.tap(button("校验记录"))
+	tb.sees("没有被改动")
 }

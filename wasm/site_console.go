@@ -63,19 +63,6 @@ func (s *site) consoleDocument() (document, error) {
 	return d, nil
 }
 
-// failureMessages returns the messages for a program that cannot start, and for one that has ended.
-func failureMessages() (all []failure, ended template.HTML, err error) {
-	for _, f := range failures {
-		html, err := message{Icon: "weui-icon-warn", Title: f.title, Hint: f.hint, Action: textRetry}.html()
-		if err != nil {
-			return nil, "", err
-		}
-		all = append(all, failure{f.why, html})
-	}
-	ended, err = message{Icon: "weui-icon-warn", Title: textEnded, Hint: textEndedHint, Action: textRetry}.html()
-	return all, ended, err
-}
-
 // consoleSheet is the used part of WeUI's sheet and of the shop's own, and the console's.
 func (s *site) consoleSheet() (string, error) {
 	sheet, err := os.ReadFile(weuiSheet(s.modules))

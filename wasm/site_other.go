@@ -126,12 +126,6 @@ type document struct {
 	Ended             template.HTML // shown when the program has ended
 }
 
-// failure is the message for one reason why the program cannot start.
-type failure struct {
-	Why     string // the name in site/check.js
-	Message template.HTML
-}
-
 func (s *site) writePage(name string, d document) error {
 	d.assets, d.Description = s.assets, textDescription
 	page, err := execute("page.html", d)
@@ -139,30 +133,6 @@ func (s *site) writePage(name string, d document) error {
 		return fmt.Errorf("writing %s.html: %w", name, err)
 	}
 	return os.WriteFile(filepath.Join(s.out, name+".html"), []byte(page), 0o644)
-}
-
-// message is a WeUI message as static HTML.
-type message struct {
-	Icon                string
-	Title, Hint, Action text
-	Href                string // target of the button; "" reloads the page
-}
-
-func (m message) html() (template.HTML, error) { return execute("message.html", m) }
-
-// execute executes a template in site/.
-func execute(name string, data any) (template.HTML, error) {
-	t, err := template.New(name).Funcs(template.FuncMap{
-		"zh":   ui.Chinese.Of,
-		"en":   ui.English.Of,
-		"join": func(words []string) string { return strings.Join(words, " ") },
-	}).ParseFS(siteFiles, "site/"+name)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	err = t.Execute(&b, data)
-	return template.HTML(b.String()), err
 }
 
 func (s *site) writeManifest() error {

@@ -215,3 +215,21 @@ func TestBadConsoleSignIns(t *testing.T) {
 	c.Fails(api.CodeBadRequest, "POST", v1.PathSession, map[string]string{"kye": "x"})
 	c.Fails(api.CodeBadRequest, "DELETE", v1.PathSession+"?everywhere=1", nil)
 }
+
+// A browser gets no whole openid, and the back end gets it.
+func TestConsoleShowsNoWholeOpenID(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	c, b := signIn(s, v1.ScopeRead, v1.ScopeWrite)
+	paid := s.SignedIn(1).PaidOrder("tea", 1)
+	openid := s.Sim.Users()[1].OpenID
+	for _, path := range []string{"/v1/orders/" + paid.ID, "/v1/orders", "/v1/events", "/v1/events/evt_paid_" + paid.ID, "/v1/tables/orders"} {
+		a := c.call("GET", path, "")
+		if a.Status != 200 || strings.Contains(string(a.Body), openid) {
+			t.Errorf("%s: %d %s", path, a.Status, a.Body)
+		}
+		if a := b.call("GET", path, nil); strings.HasPrefix(path, "/v1/events") && !strings.Contains(string(a.Body), openid) {
+			t.Errorf("%s for the back end lacks the openid: %s", path, a.Body)
+		}
+	}
+}

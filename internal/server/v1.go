@@ -117,10 +117,15 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 	if r.Method != http.MethodGet {
 		ctx = context.WithoutCancel(ctx) // a caller who disconnects changes nothing from here on
 	}
+	call := h
 	if isAudited(route) {
-		return b.audited(ctx, route, c, h)
+		call = func(ctx context.Context, c *v1Call) (any, error) { return b.audited(ctx, route, c, h) }
 	}
-	return h(ctx, c)
+	response, err := call(ctx, c)
+	if err == nil && by.browser {
+		response = forBrowser(response)
+	}
+	return response, err
 }
 
 // writeV1Error writes an error as the response, like writeError.

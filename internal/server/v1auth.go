@@ -21,10 +21,11 @@ import (
 
 // principal is the caller of a call: an API key, or the root token.
 type principal struct {
-	id     string // of the key, or key.Root
-	name   string // of the key
-	scopes []string
-	usedAt time.Time // when the use of the key was stored
+	id      string // of the key, or key.Root
+	name    string // of the key
+	scopes  []string
+	usedAt  time.Time // when the use of the key was stored
+	browser bool      // signed in at the console
 }
 
 func (p principal) has(s v1.Scope) bool {
@@ -75,7 +76,7 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 	if err := b.limitKey(w, r, record.ID); err != nil {
 		return principal{}, nil, err
 	}
-	return principal{id: record.ID, name: record.Name, scopes: record.Scopes, usedAt: record.LastUsedAt}, products, nil
+	return principal{id: record.ID, name: record.Name, scopes: record.Scopes, usedAt: record.LastUsedAt, browser: len(r.Header.Values("Authorization")) == 0}, products, nil
 }
 
 // noteUse stores that an API key is in use, once in key.UsePeriod. It does not delay the

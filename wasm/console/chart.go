@@ -11,7 +11,7 @@ import (
 // Sizes of a chart, in the units of its view box.
 const (
 	chartWidth, chartHeight = 720, 200
-	chartLeft, chartBottom  = 4, 24
+	chartLeft, chartBottom  = 4, 34
 )
 
 // chart draws what each time took as bars, what went back in front of them. Its figures stand below
@@ -40,8 +40,8 @@ func (s *base) chart(id string, name text, sums []sum) app.UI {
 		bar(i, "paid", one.paid, step*.12)
 		bar(i, "back", one.refunded, step*.3)
 		if i%every == 0 {
-			bars = append(bars, svg("text").Attr("x", number(chartLeft+(float64(i)+.5)*step)).Attr("y", strconv.Itoa(chartHeight-6)).
-				Attr("text-anchor", "middle").Text(short(one.label)))
+			bars = append(bars, svg("text").Attr("x", number(choose(i == 0, 0, chartLeft+(float64(i)+.5)*step))).Attr("y", strconv.Itoa(chartHeight-6)).
+				Attr("text-anchor", choose(i == 0, "start", "middle")).Text(short(one.label)))
 		}
 		if one.payments+one.refunds > 0 {
 			rows = append(rows, elem("tr").Body(elem("th").Attr("scope", "row").Text(one.label),
@@ -50,7 +50,7 @@ func (s *base) chart(id string, name text, sums []sum) app.UI {
 	}
 	bars = append(bars,
 		svg("line").Attr("x1", "0").Attr("x2", strconv.Itoa(chartWidth)).Attr("y1", number(chartHeight-chartBottom+.5)).Attr("y2", number(chartHeight-chartBottom+.5)),
-		svg("text").Attr("x", strconv.Itoa(chartWidth-chartLeft)).Attr("y", "12").Attr("text-anchor", "end").Text("¥"+most.String()))
+		svg("text").Attr("x", strconv.Itoa(chartWidth-chartLeft)).Attr("y", "20").Attr("text-anchor", "end").Text("¥"+most.String()))
 	head := func(t text) app.UI { return elem("th").Attr("scope", "col").Text(s.tr(t)) }
 	return elem("div").Class("chart").ID("chart-"+id).Body(
 		svg("svg").Attr("viewBox", "0 0 "+strconv.Itoa(chartWidth)+" "+strconv.Itoa(chartHeight)).Role("img").Aria("label", s.tr(name)).Body(bars...),

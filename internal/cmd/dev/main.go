@@ -123,6 +123,7 @@ func run(ctx context.Context, o options) error {
 	defer shop.Close()
 	output.show.Store(true)
 	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n\n", sim.DeskURL)
+	demo.PrintConsole(ctx, os.Stdout, fmt.Sprintf("http://localhost:%d", o.ports.Shop), sim.PhoneURL, env["ADMIN_TOKEN"])
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
