@@ -20,9 +20,10 @@ export GOTOOLCHAIN := auto
 sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*')
 GOWASM   := $(call sources,internal/cmd/wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst internal/fen) $(GOWASM)
+CONSOLE  := $(call sources,wasm/console wasm/dom wasm/ui internal/api internal/cst internal/fen internal/v1) $(GOWASM)
 SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
-JS       := ./wasm ./signer/... ./e2e/warm/program ./e2e/rsabench/program
+JS       := ./wasm/... ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell GOTOOLCHAIN=auto go env GOROOT)/lib/wasm/wasm_exec.js
 
 help: ## print this list
@@ -87,7 +88,7 @@ binary: compressed ## build the native command, build/h5pay, with the page insid
 release: node_modules/.package-lock.json ## build the native command for every platform, from the last commit, into build/release
 	go run ./internal/cmd/release
 
-wasm: build/page/app.wasm ## build the page's binary
+wasm: build/page/app.wasm build/console/app.wasm ## build the binaries of the page and of the console
 signer: build/signer.wasm ## build the signer's binary
 public: public/index.html public/v1/openapi.json ## build the prerendered page and the document of /v1
 
@@ -107,8 +108,12 @@ build/page/app.wasm: $(PAGE) | tools
 	@mkdir -p build/page
 	go run ./internal/cmd/wasmbuild -for page -o $@ ./wasm
 
-public/index.html: build/page/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wrangler.toml .dev.vars*)
-	go run ./wasm -out public -wasm $<
+build/console/app.wasm: $(CONSOLE) | tools
+	@mkdir -p build/console
+	go run ./internal/cmd/wasmbuild -for page -o $@ ./wasm/console
+
+public/index.html: build/page/app.wasm build/console/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
+	go run ./wasm -out public -wasm $< -console build/console/app.wasm
 
 public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/page.*) go.mod | tools
 	go run ./internal/cmd/openapi -out $(@D)

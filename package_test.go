@@ -60,7 +60,7 @@ func projectImports(t *testing.T) map[string][]string {
 	for _, js := range []bool{false, true} {
 		patterns := []string{"./..."}
 		if js {
-			patterns = []string{"./wasm", "./signer/..."}
+			patterns = []string{"./wasm/...", "./signer/..."}
 		}
 		for _, line := range goList(t, js, append([]string{"-f", `{{.ImportPath}} {{join .Imports " "}}`}, patterns...)...) {
 			pkgs := strings.Fields(line)

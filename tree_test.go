@@ -94,7 +94,7 @@ var importRules = []struct {
 	{pkg: "h5pay/wechat/apiv3", js: true},
 	{pkg: "h5pay/internal/order", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen"}},
 	{pkg: "h5pay/internal/store", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/key", "h5pay/internal/order"}},
-	{pkg: "h5pay/internal/store/postgres", direct: true, foreign: []string{"github.com/jackc/pgx/v5"}}, // native only
+	{pkg: "h5pay/internal/store/postgres", direct: true, foreign: []string{"github.com/jackc/pgx/v5"}},                             // native only
 	{pkg: "h5pay/internal/move", direct: true, project: []string{"h5pay/internal/store"}, foreign: []string{"modernc.org/sqlite"}}, // native only
 	{pkg: "h5pay/internal/cmd/pgschema", direct: true, project: []string{"h5pay/internal/store/postgres"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
@@ -127,8 +127,12 @@ var importRules = []struct {
 	{pkg: "h5pay/signer", js: true, project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/doctor", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/qrcode", "h5pay/internal/reqlog", "h5pay/internal/seal", "h5pay/internal/store", "h5pay/internal/server", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
 		foreign: []string{"github.com/syumai/workers", "rsc.io/qr"}},
-	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/qrcode"},
+	{pkg: "h5pay/wasm/dom", js: true},
+	{pkg: "h5pay/wasm/ui", js: true, foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid"}},
+	{pkg: "h5pay/wasm", js: true, project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/qrcode", "h5pay/wasm/dom", "h5pay/wasm/ui"},
 		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid", "rsc.io/qr"}},
+	{pkg: "h5pay/wasm/console", js: true, project: []string{"h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/v1", "h5pay/wasm/dom", "h5pay/wasm/ui"},
+		foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid"}},
 
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
@@ -243,7 +247,7 @@ func TestOneZone(t *testing.T) {
 
 // Only *_js.go files import syscall/js.
 func TestOnlyJSFilesImportJS(t *testing.T) {
-	for _, pkg := range []string{"h5pay/signer", "h5pay/signer/warm", "h5pay/wasm"} {
+	for _, pkg := range []string{"h5pay/signer", "h5pay/signer/warm", "h5pay/wasm", "h5pay/wasm/console", "h5pay/wasm/dom"} {
 		dir := strings.TrimPrefix(pkg, "h5pay/")
 		for _, file := range goList(t, true, "-f", "{{range .GoFiles}}{{.}}\n{{end}}", pkg) {
 			if strings.HasSuffix(file, "_js.go") {

@@ -148,7 +148,7 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // unclean paths, and a redirected POST loses its body.
 func isCall(r *http.Request) bool {
 	p := strings.TrimLeft(r.URL.Path, "/")
-	return p == "api" || strings.HasPrefix(p, "api/") || strings.HasPrefix(p, "v1/") && p != "v1/openapi.json" && !strings.HasPrefix(p, "v1/docs")
+	return p == "api" || strings.HasPrefix(p, "api/") || strings.HasPrefix(p, "photos/") || strings.HasPrefix(p, "v1/") && p != "v1/openapi.json" && !strings.HasPrefix(p, "v1/docs")
 }
 
 // bufferBody reads the body of a call into memory, at most as much as the API reads.

@@ -84,6 +84,7 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 		}
 		t.Flush()
 		fmt.Fprint(c.stdout, "\n  WeChat is simulated here, and no money moves.\n\n")
+		go demo.PrintConsole(ctx, c.stdout, shopURL, sim.PhoneURL, settings["ADMIN_TOKEN"]) // the shop answers once this function returns
 	})
 }
 

@@ -611,8 +611,8 @@ func setV3(t *testing.T, env map[string]string) {
 
 // faultsInDatabase are found in the database of a shop that has run.
 func faultsInDatabase(t *testing.T, all *produced) {
-	event := func(state, kind string) string {
-		return `INSERT INTO events (id, type, order_id, subject, data, created_at, next_at, status, attempts, last_error) VALUES ('evt_1', '` + kind + `', 'o1', 'o1', '{}', 1, 1, ` + state + `)`
+	event := func(state, kind string) string { // its trigger makes the delivery
+		return `INSERT INTO events (id, type, order_id, subject, data, created_at) VALUES ('evt_1', '` + kind + `', 'o1', 'o1', '{}', 1); UPDATE deliveries SET ` + state
 	}
 	payment := func(mchID, version, state string) string {
 		return `INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body, client_ip, notify_url, created_at, updated_at, expires_at, status, due_at, transaction_id, duplicate)
@@ -627,24 +627,25 @@ func faultsInDatabase(t *testing.T, all *produced) {
 		sql  string
 		want cause.ID
 	}{
-		"timer never ran":    {`DELETE FROM timers WHERE name = 'reconcile'`, cause.TimerNeverRan},
-		"timer stopped":      {`UPDATE timers SET at = ` + hourAgo + ` WHERE name = 'reconcile'`, cause.TimerStopped},
-		"unreadable":         {`DROP TABLE timers`, cause.DatabaseUnreadable},
-		"outdated":           {`UPDATE d1_migrations SET name = '0000_schema.sql'`, cause.SchemaOutdated},
-		"outdated, no table": {`UPDATE d1_migrations SET name = '0000_schema.sql'; DROP TABLE timers`, cause.SchemaOutdated},
-		"full":               {`INSERT INTO database_size (one, used, capacity) VALUES (1, 95, 100) ON CONFLICT (one) DO UPDATE SET used = 95, capacity = 100`, cause.DatabaseFull},
-		"filling":            {`INSERT INTO database_size (one, used, capacity) VALUES (1, 80, 100) ON CONFLICT (one) DO UPDATE SET used = 80, capacity = 100`, cause.DatabaseFilling},
-		"catalogue":          {`UPDATE products SET for_sale = 0`, cause.CatalogueEmpty},
-		"bills":              {`INSERT INTO bill_checks (date, status, result, run, leased_until, next_at, checked_at) VALUES (date('now', '-1 day'), 'differs', 'r', 'r', 0, 0, 1)`, cause.BillsDiffer},
-		"guests":             {`UPDATE guests_open SET n = 5000`, cause.GuestOrdersAtLimit},
-		"gone":               {event(`'dead', 1, 'HTTP 410 Gone'`, "order.paid"), cause.WebhookGone},
-		"dead":               {event(`'dead', 1, 'HTTP 500'`, "order.paid"), cause.EventsDead},
-		"waiting":            {event(`'pending', 1, 'HTTP 500'`, "order.paid"), cause.EventsWaiting},
-		"closed waits":       {event(`'pending', 1, 'HTTP 500'`, "order.closed"), cause.EventsWaiting},
-		"other merchant":     {payment("1900000998", "v2", `'created', 1, NULL, 0`), cause.OrdersOfOtherMerchant},
-		"without keys":       {payment(wechattest.DefaultMchID, "v3", `'created', 1, NULL, 0`), cause.OrdersWithoutKeys},
-		"stuck":              {refund(`'created', 1, NULL, NULL`), cause.RefundsStuck},
-		"abnormal":           {refund(`'abnormal', 0, 'W1', 1`), cause.RefundsAbnormal},
+		"timer never ran":     {`DELETE FROM timers WHERE name = 'reconcile'`, cause.TimerNeverRan},
+		"timer stopped":       {`UPDATE timers SET at = ` + hourAgo + ` WHERE name = 'reconcile'`, cause.TimerStopped},
+		"unreadable":          {`DROP TABLE timers`, cause.DatabaseUnreadable},
+		"outdated":            {`UPDATE d1_migrations SET name = '0000_schema.sql'`, cause.SchemaOutdated},
+		"outdated, no table":  {`UPDATE d1_migrations SET name = '0000_schema.sql'; DROP TABLE timers`, cause.SchemaOutdated},
+		"full":                {`INSERT INTO database_size (one, used, capacity) VALUES (1, 95, 100) ON CONFLICT (one) DO UPDATE SET used = 95, capacity = 100`, cause.DatabaseFull},
+		"filling":             {`INSERT INTO database_size (one, used, capacity) VALUES (1, 80, 100) ON CONFLICT (one) DO UPDATE SET used = 80, capacity = 100`, cause.DatabaseFilling},
+		"catalogue":           {`UPDATE products SET for_sale = 0`, cause.CatalogueEmpty},
+		"bills":               {`INSERT INTO bill_checks (date, status, result, run, leased_until, next_at, checked_at) VALUES (date('now', '-1 day'), 'differs', 'r', 'r', 0, 0, 1)`, cause.BillsDiffer},
+		"guests":              {`UPDATE guests_open SET n = 5000`, cause.GuestOrdersAtLimit},
+		"gone":                {event(`status = 'dead', attempts = 1; UPDATE endpoints SET state = 'gone'`, "order.paid"), cause.WebhookGone},
+		"dead":                {event(`status = 'dead', attempts = 1`, "order.paid"), cause.EventsDead},
+		"waiting":             {event(`attempts = 1`, "order.paid"), cause.EventsWaiting},
+		"closed waits":        {event(`attempts = 1`, "order.closed"), cause.EventsWaiting},
+		"another session key": {`INSERT INTO endpoints (id, url, secret, state, created_at, updated_at) VALUES ('ep1', 'https://erp.example.com', 'not sealed by this key', 'enabled', 1, 1)`, cause.EndpointUnsealed},
+		"other merchant":      {payment("1900000998", "v2", `'created', 1, NULL, 0`), cause.OrdersOfOtherMerchant},
+		"without keys":        {payment(wechattest.DefaultMchID, "v3", `'created', 1, NULL, 0`), cause.OrdersWithoutKeys},
+		"stuck":               {refund(`'created', 1, NULL, NULL`), cause.RefundsStuck},
+		"abnormal":            {refund(`'abnormal', 0, 'W1', 1`), cause.RefundsAbnormal},
 		"duplicate": {payment(wechattest.DefaultMchID, "v2", `'created', 1, NULL, 0`) +
 			`; UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = 'T1', settled_at = 1, settled_by = 'poll', duplicate = 1; DELETE FROM refunds; DELETE FROM events`, cause.DuplicatesKept},
 	} {

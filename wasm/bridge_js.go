@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/dom"
 )
 
 // bridgeTimeout limits the wait for WeixinJSBridge to appear.
 const bridgeTimeout = 10 * time.Second
 
 func (w webView) InMiniProgram(ctx context.Context) bool {
-	return w.waitBridge(ctx) == nil && str(member(js.Global(), "__wxjs_environment")) == "miniprogram"
+	return w.waitBridge(ctx) == nil && dom.Text(dom.Member(js.Global(), "__wxjs_environment")) == "miniprogram"
 }
 
 func (w webView) InvokePay(ctx context.Context, p api.PayParams) (reply payReply, err error) {
-	defer catch(&err)
+	defer dom.Catch(&err)
 	if err := w.waitBridge(ctx); err != nil {
 		return payReply{}, err
 	}
@@ -51,18 +52,18 @@ func (w webView) InvokePay(ctx context.Context, p api.PayParams) (reply payReply
 // replyOf reads the arguments of the client's callback: an object with err_msg, or errMsg from the
 // JS-SDK. Some clients pass a string or nothing.
 func replyOf(args []js.Value) (reply payReply) {
-	defer catch(nil)
+	defer dom.Catch(nil)
 	if len(args) == 0 {
 		return payReply{}
 	}
 	if args[0].Type() != js.TypeObject {
-		return payReply{ErrMsg: str(args[0])}
+		return payReply{ErrMsg: dom.Text(args[0])}
 	}
-	reply.ErrMsg = str(member(args[0], "err_msg"))
+	reply.ErrMsg = dom.Text(dom.Member(args[0], "err_msg"))
 	if reply.ErrMsg == "" {
-		reply.ErrMsg = str(member(args[0], "errMsg"))
+		reply.ErrMsg = dom.Text(dom.Member(args[0], "errMsg"))
 	}
-	reply.ErrDesc = str(member(args[0], "err_desc"))
+	reply.ErrDesc = dom.Text(dom.Member(args[0], "err_desc"))
 	return reply
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/dom"
 )
 
 // browser is the part of the web view that the page uses. browser_js.go implements it; tests use a
@@ -81,8 +82,4 @@ type payReply struct {
 }
 
 // response is a response that Fetch received.
-type response struct {
-	Status int
-	Body   []byte
-	Date   string // the Date header
-}
+type response = dom.Response

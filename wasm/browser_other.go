@@ -50,6 +50,3 @@ func (noBrowser) InvokePay(context.Context, api.PayParams) (payReply, error) {
 }
 
 func (noBrowser) Sleep(context.Context, time.Duration) error { return errNoBrowser }
-
-// replaceBrokenAPIs does nothing outside a browser.
-func replaceBrokenAPIs() {}

@@ -19,7 +19,7 @@ func (s *base) confirm(ctx app.Context, q confirmation) {
 // confirmDialog is the dialog's HTML. A screen that calls confirm renders it last.
 func (s *base) confirmDialog() app.UI {
 	answer := func(class string, label text, on app.EventHandler) app.UI {
-		return elem("button").Class(class).Attr("type", "button").Text(s.tr(label)).OnClick(s.withPageContext(on), s.confirmation.yes.en, class)
+		return elem("button").Class(class).Attr("type", "button").Text(s.tr(label)).OnClick(s.withPageContext(on), s.confirmation.yes.EN, class)
 	}
 	return elem("dialog").ID(confirmDialogID).Class("question").Aria("labelledby", "question-title").Body(
 		elem("h2").ID("question-title").Text(s.tr(s.confirmation.title)),

@@ -48,7 +48,7 @@ func customerTitle(shop string) text {
 	if shop == "" {
 		return textCustomerTitle
 	}
-	return text{shop + " - " + textCustomerTitle.zh, shop + " - " + textCustomerTitle.en}
+	return text{shop + " - " + textCustomerTitle.ZH, shop + " - " + textCustomerTitle.EN}
 }
 
 func (p *customerPage) OnMount(ctx app.Context) {

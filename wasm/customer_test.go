@@ -99,7 +99,7 @@ func TestCustomerPageCannotPay(t *testing.T) {
 		f := newFake(t, "https://shop.example/o/0123456789abcdefghijklmnop")
 		p := newCustomerPage(f)
 		p.place = at
-		if html := htmlOf(t, p.Render()); !strings.Contains(html, "data-outside") || !strings.Contains(html, textCopy.zh) || strings.Contains(html, `href="/"`) {
+		if html := htmlOf(t, p.Render()); !strings.Contains(html, "data-outside") || !strings.Contains(html, textCopy.ZH) || strings.Contains(html, `href="/"`) {
 			t.Errorf("place %d: %s", at, html)
 		}
 	}

@@ -1,7 +1,9 @@
 package main
 
-import "github.com/maxence-charriere/go-app/v9/pkg/app"
+import (
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
-// elem returns an element with the tag. go-app's own constructors return one type per tag. The
-// linker keeps about a hundred methods for each.
-func elem(tag string) app.HTMLElem { return app.Elem(tag) }
+	"h5pay/wasm/ui"
+)
+
+func elem(tag string) app.HTMLElem { return ui.Elem(tag) }

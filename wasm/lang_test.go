@@ -1,27 +1,31 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"h5pay/wasm/ui"
+)
 
 func TestLangOf(t *testing.T) {
 	for _, test := range []struct {
 		tag, chosen string
-		want        lang
+		want        ui.Lang
 		html        string
 	}{
-		{"zh-CN", "", chinese, "zh-CN"},
-		{"ZH-hant-TW", "", chinese, "zh-CN"},
-		{"en-GB", "", english, "en"},
-		{"de", "", english, "en"},
-		{"en-US", "zh", chinese, "zh-CN"},
-		{"zh", "en", english, "en"},
-		{"zh", "klingon", chinese, "zh-CN"},
-		{"", "", prerendered, "zh-CN"},
+		{"zh-CN", "", ui.Chinese, "zh-CN"},
+		{"ZH-hant-TW", "", ui.Chinese, "zh-CN"},
+		{"en-GB", "", ui.English, "en"},
+		{"de", "", ui.English, "en"},
+		{"en-US", "zh", ui.Chinese, "zh-CN"},
+		{"zh", "en", ui.English, "en"},
+		{"zh", "klingon", ui.Chinese, "zh-CN"},
+		{"", "", ui.Prerendered, "zh-CN"},
 	} {
 		f := newFake(t, "https://shop.example/")
 		f.tag = test.tag
-		f.Set(keyLang, test.chosen)
-		if got := langOf(f); got != test.want || got.tag() != test.html {
-			t.Errorf("%q, chosen %q: %q, %s", test.tag, test.chosen, got, got.tag())
+		f.Set(ui.KeyLang, test.chosen)
+		if got := langOf(f); got != test.want || got.Tag() != test.html {
+			t.Errorf("%q, chosen %q: %q, %s", test.tag, test.chosen, got, got.Tag())
 		}
 	}
 }

@@ -5,10 +5,14 @@
 // including every screen in its loading state.
 package main
 
-import "github.com/maxence-charriere/go-app/v9/pkg/app"
+import (
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/wasm/dom"
+)
 
 func main() {
-	replaceBrokenAPIs()
+	dom.ReplaceBrokenAPIs()
 	register(newBrowser())
 	app.RunWhenOnBrowser()
 	generate()

@@ -9,6 +9,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/ui"
 )
 
 const getOrders = "GET " + api.PathOrders
@@ -24,14 +25,14 @@ func TestOrdersPage(t *testing.T) {
 		canPay []string
 	}{
 		{"some", wechatUA, api.OrderList{Orders: []api.Order{paidOrder, pendingO1}}, me,
-			[]string{`data-order="o2"`, "茶", "×3", "2026-11-23 19:54:25", "0.40", textPaid.zh, `data-status="open"`, `href="/order?order=o1"`, "oUpF…Mg3I"}},
-		{"none", wechatUA, api.OrderList{}, me, []string{textNoOrders.zh, `href="/"`}},
+			[]string{`data-order="o2"`, "茶", "×3", "2026-11-23 19:54:25", "0.40", textPaid.ZH, `data-status="open"`, `href="/order?order=o1"`, "oUpF…Mg3I"}},
+		{"none", wechatUA, api.OrderList{}, me, []string{textNoOrders.ZH, `href="/"`}},
 		{"named", wechatUA, api.OrderList{}, api.Session{User: api.User{OpenID: "o…1", Nickname: "林小满", AvatarURL: "https://thirdwx.qlogo.cn/1"}},
 			[]string{"林小满", `src="https://thirdwx.qlogo.cn/1"`}},
 		{"an avatar from elsewhere", wechatUA, api.OrderList{}, api.Session{User: api.User{OpenID: "o…1", AvatarURL: "http://x/1"}}, []string{`class="face"`}},
-		{"a guest", desktopUA, api.OrderList{Orders: []api.Order{pendingO1}}, guest, []string{textGuest.zh}},
-		{"a browser that never ordered", desktopUA, api.CodeUnauthenticated, guest, []string{textNoOrders.zh}},
-		{"offline", wechatUA, errors.New("down"), me, []string{`data-error="offline"`, textRetry.zh, `href="/"`}},
+		{"a guest", desktopUA, api.OrderList{Orders: []api.Order{pendingO1}}, guest, []string{textGuest.ZH}},
+		{"a browser that never ordered", desktopUA, api.CodeUnauthenticated, guest, []string{textNoOrders.ZH}},
+		{"offline", wechatUA, errors.New("down"), me, []string{`data-error="offline"`, textRetry.ZH, `href="/"`}},
 	} {
 		f := newFake(t, "https://shop.example/orders").on(getOrders, test.orders).on(getSession, test.who)
 		f.ua = test.ua
@@ -57,20 +58,20 @@ func TestSignOut(t *testing.T) {
 	}
 	f.Remember(keyAttempts, "1")
 	f.Set(keyPrefix+"some.later.setting", "x")
-	f.Set(keyLang, "zh")
+	f.Set(ui.KeyLang, "zh")
 	f.Set("another program's", "x")
 	p := newOrdersPage(f)
 	client := mount(t, p)
 	p.signOut(client.Context(), app.Event{})
 	client.Consume()
-	shows(t, p, textSignOutHint.zh)
+	shows(t, p, textSignOutHint.ZH)
 	if f.dialog != confirmDialogID || f.countCalls("DELETE") != 0 {
 		t.Fatalf("dialog %q after %q", f.dialog, f.calls)
 	}
 	p.confirmation.do(client.Context())
 	client.Consume()
-	shows(t, p, textSignedOut.zh, textSignIn.zh)
-	want := map[string]string{"kept " + keyLang: "zh", "kept another program's": "x"}
+	shows(t, p, textSignedOut.ZH, textSignIn.ZH)
+	want := map[string]string{"kept " + ui.KeyLang: "zh", "kept another program's": "x"}
 	if d := cmp.Diff(want, f.storage); d != "" || f.countCalls("DELETE") != 1 {
 		t.Errorf("%q, storage (-want +got):\n%s", f.calls, d)
 	}
@@ -84,12 +85,12 @@ func TestOrderPage(t *testing.T) {
 	}
 	p := newOrderPage(newFake(t, "https://shop.example/order?order=o1").on(getO1, o))
 	mount(t, p)
-	shows(t, p, `data-status="paid"`, "68.00", "10.00", "少了一件", textRefundDone.zh, "19:54:28", textStepOpen.zh, "19:54:26")
+	shows(t, p, `data-status="paid"`, "68.00", "10.00", "少了一件", textRefundDone.ZH, "19:54:28", textStepOpen.ZH, "19:54:26")
 	got := htmlOf(t, p.Render())
 	if strings.Contains(got, `data-action="cancel"`) || strings.Contains(got, `href="/pay?`) {
 		t.Error("a paid order can be paid or cancelled")
 	}
-	if strings.Index(got, "19:54:26") > strings.Index(got, textStepOpen.zh) {
+	if strings.Index(got, "19:54:26") > strings.Index(got, textStepOpen.ZH) {
 		t.Error("the last step is not the first")
 	}
 	for status := range statuses {
@@ -157,7 +158,7 @@ func TestAmountPage(t *testing.T) {
 		on(postOrder, errors.New("down"), pendingO1).on(closeO1, pendingO1)
 	p := newAmountPage(f)
 	client := mount(t, p)
-	shows(t, p, "随心付", "山岚小铺", "500.00", textPayNow.zh)
+	shows(t, p, "随心付", "山岚小铺", "500.00", textPayNow.ZH)
 	for _, test := range []struct {
 		keys string
 		fits bool

@@ -91,8 +91,8 @@ func TestGuestOrders(t *testing.T) {
 		went    string
 		canPay  string
 	}{
-		{"a guest already", desktopUA, []any{nativeO1}, nil, "/pay?order=o1", textOrdering.zh},
-		{"the first order", phoneUA, []any{api.CodeUnauthenticated, mwebO1}, []any{guest}, "/pay?order=o1", textOrdering.zh},
+		{"a guest already", desktopUA, []any{nativeO1}, nil, "/pay?order=o1", textOrdering.ZH},
+		{"the first order", phoneUA, []any{api.CodeUnauthenticated, mwebO1}, []any{guest}, "/pay?order=o1", textOrdering.ZH},
 		{"cookies are blocked", desktopUA, []any{api.CodeUnauthenticated}, []any{guest}, "", `data-error="cookies"`},
 		{"offline in between", desktopUA, []any{api.CodeUnauthenticated}, []any{errors.New("down")}, "", `data-error="offline"`},
 	} {
@@ -142,7 +142,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 			f.ua, f.miniProgram = test.ua, test.miniProgram
 			p := newShopPage(f)
 			client := mount(t, p)
-			shows(t, p, "data-outside", test.says.zh, `data-product="tea"`)
+			shows(t, p, "data-outside", test.says.ZH, `data-product="tea"`)
 			p.basket.add("tea", 1)
 			p.order(client.Context(), app.Event{})
 			client.Consume()
@@ -153,7 +153,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 			q.ua, q.miniProgram = test.ua, test.miniProgram
 			pay := newPayPage(q)
 			mount(t, pay)
-			shows(t, pay, "data-outside", test.says.zh, textCopy.zh)
+			shows(t, pay, "data-outside", test.says.ZH, textCopy.ZH)
 		})
 	}
 }
@@ -228,11 +228,11 @@ func TestCodePage(t *testing.T) {
 	}
 	p := newPayPage(newFake(t, "https://shop.example/pay?order=o1"))
 	p.order, p.place, p.code = &nativeO1, onDesktop, "data:image/svg+xml,x"
-	shows(t, p, textScan.zh, `alt="`+textCode.zh, "68.00", textCopy.zh)
+	shows(t, p, textScan.ZH, `alt="`+textCode.ZH, "68.00", textCopy.ZH)
 	p.place = inDesktopWeChat
-	shows(t, p, textScan.zh)
+	shows(t, p, textScan.ZH)
 	p.place = onPhone
-	shows(t, p, textScanOther.zh)
+	shows(t, p, textScanOther.ZH)
 }
 
 // Buyers return from WeChat's page for browsers whether they have paid or not.
@@ -265,7 +265,7 @@ func TestBrowserPaysOnWeChatsPage(t *testing.T) {
 	g.ua = phoneUA
 	r := newResultPage(g)
 	client = mount(t, r)
-	shows(t, r, `data-status="unconfirmed"`, textHavePaid.zh, textPayAgain.zh)
+	shows(t, r, `data-status="unconfirmed"`, textHavePaid.ZH, textPayAgain.ZH)
 	if g.countCalls(getO1) != 1 {
 		t.Errorf("%d queries before the user claimed to have paid", g.countCalls(getO1))
 	}

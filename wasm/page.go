@@ -8,13 +8,14 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/ui"
 )
 
 // base is the part that all screens share: the browser, the language, the place, and the error
 // shown instead of the screen.
 type base struct {
 	b            browser
-	lang         lang
+	lang         ui.Lang
 	title        text        // of the document
 	page         app.Context // of the screen, while it is mounted
 	ctx          context.Context
@@ -70,18 +71,18 @@ func (s *base) OnDismount() {
 }
 
 // tr returns the sentence in the page's language.
-func (s *base) tr(t text) string { return s.lang.of(t) }
+func (s *base) tr(t text) string { return s.lang.Of(t) }
 
 // applyLang sets the document's language and title.
 func (s *base) applyLang(ctx app.Context) {
-	s.b.SetDocumentLang(s.lang.tag())
+	s.b.SetDocumentLang(s.lang.Tag())
 	ctx.Page().SetTitle(s.tr(s.title))
 }
 
 // switchLang changes the language for this visit and later ones.
 func (s *base) switchLang(ctx app.Context, _ app.Event) {
-	s.lang = s.lang.other()
-	s.b.Set(keyLang, string(s.lang))
+	s.lang = s.lang.Other()
+	s.b.Set(ui.KeyLang, string(s.lang))
 	s.applyLang(ctx)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/ui"
 )
 
 // Tests of pages that are mounted, tapped, left and restored.
@@ -81,7 +82,7 @@ func TestShopOrdersOnce(t *testing.T) {
 	if f.countCalls(postOrder) != 1 || f.lastNavigation() != "/pay?order=o1" {
 		t.Errorf("%d orders, navigated to %q", f.countCalls(postOrder), f.lastNavigation())
 	}
-	shows(t, p, textOrdering.zh)
+	shows(t, p, textOrdering.ZH)
 
 	f.onReturn(fromHistory)
 	client.Consume()
@@ -96,7 +97,7 @@ func TestShopOrdersOnce(t *testing.T) {
 	clearDrafts(f, paidO1)
 	f.onReturn(fromHistory)
 	client.Consume()
-	shows(t, p, textChooseProducts.zh)
+	shows(t, p, textChooseProducts.ZH)
 }
 
 func TestShopFails(t *testing.T) {
@@ -107,7 +108,7 @@ func TestShopFails(t *testing.T) {
 	client := mount(t, p)
 	p.order(client.Context(), app.Event{})
 	client.Consume()
-	shows(t, p, `data-error="offline"`, textRetry.zh)
+	shows(t, p, `data-error="offline"`, textRetry.ZH)
 	f.onReturn(fromHistory)
 	client.Consume()
 	shows(t, p, "去支付 (1)")
@@ -136,11 +137,11 @@ func TestShopOutsideNeverSignsIn(t *testing.T) {
 		}
 		p.copyAddress(client.Context(), app.Event{})
 		client.Consume()
-		shows(t, p, textCopied.zh)
+		shows(t, p, textCopied.ZH)
 		f.noCopy = errors.New("not allowed")
 		p.copyAddress(client.Context(), app.Event{})
 		client.Consume()
-		shows(t, p, textNotCopied.zh)
+		shows(t, p, textNotCopied.ZH)
 	}
 }
 
@@ -154,12 +155,12 @@ func TestPayPage(t *testing.T) {
 		went   string
 		canPay string
 	}{
-		{"paid", nil, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.zh},
-		{"cancelled", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", "", textCancelled.zh},
+		{"paid", nil, []any{checkoutO1}, "get_brand_wcpay_request:ok", result, textPaying.ZH},
+		{"cancelled", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", "", textCancelled.ZH},
 		{"reported as cancelled", []any{paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:cancel", result, ""},
-		{"failed", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.zh + " (no money)"},
+		{"failed", []any{pendingO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail_no money", "", textPayFailed.ZH + " (no money)"},
 		{"reported as failed", []any{paidO1}, []any{checkoutO1}, "get_brand_wcpay_request:fail", result, ""},
-		{"failed, then offline", []any{errors.New("down")}, []any{checkoutO1}, "get_brand_wcpay_request:fail", "", textPayFailed.zh},
+		{"failed, then offline", []any{errors.New("down")}, []any{checkoutO1}, "get_brand_wcpay_request:fail", "", textPayFailed.ZH},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, test.pays...)
@@ -207,7 +208,7 @@ func TestPayPageRenewsBeforeTheSheet(t *testing.T) {
 		{"paid meanwhile", time.Second, nil, api.CodeOrderPaid, 0, "/result?order=o1", ""},
 		{"closed meanwhile", time.Second, []any{closedO1}, api.CodeOrderNotPayable, 0, "/result?order=o1", ""},
 		{"too old", time.Second, []any{pendingO1}, api.CodeOrderNotPayable, 0, "", `data-error="order_not_payable"`},
-		{"signed out", time.Second, nil, api.CodeUnauthenticated, 0, "", textSignIn.zh},
+		{"signed out", time.Second, nil, api.CodeUnauthenticated, 0, "", textSignIn.ZH},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(payO1, checkoutO1, test.again).on(getO1, test.order...)
@@ -246,10 +247,10 @@ func TestPayPageUnknownResult(t *testing.T) {
 		went   string
 		canPay []string
 	}{
-		{"not paid", []any{unpaid}, "huh\u202e", "", []string{textPayUnknown.zh + " (huh)", ">" + textPay.zh + "<"}},
-		{"an empty reply", []any{unpaid}, "", "", []string{textPayUnknown.zh + "<", ">" + textPay.zh + "<"}},
+		{"not paid", []any{unpaid}, "huh\u202e", "", []string{textPayUnknown.ZH + " (huh)", ">" + textPay.ZH + "<"}},
+		{"an empty reply", []any{unpaid}, "", "", []string{textPayUnknown.ZH + "<", ">" + textPay.ZH + "<"}},
 		{"paid", []any{paidO1}, "huh", "/result?order=o1", nil},
-		{"offline", []any{errors.New("down")}, "huh", "", []string{textPayUnknown.zh, ">" + textPay.zh + "<"}},
+		{"offline", []any{errors.New("down")}, "huh", "", []string{textPayUnknown.ZH, ">" + textPay.ZH + "<"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/pay?order=o1").on(getO1, test.orders...).on(payO1, checkoutO1)
@@ -350,10 +351,10 @@ func TestPayPageReturns(t *testing.T) {
 	p := newPayPage(f)
 	client := mount(t, p)
 	p.pay(client.Context(), app.Event{})
-	shows(t, p, textPaying.zh)
+	shows(t, p, textPaying.ZH)
 	p.onReturn(client.Context(), fromHistory)
 	client.Consume()
-	shows(t, p, ">"+textPay.zh+"<")
+	shows(t, p, ">"+textPay.ZH+"<")
 
 	f.on(getO1, paidO1)
 	f.onReturn(fromHistory)
@@ -406,7 +407,7 @@ func TestResultPageQueriesAgain(t *testing.T) {
 	f := newFake(t, "https://shop.example/result?order=o1").on(getO1, pendingO1)
 	p := newResultPage(f)
 	client := mount(t, p)
-	shows(t, p, textCheckAgain.zh, textBackToPay.zh)
+	shows(t, p, textCheckAgain.ZH, textBackToPay.ZH)
 	f.script[getO1] = []any{paidO1}
 	p.load(client.Context())
 	p.load(client.Context()) // a double tap
@@ -423,21 +424,21 @@ func TestSwitchLanguage(t *testing.T) {
 	f := shopScript(newFake(t, "https://shop.example/"))
 	p := newShopPage(f)
 	client := mount(t, p)
-	shows(t, p, textCheckout.zh, textLanguage.en)
+	shows(t, p, textCheckout.ZH, textLanguage.EN)
 	if f.documentLang != "zh-CN" {
 		t.Errorf("the language of the document is %q", f.documentLang)
 	}
 	p.switchLang(client.Context(), app.Event{})
 	client.Consume()
-	shows(t, p, textCheckout.en, textLanguage.zh)
-	if f.documentLang != "en" || langOf(f) != english {
+	shows(t, p, textCheckout.EN, textLanguage.ZH)
+	if f.documentLang != "en" || langOf(f) != ui.English {
 		t.Errorf("the language of the document is %q, the next one %q", f.documentLang, langOf(f))
 	}
 	q := newPayPage(newFake(t, "https://shop.example/pay"))
-	q.lang = english
+	q.lang = ui.English
 	client = mount(t, q)
-	shows(t, q, errorTexts[codeNoOrder].Title.en)
-	if title := client.Context().Page().Title(); title != textPayTitle.en {
+	shows(t, q, errorTexts[codeNoOrder].Title.EN)
+	if title := client.Context().Page().Title(); title != textPayTitle.EN {
 		t.Errorf("title %q", title)
 	}
 }

@@ -3,31 +3,33 @@ package main
 import (
 	"context"
 	"syscall/js"
+
+	"h5pay/wasm/dom"
 )
 
 // takePrefetched returns the response to a call that site/first.js made while the program was
 // loading, once. It returns false if there is none, if its body was another, or if the call failed;
 // the program then makes the call.
 func takePrefetched(ctx context.Context, path string, body []byte) (response, bool) {
-	startup := member(js.Global(), "startup")
+	startup := dom.Member(js.Global(), "startup")
 	if startup.Type() != js.TypeObject {
 		return response{}, false
 	}
 	call := startup.Get(path)
-	if call.Type() != js.TypeObject || str(call.Get("body")) != string(body) {
+	if call.Type() != js.TypeObject || dom.Text(call.Get("body")) != string(body) {
 		return response{}, false
 	}
 	startup.Delete(path)
-	got, err := receive(ctx, call.Get("response"), call.Get("abort"))
+	got, err := dom.Receive(ctx, call.Get("response"), call.Get("abort"))
 	return got, err == nil
 }
 
 func (webView) SignInQuery() string {
-	startup := member(js.Global(), "startup")
+	startup := dom.Member(js.Global(), "startup")
 	if startup.Type() != js.TypeObject {
 		return ""
 	}
-	query := str(startup.Get("signInQuery"))
+	query := dom.Text(startup.Get("signInQuery"))
 	startup.Set("signInQuery", "")
 	return query
 }

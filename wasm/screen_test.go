@@ -42,7 +42,7 @@ func TestScreens(t *testing.T) {
 			p := newShopPage(b)
 			p.products = []api.Product{}
 			return p.Render()
-		}, []string{textEmpty.zh}, []string{"skeleton"}},
+		}, []string{textEmpty.ZH}, []string{"skeleton"}},
 		{"pay", func(b *fake) app.UI {
 			p := newPayPage(b)
 			p.order = &pending
@@ -52,7 +52,7 @@ func TestScreens(t *testing.T) {
 			p := newPayPage(b)
 			p.order, p.paying = &pending, true
 			return p.Render()
-		}, []string{textPaying.zh}, []string{`disabled="false"`}},
+		}, []string{textPaying.ZH}, []string{`disabled="false"`}},
 		{"an error", func(b *fake) app.UI {
 			p := newPayPage(b)
 			p.err = &api.Error{Code: api.CodeNotFound, RequestID: "request-1"}
@@ -67,46 +67,46 @@ func TestScreens(t *testing.T) {
 			p := newResultPage(b)
 			p.order, p.watching = &pending, true
 			return p.Render()
-		}, []string{`data-status="confirming"`}, []string{textPaid.zh}},
+		}, []string{`data-status="confirming"`}, []string{textPaid.ZH}},
 		{"result, still", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &pending
 			return p.Render()
-		}, []string{`data-status="still"`, textCheckAgain.zh}, []string{textPaid.zh}},
+		}, []string{`data-status="still"`, textCheckAgain.ZH}, []string{textPaid.ZH}},
 		{"result, paid", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &order
 			return p.Render()
-		}, []string{`data-status="paid"`, textPaid.zh, "2026-11-23 19:54:25", order.PaymentNo}, nil},
+		}, []string{`data-status="paid"`, textPaid.ZH, "2026-11-23 19:54:25", order.PaymentNo}, nil},
 		{"result, paid twice", func(b *fake) app.UI {
 			p := newResultPage(b)
 			twice := order
 			twice.Refunds = []api.Refund{{ID: "DUP1", Amount: 13600, Status: api.RefundProcessing, Duplicate: true}}
 			p.order = &twice
 			return p.Render()
-		}, []string{`data-status="paid"`, textPaid.zh, textPaidTwice.zh, `data-duplicate="processing"`}, nil},
+		}, []string{`data-status="paid"`, textPaid.ZH, textPaidTwice.ZH, `data-duplicate="processing"`}, nil},
 		{"result, paid twice and refunded", func(b *fake) app.UI {
 			p := newResultPage(b)
 			twice := order
 			twice.Refunds = []api.Refund{{ID: "DUP1", Amount: 13600, Status: api.RefundSucceeded, Duplicate: true}, {ID: "R", Amount: 100, Status: api.RefundSucceeded}}
 			p.order = &twice
 			return p.Render()
-		}, []string{textPaidTwiceDone.zh}, []string{textPaidTwice.zh}},
+		}, []string{textPaidTwiceDone.ZH}, []string{textPaidTwice.ZH}},
 		{"result, closed", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &closed
 			return p.Render()
-		}, []string{`data-status="closed"`, textClosed.zh}, []string{textPaid.zh}},
+		}, []string{`data-status="closed"`, textClosed.ZH}, []string{textPaid.ZH}},
 		{"result, paid, without a receipt", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &api.Order{ID: "o1", Status: api.StatusPaid}
 			return p.Render()
-		}, []string{`data-status="paid"`, textOrderNo.zh}, []string{"1970", textPaymentNo.zh}},
+		}, []string{`data-status="paid"`, textOrderNo.ZH}, []string{"1970", textPaymentNo.ZH}},
 		{"result, paid, WeChat has not reported when", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.order = &api.Order{ID: "o1", Status: api.StatusPaid, PaidAtUnknown: true, PaymentNo: order.PaymentNo}
 			return p.Render()
-		}, []string{`data-status="paid"`, textPaidAt.zh, textNotKnownYet.zh}, []string{"1970"}},
+		}, []string{`data-status="paid"`, textPaidAt.ZH, textNotKnownYet.ZH}, []string{"1970"}},
 		{"result, outside", func(b *fake) app.UI {
 			p := newResultPage(b)
 			p.place = inWork
@@ -116,13 +116,13 @@ func TestScreens(t *testing.T) {
 			p := newPayPage(b)
 			p.place = inWork
 			return p.Render()
-		}, []string{"data-outside", textWorkHint.zh}, []string{"skeleton"}},
+		}, []string{"data-outside", textWorkHint.ZH}, []string{"skeleton"}},
 		{"pay, loading", func(b *fake) app.UI { return newPayPage(b).Render() }, []string{"skeleton"}, []string{"data-outside"}},
 		{"pay, failed", func(b *fake) app.UI {
 			p := newPayPage(b)
-			p.order, p.lastResult = &pending, textPayFailed.zh
+			p.order, p.lastResult = &pending, textPayFailed.ZH
 			return p.Render()
-		}, []string{textPayFailed.zh, `role="status"`}, nil},
+		}, []string{textPayFailed.ZH, `role="status"`}, nil},
 		{"shop, without a picture", func(b *fake) app.UI {
 			p := newShopPage(b)
 			p.acceptedTypes, p.products = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}
@@ -137,7 +137,7 @@ func TestScreens(t *testing.T) {
 			p := newShopPage(b)
 			p.acceptedTypes, p.products, p.basket, p.ordering = shopConfig.TradeTypes, []api.Product{{ID: "tea", Name: "茶", Price: 6800}}, basket{"tea": 2}, true
 			return p.Render()
-		}, []string{textOrdering.zh}, []string{"去支付"}},
+		}, []string{textOrdering.ZH}, []string{"去支付"}},
 	} {
 		got := rendered(test.screen, t)
 		for _, part := range test.has {
@@ -159,7 +159,7 @@ func TestFailures(t *testing.T) {
 		p := newPayPage(newFake(t, "https://shop.example/pay?order=o1"))
 		p.err = &api.Error{Code: c}
 		got := htmlOf(t, p.Render())
-		for _, part := range []string{`data-error="` + string(c) + `"`, `class="weui-btn`, errorTextOf(c).Title.zh, errorTextOf(c).Hint.zh} {
+		for _, part := range []string{`data-error="` + string(c) + `"`, `class="weui-btn`, errorTextOf(c).Title.ZH, errorTextOf(c).Hint.ZH} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s lacks %q:\n%s", c, part, got)
 			}

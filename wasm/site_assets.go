@@ -30,6 +30,7 @@ type assets struct {
 	Style                template.CSS
 	CheckHash, FirstHash string // "sha256-..."
 	StyleHash            string
+	ConsoleStyleHash     string // of the console's style
 
 	// Addresses of files. Each contains the hash of the file's content, so browsers may keep the
 	// file forever.

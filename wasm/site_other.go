@@ -18,6 +18,7 @@ import (
 	texttemplate "text/template"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/ui"
 )
 
 // generate writes the static site into the folder of -out, around the program.
@@ -25,6 +26,7 @@ func generate() {
 	var s site
 	flag.StringVar(&s.out, "out", "public", "folder of the site; its web/ holds the authored files")
 	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "file of the page's program")
+	flag.StringVar(&s.console, "console", "build/console/app.wasm", "file of the console's program")
 	flag.StringVar(&s.modules, "modules", "node_modules", "folder of the installed npm packages: WeUI, purgecss, Node")
 	settings := flag.String("settings", "wrangler.toml .dev.vars .dev.vars.example",
 		"files to read SHOP_NAME from; the first that sets it counts")
@@ -39,6 +41,7 @@ func generate() {
 // site describes the site to write.
 type site struct {
 	out, wasm string // folder and file
+	console   string // file of the console's program
 	modules   string // folder of npm packages
 	shop      string // name
 
@@ -93,6 +96,9 @@ func (s *site) write() error {
 			return err
 		}
 	}
+	if err := s.writeConsole(); err != nil {
+		return err
+	}
 	if err := s.writeManifest(); err != nil {
 		return err
 	}
@@ -108,6 +114,7 @@ type document struct {
 	Title, Description text
 	Screen, English    template.HTML // the same content in both languages; English may be empty
 	Program            bool          // whether the page loads the program
+	Private            bool          // whether the page is for the operator only
 	Preview            text          // the title in a chat to which the address is sent; may be empty
 	PreviewHint        text          // the line below it
 	Prefetch           []string      // paths to fetch before the program runs
@@ -119,12 +126,6 @@ type document struct {
 	Ended             template.HTML // shown when the program has ended
 }
 
-// failure is the message for one reason why the program cannot start.
-type failure struct {
-	Why     string // the name in site/check.js
-	Message template.HTML
-}
-
 func (s *site) writePage(name string, d document) error {
 	d.assets, d.Description = s.assets, textDescription
 	page, err := execute("page.html", d)
@@ -134,37 +135,13 @@ func (s *site) writePage(name string, d document) error {
 	return os.WriteFile(filepath.Join(s.out, name+".html"), []byte(page), 0o644)
 }
 
-// message is a WeUI message as static HTML.
-type message struct {
-	Icon                string
-	Title, Hint, Action text
-	Href                string // target of the button; "" reloads the page
-}
-
-func (m message) html() (template.HTML, error) { return execute("message.html", m) }
-
-// execute executes a template in site/.
-func execute(name string, data any) (template.HTML, error) {
-	t, err := template.New(name).Funcs(template.FuncMap{
-		"zh":   chinese.of,
-		"en":   english.of,
-		"join": func(words []string) string { return strings.Join(words, " ") },
-	}).ParseFS(siteFiles, "site/"+name)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	err = t.Execute(&b, data)
-	return template.HTML(b.String()), err
-}
-
 func (s *site) writeManifest() error {
-	name := cmp.Or(s.shop, textTitle.zh)
+	name := cmp.Or(s.shop, textTitle.ZH)
 	icon := func(src, kind, sizes string) map[string]string {
 		return map[string]string{"src": src, "type": kind, "sizes": sizes}
 	}
 	b, err := json.MarshalIndent(map[string]any{
-		"name": name, "short_name": name, "description": textDescription.zh, "lang": chinese.tag(),
+		"name": name, "short_name": name, "description": textDescription.ZH, "lang": ui.Chinese.Tag(),
 		"start_url": "/", "scope": "/", "display": "standalone",
 		"theme_color": "#ededed", "background_color": "#ededed",
 		"icons": []any{
@@ -194,7 +171,7 @@ func (s *site) writeHeaders() error {
 	if err := os.WriteFile(filepath.Join(s.out, "_headers"), b.Bytes(), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.out, "_redirects"), []byte(customerRewrite), 0o644)
+	return os.WriteFile(filepath.Join(s.out, "_redirects"), []byte(customerRewrite+consoleRewrite), 0o644)
 }
 
 // writeWorker writes the service worker. It shows an offline page; its cache name changes with that

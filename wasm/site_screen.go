@@ -18,12 +18,13 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/ui"
 )
 
 // englishBrowser is noBrowser with English as its language.
 type englishBrowser struct{ noBrowser }
 
-func (englishBrowser) Language() string { return english.tag() }
+func (englishBrowser) Language() string { return ui.English.Tag() }
 
 // prefetches lists the calls that a screen makes at once for every user. One with orderID in its
 // path is a POST about the order that the address names. The signer answers a repeated call like
@@ -57,10 +58,10 @@ func (s *site) screen(path string) (document, error) {
 		Program: true, Env: string(known), Prefetch: prefetches[path],
 		Loading: textLoading, Updating: textUpdating, NoScript: textNoScript,
 	}
-	if d.Title.en, d.English, err = render(path, englishBrowser{}); err != nil {
+	if d.Title.EN, d.English, err = render(path, englishBrowser{}); err != nil {
 		return d, err
 	}
-	if d.Title.zh, d.Screen, err = render(path, noBrowser{}); err != nil {
+	if d.Title.ZH, d.Screen, err = render(path, noBrowser{}); err != nil {
 		return d, err
 	}
 	switch path {
@@ -69,14 +70,7 @@ func (s *site) screen(path string) (document, error) {
 	case "/l":
 		d.Preview, d.PreviewHint = d.Title, textLinkPreview
 	}
-	for _, f := range failures {
-		html, err := message{Icon: "weui-icon-warn", Title: f.title, Hint: f.hint, Action: textRetry}.html()
-		if err != nil {
-			return d, err
-		}
-		d.Failures = append(d.Failures, failure{f.why, html})
-	}
-	d.Ended, err = message{Icon: "weui-icon-warn", Title: textEnded, Hint: textEndedHint, Action: textRetry}.html()
+	d.Failures, d.Ended, err = failureMessages()
 	return d, err
 }
 

@@ -4,13 +4,15 @@ package main
 
 // Texts of the site that need no program, in every language: see lang.go.
 var (
-	textDescription = text{"微信内下单与支付", "Order and pay in WeChat"}
-	textNotLoaded   = text{"页面加载失败", "The page did not load"}
-	textUpdating    = text{"页面已更新，正在重新加载", "Loading the new version of this page"}
-	textEnded       = text{"页面出错", "The page stopped"}
-	textEndedHint   = text{"请重试。已支付的款项不受影响", "Please try again. Payments that you made are safe"}
-	textNoPage      = text{"页面不存在", "Page not found"}
-	textNoScript    = text{"请启用 JavaScript 后打开本店", "Turn on JavaScript to open this shop"}
+	textDescription     = text{"微信内下单与支付", "Order and pay in WeChat"}
+	textNotLoaded       = text{"页面加载失败", "The page did not load"}
+	textUpdating        = text{"页面已更新，正在重新加载", "Loading the new version of this page"}
+	textEnded           = text{"页面出错", "The page stopped"}
+	textEndedHint       = text{"请重试。已支付的款项不受影响", "Please try again. Payments that you made are safe"}
+	textNoPage          = text{"页面不存在", "Page not found"}
+	textConsole         = text{"商户控制台", "Shop console"}
+	textConsoleNoScript = text{"请启用 JavaScript 后打开控制台", "Turn on JavaScript to open the console"}
+	textNoScript        = text{"请启用 JavaScript 后打开本店", "Turn on JavaScript to open this shop"}
 )
 
 // failures are the reasons why the program cannot start. Their names are those in site/check.js and

@@ -54,8 +54,11 @@ func writeTestSite(t *testing.T, shop, program string) string {
 	if err := os.CopyFS(filepath.Join(out, "web"), os.DirFS("../public/web")); err != nil {
 		t.Fatal(err)
 	}
-	s := site{out: out, wasm: filepath.Join(t.TempDir(), "app.wasm"), modules: "../node_modules", shop: shop}
+	s := site{out: out, wasm: filepath.Join(t.TempDir(), "app.wasm"), console: filepath.Join(t.TempDir(), "console.wasm"), modules: "../node_modules", shop: shop}
 	if err := os.WriteFile(s.wasm, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.console, []byte("console of "+program), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.write(); err != nil {
@@ -78,11 +81,11 @@ func TestWriteSite(t *testing.T) {
 	const shop = `Bob's <"Shop">`
 	out := writeTestSite(t, shop, "program")
 	for page, parts := range map[string][]string{
-		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.zh, textCheckout.en, "skeleton", `data-prefetch="/api/config /api/products"`},
-		"pay.html":     {">" + textPayTitle.zh + "</title>", `<title data-en="` + textPayTitle.en + `">`, "skeleton"},
-		"result.html":  {">" + textResultTitle.zh + "</title>", textConfirming.zh},
-		"404.html":     {textNoPage.zh, textNoPage.en, `href="/"`},
-		"offline.html": {errorTexts[codeOffline].Title.zh, errorTexts[codeOffline].Title.en, `href=""`},
+		"index.html":   {"<h1>Bob&#39;s &lt;&#34;Shop&#34;&gt;</h1>", textCheckout.ZH, textCheckout.EN, "skeleton", `data-prefetch="/api/config /api/products"`},
+		"pay.html":     {">" + textPayTitle.ZH + "</title>", `<title data-en="` + textPayTitle.EN + `">`, "skeleton"},
+		"result.html":  {">" + textResultTitle.ZH + "</title>", textConfirming.ZH},
+		"404.html":     {textNoPage.ZH, textNoPage.EN, `href="/"`},
+		"offline.html": {errorTexts[codeOffline].Title.ZH, errorTexts[codeOffline].Title.EN, `href=""`},
 	} {
 		text := read(t, out, page)
 		for _, part := range append(parts, `class="screen`, `aria-hidden="true"`) {
@@ -98,7 +101,7 @@ func TestWriteSite(t *testing.T) {
 			t.Errorf("%s has an error before the program runs", page)
 		}
 		if program := page != "404.html" && page != "offline.html"; strings.Contains(text, ".wasm") != program ||
-			strings.Contains(text, textNotLoaded.zh) != program || strings.Contains(text, `data-size="7"`) != program {
+			strings.Contains(text, textNotLoaded.ZH) != program || strings.Contains(text, `data-size="7"`) != program {
 			t.Errorf("%s loads a program, or does not", page)
 		}
 	}
@@ -194,7 +197,7 @@ func TestAddressesChangeWithTheirContent(t *testing.T) {
 	addresses := func(out string) []string {
 		t.Helper()
 		names, err := filepath.Glob(filepath.Join(out, "assets", "*"))
-		if err != nil || len(names) != 2 {
+		if err != nil || len(names) != 3 {
 			t.Fatalf("%q %v", names, err)
 		}
 		for i, name := range names {
@@ -209,8 +212,11 @@ func TestAddressesChangeWithTheirContent(t *testing.T) {
 	if diff := cmp.Diff(before, addresses(again)); diff != "" {
 		t.Errorf("the same site has other addresses (-first +again):\n%s", diff)
 	}
-	s := site{out: again, wasm: filepath.Join(t.TempDir(), "app.wasm"), modules: "../node_modules"}
+	s := site{out: again, wasm: filepath.Join(t.TempDir(), "app.wasm"), console: filepath.Join(t.TempDir(), "console.wasm"), modules: "../node_modules"}
 	if err := os.WriteFile(s.wasm, []byte("two"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.console, []byte("console of one"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.write(); err != nil {
@@ -269,7 +275,7 @@ func TestCustomerPreview(t *testing.T) {
 	out := writeTestSite(t, "Tea & Co", "program")
 	page := read(t, out, "o.html")
 	for _, want := range []string{`<title data-en="Tea &amp; Co - Payment">Tea &amp; Co - 付款</title>`, `<meta property="og:title" content="Tea &amp; Co - 付款">`,
-		`<meta property="og:description" content="` + textPreview.zh + `">`, `data-prefetch="/api/o/TOKEN"`} {
+		`<meta property="og:description" content="` + textPreview.ZH + `">`, `data-prefetch="/api/o/TOKEN"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("o.html lacks %s", want)
 		}
@@ -277,7 +283,7 @@ func TestCustomerPreview(t *testing.T) {
 	if strings.Contains(read(t, out, "pay.html"), "og:title") {
 		t.Error("the pay page of a shop's own order has a preview")
 	}
-	if got := read(t, out, "_redirects"); got != "/o/* /o 200\n/l/* /l 200\n" {
+	if got := read(t, out, "_redirects"); got != "/o/* /o 200\n/l/* /l 200\n/console/* /console 200\n" {
 		t.Errorf("_redirects is %q", got)
 	}
 	if headers := read(t, out, "_headers"); !strings.Contains(headers, "/o/*\n  X-Robots-Tag: noindex") {
@@ -305,5 +311,36 @@ func TestScreensAreReproducible(t *testing.T) {
 				t.Fatalf("%s: one rendering is\n%s\nand another\n%s", screen.path, first.Screen, again.Screen)
 			}
 		}
+	}
+}
+
+// The console has a page, a program and a style of its own, and no page of the shop names them.
+func TestWriteConsole(t *testing.T) {
+	out := writeTestSite(t, "茶", "program")
+	console := read(t, out, "console.html")
+	for _, part := range []string{"Shop console", "/assets/console.", `data-size="18"`, `class="console"`, ".calendar"} {
+		if !strings.Contains(console, part) {
+			t.Errorf("console.html lacks %s", part)
+		}
+	}
+	if strings.Contains(console, "manifest") || strings.Contains(console, "/assets/app.") || strings.Contains(console, "data-prefetch") {
+		t.Error("console.html has parts of the shop")
+	}
+	pages, err := filepath.Glob(filepath.Join(out, "*.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		text := read(t, out, filepath.Base(page))
+		if shop := filepath.Base(page) != "console.html"; shop && (strings.Contains(text, "console") || strings.Contains(text, ".calendar")) {
+			t.Errorf("%s loads a part of the console", filepath.Base(page))
+		}
+	}
+	if redirects := read(t, out, "_redirects"); !strings.Contains(redirects, "/console/* /console 200\n") {
+		t.Errorf("redirects: %s", redirects)
+	}
+	style := console[strings.Index(console, "<style>")+len("<style>") : strings.Index(console, "</style>")]
+	if headers := read(t, out, "_headers"); !strings.Contains(headers, policyHash(style)) {
+		t.Error("the policy of the console does not allow its style")
 	}
 }

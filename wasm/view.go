@@ -8,6 +8,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/wasm/ui"
 )
 
 // Parts that several screens show.
@@ -19,8 +20,8 @@ func (s *base) screen(class string, body ...app.UI) app.HTMLElem {
 
 // bilingual shows a sentence. A prerendered sentence also carries its English text.
 func (s *base) bilingual(t text) app.UI {
-	if s.lang == prerendered {
-		return elem("span").DataSet("en", t.en).Text(t.zh)
+	if s.lang == ui.Prerendered {
+		return elem("span").DataSet("en", t.EN).Text(t.ZH)
 	}
 	return app.Text(s.tr(t))
 }
@@ -106,11 +107,11 @@ func (s *base) message(icon string, title, hint text, small string, actions ...a
 // primary and secondary are WeUI's buttons. go-app treats two closures of the same code as one
 // handler unless their scope differs. The label is the scope.
 func (s *base) primary(label text, on app.EventHandler) app.UI {
-	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.en)
+	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.EN)
 }
 
 func (s *base) secondary(label text, on app.EventHandler) app.UI {
-	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.en)
+	return elem("button").Class("weui-btn weui-btn_default").Attr("type", "button").Body(s.bilingual(label)).OnClick(s.withPageContext(on), label.EN)
 }
 
 // shopLink leads to the start page.
@@ -130,10 +131,10 @@ func (s *base) orderLink(id string) app.UI {
 
 // footer is the last line of a screen, with a button for the other language.
 func (s *base) footer() app.UI {
-	other := s.lang.other()
+	other := s.lang.Other()
 	return elem("footer").Class("foot").Body(
-		elem("button").Class("plain").Attr("type", "button").Lang(other.tag()).DataSet("action", "language").
-			Text(other.of(textLanguage)).OnClick(s.switchLang))
+		elem("button").Class("plain").Attr("type", "button").Lang(other.Tag()).DataSet("action", "language").
+			Text(other.Of(textLanguage)).OnClick(s.switchLang))
 }
 
 // price shows an amount.

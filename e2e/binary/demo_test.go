@@ -17,6 +17,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/envfile"
 	"h5pay/internal/paytest"
+	"h5pay/internal/v1"
 	"h5pay/simulator/desk"
 	"h5pay/wechat/wechattest"
 )
@@ -91,6 +92,26 @@ func get(t *testing.T, url string, result any) {
 	}
 }
 
+// signInAtConsole signs in with the key that the demo prints.
+func signInAtConsole(t *testing.T, shop, key string) {
+	t.Helper()
+	req, err := http.NewRequest("POST", shop+v1.PathSession, strings.NewReader(`{"key":"`+key+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Origin", shop)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var who v1.Session
+	if err := json.NewDecoder(res.Body).Decode(&who); err != nil || res.StatusCode != http.StatusOK || len(who.Scopes) != 4 {
+		t.Errorf("signing in at the console: %s, %+v, %v", res.Status, who, err)
+	}
+}
+
 // Without settings, in an empty folder, the command serves a shop in which a buyer can pay. The
 // next start has the same secrets and the order.
 func TestDemoFromNothingToAPaidOrder(t *testing.T) {
@@ -98,7 +119,8 @@ func TestDemoFromNothingToAPaidOrder(t *testing.T) {
 	dir := t.TempDir()
 	began := time.Now()
 	p, id := startDemo(t, dir)
-	for _, path := range []string{"/", "/pay", "/web/products/tea.svg", "/manifest.webmanifest"} {
+	signInAtConsole(t, id.PhoneURL, strings.TrimSpace(p.waitFor(t, "h5pay_")))
+	for _, path := range []string{"/", "/pay", "/console", "/console/orders", "/web/products/tea.svg", "/manifest.webmanifest"} {
 		res, err := http.Get(id.PhoneURL + path)
 		if err != nil {
 			t.Fatal(err)

@@ -33,6 +33,8 @@ var parts = []struct {
 	{"signer", files("build/signer.wasm"), sizes{10_100_000, 2_300_000, 1_680_000}},
 	{"upload", upload, sizes{3: 2_400_000}},
 	{"program", files("build/page/app.wasm"), sizes{7_000_000, 1_400_000, 970_000}},
+	// Only operators load the console.
+	{"console", files("build/console/app.wasm"), sizes{7_200_000, 1_400_000, 1_000_000}},
 	{"around", files("public/index.html", "public/assets/*.js", "public/app-worker.js", "public/offline.html", "public/manifest.webmanifest"),
 		sizes{2: 30_000}},
 }

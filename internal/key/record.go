@@ -17,6 +17,9 @@ type Record struct {
 	ExpiresAt  time.Time // zero if the key does not expire
 	RevokedAt  time.Time // zero if the key is not revoked
 
+	// SignOuts is how often every session of the console under this key was ended.
+	SignOuts int64
+
 	// The request that made the key.
 	MadeBy         string // the ID of the key that made this one, or Root
 	IdempotencyKey string

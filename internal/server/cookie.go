@@ -17,6 +17,7 @@ import (
 const (
 	stateCookie   = "h5pay_state"
 	sessionCookie = "h5pay_session"
+	consoleCookie = "h5pay_console"
 )
 
 // maxCookie is the longest cookie value looked at, in bytes. Browsers keep 4096
@@ -29,6 +30,7 @@ const maxCookie = 4096
 type sealer struct {
 	name   string
 	secure bool
+	strict bool // whether the browser sends it with no request that another site causes
 	box    box
 	rand   io.Reader
 	now    func() time.Time
@@ -108,11 +110,11 @@ func (c sealer) renew(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c sealer) cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
-		Name: c.name, Value: value, Path: "/", MaxAge: maxAge,
-		// Lax, not Strict: the user comes back from open.weixin.qq.com.
-		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
+	site := http.SameSiteLaxMode // the user comes back from open.weixin.qq.com
+	if c.strict {
+		site = http.SameSiteStrictMode
 	}
+	return &http.Cookie{Name: c.name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: c.secure, SameSite: site}
 }
 
 func (c sealer) seal(v any, expires time.Time) (string, error) {

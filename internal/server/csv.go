@@ -26,7 +26,7 @@ const nextCursor = "X-Next-Cursor"
 // writeOrdersCSV writes orders as a table. The cursor of the next page is in the header
 // X-Next-Cursor.
 func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) error {
-	text, err := ordersCSV(orders)
+	text, err := ordersTable(orders)
 	if err != nil {
 		return err
 	}
@@ -43,14 +43,9 @@ func tableOf(text, cursor string) document {
 	return d
 }
 
-// ordersCSV returns orders as a table that a spreadsheet opens: UTF-8 with a byte order
-// mark, amounts in yuan, times of Beijing.
-func ordersCSV(orders []order.Order) (string, error) {
-	var b strings.Builder
-	b.WriteString("\ufeff")
-	table := csv.NewWriter(&b)
-	table.UseCRLF = true
-	table.Write(ordersHead)
+// ordersTable returns orders as a table: amounts in yuan, times of Beijing.
+func ordersTable(orders []order.Order) (string, error) {
+	var rows [][]string
 	for _, o := range orders {
 		var items []string
 		for _, l := range o.Lines {
@@ -65,6 +60,19 @@ func ordersCSV(orders []order.Order) (string, error) {
 		if view.PaidAtUnknown {
 			row[slices.Index(ordersHead, "paid_at")] = notKnownYet
 		}
+		rows = append(rows, row)
+	}
+	return spreadsheet(ordersHead, rows)
+}
+
+// spreadsheet returns a table that Excel and WPS open: CSV in UTF-8 with a byte order mark.
+func spreadsheet(head []string, rows [][]string) (string, error) {
+	var b strings.Builder
+	b.WriteString("\ufeff")
+	table := csv.NewWriter(&b)
+	table.UseCRLF = true
+	table.Write(head)
+	for _, row := range rows {
 		for i := range row {
 			row[i] = cell(row[i])
 		}

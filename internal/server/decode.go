@@ -28,25 +28,32 @@ const (
 )
 
 // readBody returns the complete body of at most maxBody bytes.
-func readBody(r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxBody {
-		return nil, reject(api.CodeBodyTooLarge, "the body is over 64 KiB")
+func readBody(r *http.Request) ([]byte, error) { return readBodyWithin(r, maxBody) }
+
+// readBodyWithin returns the complete body of at most most bytes.
+func readBodyWithin(r *http.Request, most int) ([]byte, error) {
+	tooLarge := reject(api.CodeBodyTooLarge, fmt.Sprintf("the body is over %d KiB", most>>10))
+	if r.ContentLength > int64(most) {
+		return nil, tooLarge
 	}
 	if r.Body == nil {
 		return nil, nil
 	}
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	b, err := io.ReadAll(io.LimitReader(r.Body, int64(most)+1))
 	if err != nil {
 		return nil, reject(api.CodeBadRequest, "the body broke off")
 	}
-	if len(b) > maxBody {
-		return nil, reject(api.CodeBodyTooLarge, "the body is over 64 KiB")
+	if len(b) > most {
+		return nil, tooLarge
 	}
 	return b, nil
 }
 
 // readJSON reads a request's body, one JSON object, into v.
-func readJSON(r *http.Request, v any) error {
+func readJSON(r *http.Request, v any) error { return readJSONWithin(r, v, maxBody) }
+
+// readJSONWithin is readJSON for a body of most bytes at most.
+func readJSONWithin(r *http.Request, v any, most int) error {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
 		return reject(api.CodeContentType, "the body must be application/json")
@@ -54,7 +61,7 @@ func readJSON(r *http.Request, v any) error {
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
 		return reject(api.CodeContentType, "the body must be in UTF-8")
 	}
-	b, err := readBody(r)
+	b, err := readBodyWithin(r, most)
 	if err != nil {
 		return err
 	}

@@ -103,6 +103,7 @@ type Server struct {
 	states  stateSigner
 	session sealer
 	probes  probe.Key
+	console sealer // of an operator
 	log     *slog.Logger
 	now     func() time.Time
 	rand    io.Reader
@@ -168,6 +169,10 @@ func New(cfg Config) (*Server, error) {
 	if s.session, err = newSealer(cfg, s.shop.AppID, sessionCookie, secure); err != nil {
 		return nil, err
 	}
+	if s.console, err = newSealer(cfg, s.shop.AppID, consoleCookie, secure); err != nil {
+		return nil, err
+	}
+	s.console.strict = true
 	return s, nil
 }
 
@@ -208,6 +213,12 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + api.PathOrderClose: s.closeOrder,
 
 		"POST " + api.PathNotifyRefund: s.notifyRefund,
+		"GET " + pathPhotos + "{hash}": s.getPhoto,
+
+		"POST " + v1.PathSession:   s.signInConsole,
+		"GET " + v1.PathSession:    s.getConsoleSession,
+		"DELETE " + v1.PathSession: s.signOutConsole,
+
 		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
 		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
 		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),

@@ -56,6 +56,14 @@ func (b backend) handlers() map[string]v1Handler {
 		"exportPerson": b.exportPerson,
 		"erasePerson":  b.erasePerson,
 
+		"getToday":     b.getToday,
+		"createPhoto":  b.createPhoto,
+		"tableOrders":  b.tableOrders,
+		"tableRefunds": b.tableRefunds,
+		"tableBills":   b.tableBills,
+		"listAudit":    b.listAudit,
+		"checkAudit":   b.checkAudit,
+
 		"getSelling":  b.getSelling,
 		"putSelling":  b.putSelling,
 		"getCounters": b.getCounters,
@@ -111,7 +119,7 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 	var body any
 	var bodyErr error
 	if route.Body != nil {
-		body, bodyErr = readV1Body(r, route.Body)
+		body, bodyErr = readV1Body(r, route.Body, route.MaxBody)
 	} else if r.Method != http.MethodGet && r.ContentLength != 0 {
 		bodyErr = readJSON(r, &struct{}{})
 	}
@@ -143,7 +151,15 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 	if r.Method != http.MethodGet {
 		ctx = context.WithoutCancel(ctx) // a caller who disconnects changes nothing from here on
 	}
-	return h(ctx, c)
+	call := h
+	if isAudited(route) {
+		call = func(ctx context.Context, c *v1Call) (any, error) { return b.audited(ctx, route, c, h) }
+	}
+	response, err := call(ctx, c)
+	if err == nil && by.browser {
+		response = forBrowser(response)
+	}
+	return response, err
 }
 
 // writeV1Error writes an error as the response, like writeError.

@@ -21,9 +21,11 @@ import (
 
 // principal is the caller of a call: an API key, or the root token.
 type principal struct {
-	id     string // of the key, or key.Root
-	scopes []string
-	usedAt time.Time // when the use of the key was stored
+	id      string // of the key, or key.Root
+	name    string // of the key
+	scopes  []string
+	usedAt  time.Time // when the use of the key was stored
+	browser bool      // signed in at the console
 	// expiresAt is zero for a key that does not expire.
 	expiresAt time.Time
 }
@@ -59,19 +61,19 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 		}
 		return principal{id: key.Root}, products, err
 	}
-	sent, err := sentKey(r)
-	if !b.known.has(sent) && !b.allow(ctx, b.cfg.AddressLimit, "token "+limitedAddress(r)) {
+	sent, err := b.sentCredentials(r)
+	if sent.session == nil && !b.known.has(sent.key) && !b.allow(ctx, b.cfg.AddressLimit, "token "+limitedAddress(r)) {
 		w.Header().Set("Retry-After", retryAfter)
 		return principal{}, nil, &v1.Error{Code: api.CodeRateLimited, Message: "too many calls without a valid API key, wait a minute"}
 	}
 	var record key.Record
 	var products []order.Product
 	if err == nil {
-		record, products, err = b.readKey(ctx, sent, ids)
+		record, products, err = b.readKey(r, sent, ids)
 	}
 	var rejected *v1.Error
 	if errors.As(err, &rejected) {
-		b.known.forget(sent)
+		b.known.forget(sent.key)
 		if len(r.Header.Values("Authorization")) > 0 {
 			b.logSeldom(ctx, slog.LevelWarn, "an API key is rejected", "path", r.URL.Path)
 		}
@@ -80,11 +82,15 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 	if err != nil {
 		return principal{}, nil, err
 	}
-	b.known.add(sent)
+	if sent.session == nil {
+		b.known.add(sent.key)
+	}
 	if err := b.limitKey(w, r, record.ID); err != nil {
 		return principal{}, nil, err
 	}
-	return principal{id: record.ID, scopes: record.Scopes, usedAt: record.LastUsedAt, expiresAt: record.ExpiresAt}, products, nil
+	return principal{
+		id: record.ID, name: record.Name, scopes: record.Scopes, usedAt: record.LastUsedAt, expiresAt: record.ExpiresAt, browser: sent.session != nil,
+	}, products, nil
 }
 
 // knownKeys are keys that were valid when they were last read. They are no authentication:
@@ -142,38 +148,64 @@ func (b backend) noteUse(ctx context.Context, by principal) (wait func()) {
 	return group.Wait
 }
 
-// sentKey returns the API key that a request has. The error says that it has none.
-func sentKey(r *http.Request) (key.Key, error) {
+// credentials are what a call of /v1 has: an API key, or the session of the console.
+type credentials struct {
+	key     key.Key
+	session *consoleSession // nil for a key; sealed by this shop
+}
+
+// sentCredentials returns what a request has. The error says that it has none.
+func (b backend) sentCredentials(r *http.Request) (credentials, error) {
 	header := r.Header.Values("Authorization")
+	var session consoleSession
+	if len(header) == 0 && b.console.get(r, &session) {
+		return credentials{session: &session}, nil
+	}
 	if len(header) != 1 {
-		return key.Key{}, rejectKey("send an API key: Authorization: Bearer ...")
+		return credentials{}, rejectKey("send an API key: Authorization: Bearer ...")
 	}
 	scheme, text, _ := strings.Cut(header[0], " ")
 	sent, ok := key.Parse(strings.TrimSpace(text))
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return key.Key{}, rejectKey("the Authorization header has no API key of this shop")
+		return credentials{}, rejectKey("the Authorization header has no API key of this shop")
 	}
-	return sent, nil
+	return credentials{key: sent}, nil
 }
 
-// readKey returns the record of an API key, and the products for sale with some IDs. A
-// *v1.Error says why the key is not valid.
-func (b backend) readKey(ctx context.Context, sent key.Key, ids []string) (record key.Record, products []order.Product, err error) {
-	if len(ids) == 0 {
-		record, err = b.cfg.Store.Key(ctx, sent.ID)
-	} else {
-		record, products, err = b.cfg.Store.KeyAndProducts(ctx, sent.ID, ids)
+// readKey returns the record of the API key of a call, and the products for sale with some
+// IDs. A *v1.Error says why the key, or the session, is not valid.
+func (b backend) readKey(r *http.Request, sent credentials, ids []string) (key.Record, []order.Product, error) {
+	id := sent.key.ID
+	if sent.session != nil {
+		id = sent.session.KeyID
 	}
-	if errors.Is(err, store.ErrNotFound) || err == nil && !sent.Has(record.Hash) {
-		return key.Record{}, nil, rejectKey("the API key is unknown")
-	}
-	if err != nil {
+	record, products, err := b.keyOf(r.Context(), id, ids)
+	found := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return key.Record{}, nil, err
+	}
+	if sent.session != nil {
+		if err := sent.session.problem(r, record, found, b.now()); err != nil {
+			return key.Record{}, nil, err
+		}
+		return record, products, nil
+	}
+	if !found || !sent.key.Has(record.Hash) {
+		return key.Record{}, nil, rejectKey("the API key is unknown")
 	}
 	if why := record.Ended(b.now()); why != "" {
 		return key.Record{}, nil, rejectKey("the API key is " + why)
 	}
 	return record, products, nil
+}
+
+// keyOf returns the record of an API key, and the products for sale with some IDs.
+func (b backend) keyOf(ctx context.Context, id string, ids []string) (key.Record, []order.Product, error) {
+	if len(ids) == 0 {
+		record, err := b.cfg.Store.Key(ctx, id)
+		return record, nil, err
+	}
+	return b.cfg.Store.KeyAndProducts(ctx, id, ids)
 }
 
 func rejectKey(why string) error { return &v1.Error{Code: api.CodeUnauthenticated, Message: why} }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,10 +12,10 @@ import (
 )
 
 // readV1Body reads the body of a call into a new value of the route's type and holds it
-// against the bounds of its fields.
-func readV1Body(r *http.Request, shape any) (any, error) {
+// against the bounds of its fields. The body has most bytes at most, maxBody when most is 0.
+func readV1Body(r *http.Request, shape any, most int) (any, error) {
 	v := reflect.New(reflect.TypeOf(shape))
-	if err := readJSON(r, v.Interface()); err != nil {
+	if err := readJSONWithin(r, v.Interface(), cmp.Or(most, maxBody)); err != nil {
 		return nil, err
 	}
 	body := v.Elem().Interface()

@@ -315,7 +315,7 @@ func TestPoster(t *testing.T) {
 	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
 	for _, req := range []v1.CreateLink{
 		{Title: "一号桌", Amount: 6800},
-		{Title: `<script>"&'` + "\x01", Description: strings.Repeat("长", 200), MinAmount: 1, MaxAmount: 2},
+		{Title: `<script>"&'`, Description: strings.Repeat("长", 200), MinAmount: 1, MaxAmount: 2},
 	} {
 		l := b.createdLink(req)
 		a := b.send(b.request("GET", "/v1/links/"+l.ID+"/poster.svg", ""))

@@ -96,6 +96,8 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 	q := c.query.(v1.OrderQuery)
 	f := store.WindowFilter{Status: api.OrderStatus(q.Status), Source: order.Source(q.Source), Link: q.Link, Limit: cmp.Or(q.Limit, v1.DefaultPage)}
 	switch {
+	case q.Number != "":
+		f.Number = q.Number
 	case q.OutTradeNo != "":
 		f.OutTradeNo = q.OutTradeNo
 	case q.TransactionID != "":
@@ -160,7 +162,7 @@ func (b backend) exportOrders(ctx context.Context, c *v1Call) (any, error) {
 	if next != nil {
 		cursor = encodeCursor(next.BeforeTime, next.BeforeID)
 	}
-	text, err := ordersCSV(orders)
+	text, err := ordersTable(orders)
 	return tableOf(text, cursor), err
 }
 

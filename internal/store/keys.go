@@ -23,7 +23,7 @@ const (
 const keyEnd = `MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991))`
 
 const keyColumns = `id, hash, name, scopes, created_at, COALESCE(last_used_at, 0), COALESCE(expires_at, 0), COALESCE(revoked_at, 0),
-	made_by, idempotency_key, fingerprint`
+	made_by, idempotency_key, fingerprint, sign_outs`
 
 // InsertKey stores an API key. It reports false, and stores nothing, if the same maker
 // made a key under the same idempotency key, or if the shop has MaxKeys keys that have not
@@ -78,6 +78,12 @@ func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time) (key.Re
 		UPDATE keys SET revoked_at = COALESCE(revoked_at, MAX(created_at, ?)) WHERE id = ? RETURNING `+keyColumns, now.UnixMilli(), id))
 }
 
+// SignOut ends every session of the console under an API key. It reports false if there is
+// no such key.
+func (s *Store) SignOut(ctx context.Context, id string) (bool, error) {
+	return s.run(ctx, "ending the sessions of API key "+id, `UPDATE keys SET sign_outs = sign_outs + 1 WHERE id = ?`, id)
+}
+
 // UseKey stores that an API key is in use, once in key.UsePeriod.
 func (s *Store) UseKey(ctx context.Context, id string, now time.Time) error {
 	_, err := s.run(ctx, "storing the use of API key "+id, `
@@ -96,7 +102,7 @@ func scanKeyOnly(rows *sql.Rows) (key.Record, error) { return scanKey(rows) }
 func scanKey(rows *sql.Rows, more ...any) (k key.Record, err error) {
 	var scopes string
 	var created, used, expires, revoked int64
-	err = rows.Scan(append([]any{&k.ID, &k.Hash, &k.Name, &scopes, &created, &used, &expires, &revoked, &k.MadeBy, &k.IdempotencyKey, &k.Fingerprint}, more...)...)
+	err = rows.Scan(append([]any{&k.ID, &k.Hash, &k.Name, &scopes, &created, &used, &expires, &revoked, &k.MadeBy, &k.IdempotencyKey, &k.Fingerprint, &k.SignOuts}, more...)...)
 	k.Scopes = strings.Fields(scopes)
 	k.CreatedAt, k.LastUsedAt, k.ExpiresAt, k.RevokedAt = fromMilli(created), fromMilli(used), fromMilli(expires), fromMilli(revoked)
 	return k, err

@@ -71,7 +71,8 @@ func (s *Store) StopOffering(ctx context.Context, outTradeNo string, prepayAt, n
 // The trigger payment_is_paid continues: the payment pays its order, or it is a duplicate
 // and its refund is stored. In both cases there is an event, and the other payments of the
 // order are closing. guest_order_paid frees the place of a guest's order among those of its
-// hour, and link_order_paid counts the order of a link as paid.
+// hour, link_order_paid counts the order of a link as paid, and takings_of_payment adds the
+// payment to the takings of its hour.
 func (s *Store) Pay(ctx context.Context, outTradeNo string, p order.Paid, now time.Time) (bool, error) {
 	return s.change(ctx, outTradeNo, api.PaymentPaid, now, change{
 		set: `transaction_id = ?, paid_at = ?, payer = IIF(` + erased + `, '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),

@@ -76,6 +76,26 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, er
 	return s.queryRefunds(ctx, `WHERE refunds.order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
 }
 
+// RefundsTakenAfter returns refunds that WeChat accepted from one time until before another, the
+// first accepted first, at most limit. after and afterID, optional, name the last one of the
+// call before. The zero time bounds nothing.
+func (s *Store) RefundsTakenAfter(ctx context.Context, from, to, after time.Time, afterID string, limit int) ([]order.Refund, error) {
+	until := int64(1) << 52
+	if !to.IsZero() {
+		until = to.UnixMilli()
+	}
+	return s.queryRefunds(ctx, `WHERE refunds.taken_at >= ? AND refunds.taken_at < ? AND (refunds.taken_at, refunds.id) > (?, ?) ORDER BY refunds.taken_at, refunds.id LIMIT ?`,
+		bound(from), until, bound(after), afterID, limit)
+}
+
+// bound is a time as the least value of a range, 0 for the zero time.
+func bound(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
 // DueRefunds returns refunds that are to be sent again or queried, at most limit: they
 // have not ended and were left alone for at least a minute. The pause is half the age
 // that the refund had then. It is at most half an hour in the first week of a refund,
@@ -136,7 +156,8 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 // A failed refund had left its amount to others. It comes back only if the payment
 // still has that amount left.
 //
-// The trigger event_order_refunded makes the event of a refund that succeeded.
+// The trigger event_order_refunded makes the event of a refund that succeeded, and
+// takings_of_refund adds it to the takings.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `

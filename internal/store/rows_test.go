@@ -21,7 +21,7 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 		most int
 		do   func(s *store.Store)
 	}{
-		"paid": {12, func(s *store.Store) {
+		"paid": {13, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			pay(t, s, o, now)
@@ -41,7 +41,7 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 				t.Fatal(ok, err)
 			}
 		}},
-		"paid and refunded": {25, func(s *store.Store) {
+		"paid and refunded": {27, func(s *store.Store) {
 			o := insert(t, s, "alice", "key-1")
 			prepay(t, s, o)
 			pay(t, s, o, now)

@@ -11,8 +11,9 @@ import (
 
 // WindowFilter selects orders, also by what no index has. A zero field selects all.
 type WindowFilter struct {
-	// At most one of these, which select one order at most.
-	Reference, OutTradeNo, TransactionID string
+	// At most one of these, which select one order at most. Number is any number of the
+	// order, its payments and its refunds, and may select a few.
+	Number, Reference, OutTradeNo, TransactionID string
 
 	Link               string // ID of the payment link that made the orders
 	Status             api.OrderStatus
@@ -66,6 +67,9 @@ func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error)
 	}
 	from, one := `orders INDEXED BY orders_by_time WHERE ?5 = ''`, ``
 	switch {
+	case f.Number != "":
+		from, one = `orders WHERE (id = ?5 OR reference = ?5 OR id IN (SELECT order_id FROM payments WHERE out_trade_no = ?5) OR id IN (SELECT order_id FROM payments WHERE transaction_id = ?5)
+			OR id IN (SELECT order_id FROM refunds WHERE id = ?5) OR id IN (SELECT order_id FROM refunds WHERE refund_id = ?5))`, f.Number
 	case f.Reference != "":
 		from, one = `orders WHERE reference = ?5`, f.Reference
 	case f.OutTradeNo != "":

@@ -17,6 +17,7 @@ type Route struct {
 	Media string
 	// Creates says that the call needs an Idempotency-Key.
 	Creates bool
+	MaxBody int        // bytes of the body; 64 KiB when 0
 	Errors  []api.Code // of its own: see Codes
 }
 
@@ -89,6 +90,20 @@ var Routes = []Route{
 	{Method: "GET", Path: "/v1/selling", Name: "getSelling", Summary: "Whether the shop sells", Scope: ScopeRead, Status: 200, Response: Selling{}},
 	{Method: "PUT", Path: "/v1/selling", Name: "putSelling", Summary: "Stop selling, or resume it", Scope: ScopeWrite,
 		Body: PutSelling{}, Status: 200, Response: Selling{}},
+	{Method: "GET", Path: "/v1/today", Name: "getToday", Summary: "What the shop took in the last 31 days, and what has not ended", Scope: ScopeRead,
+		Status: 200, Response: Today{}},
+	{Method: "POST", Path: "/v1/photos", Name: "createPhoto", Summary: "Store a picture for a product", Scope: ScopeWrite,
+		Body: CreatePhoto{}, MaxBody: 300_000, Status: 201, Response: Photo{}},
+	{Method: "GET", Path: "/v1/tables/orders", Name: "tableOrders", Summary: "Orders as a table for Excel or WPS, newest first", Scope: ScopeRead,
+		Query: TableQuery{}, Status: 200, Response: Table{}},
+	{Method: "GET", Path: "/v1/tables/refunds", Name: "tableRefunds", Summary: "Refunds as a table for Excel or WPS, oldest first", Scope: ScopeRead,
+		Query: TableQuery{}, Status: 200, Response: Table{}},
+	{Method: "GET", Path: "/v1/tables/bills", Name: "tableBills", Summary: "The last days whose bill was compared, as a table for Excel or WPS", Scope: ScopeRead,
+		Query: TableQuery{}, Status: 200, Response: Table{}},
+	{Method: "GET", Path: "/v1/audit", Name: "listAudit", Summary: "Who changed what, newest first", Scope: ScopeAdmin,
+		Query: AuditQuery{}, Status: 200, Response: Audit{}},
+	{Method: "GET", Path: "/v1/audit/check", Name: "checkAudit", Summary: "Compute the hashes of a part of the audit list again", Scope: ScopeAdmin,
+		Query: AuditCheckQuery{}, Status: 200, Response: AuditCheck{}},
 	{Method: "GET", Path: "/v1/counters", Name: "getCounters", Summary: "Counters of what happened", Scope: ScopeRead, Status: 200, Response: Counters{}},
 	{Method: "GET", Path: "/v1/checks", Name: "listChecks", Summary: "What is wrong with the shop, and how to repair it", Scope: ScopeRead,
 		Query: CheckQuery{}, Status: 200, Response: Checks{}},

@@ -226,6 +226,9 @@ type CreateRefund struct {
 // OrderQuery filters a list of orders. The first that is given of OutTradeNo,
 // TransactionID and Reference finds one order at most.
 type OrderQuery struct {
+	// Number is any number of an order: its ID, reference, out_trade_no or transaction_id,
+	// or the id or refund_id of one of its refunds. The other filters hold too.
+	Number string      `query:"number" minLength:"1" maxLength:"64"`
 	Status OrderStatus `query:"status"`
 	Source Source      `query:"source"`
 	Link   string      `query:"link" minLength:"1" maxLength:"40"` // ID of a payment link

@@ -6,11 +6,12 @@ import { pool } from "./pool.mjs";
 import { readBody } from "./body.mjs";
 
 const maxBody = 64 * 1024; // bytes of a request; Go rejects longer ones
+const maxPhoto = 300_000; // bytes of POST /v1/photos, see internal/v1/routes.go
 
 async function answer(request) {
   let body;
   try {
-    body = await readBody(request, maxBody + 1);
+    body = await readBody(request, (new URL(request.url).pathname === "/v1/photos" ? maxPhoto : maxBody) + 1);
   } catch {
     return new Response(null, { status: 400 }); // the client disconnected
   }

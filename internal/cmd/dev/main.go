@@ -127,6 +127,7 @@ func run(ctx context.Context, o options) error {
 	}
 	output.show.Store(true)
 	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n  If something does not work: go run ./signer doctor -shop %s -config %s\n\n", sim.DeskURL, sim.PhoneURL, envFile)
+	demo.PrintConsole(ctx, os.Stdout, fmt.Sprintf("http://localhost:%d", o.ports.Shop), sim.PhoneURL, env["ADMIN_TOKEN"])
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)

@@ -105,11 +105,11 @@ func (r *release) build(ctx context.Context, platforms []string) (err error) {
 	return r.sums()
 }
 
-// page builds the page in the clone, with h5pay.PageName as the shop's name.
+// page builds the page and the console in the clone, with h5pay.PageName as the shop's name.
 func (r *release) page(ctx context.Context) error {
 	settings := filepath.Join(r.source, ".wrangler", "release.env")
-	program := filepath.Join(r.source, "build", "page", "app.wasm")
-	for _, name := range []string{settings, program} {
+	program, console := filepath.Join(r.source, "build", "page", "app.wasm"), filepath.Join(r.source, "build", "console", "app.wasm")
+	for _, name := range []string{settings, program, console} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
 		}
@@ -117,10 +117,12 @@ func (r *release) page(ctx context.Context) error {
 	if err := os.WriteFile(settings, fmt.Appendf(nil, "SHOP_NAME = %q\n", h5pay.PageName), 0o644); err != nil {
 		return err
 	}
-	if _, err := output(ctx, r.source, nil, "go", "run", "./internal/cmd/wasmbuild", "-for", "page", "-o", program, "./wasm"); err != nil {
-		return err
+	for file, pkg := range map[string]string{program: "./wasm", console: "./wasm/console"} {
+		if _, err := output(ctx, r.source, nil, "go", "run", "./internal/cmd/wasmbuild", "-for", "page", "-o", file, pkg); err != nil {
+			return err
+		}
 	}
-	if _, err := output(ctx, r.source, nil, "go", "run", "./wasm", "-out", "public", "-wasm", program, "-modules", r.modules, "-settings", settings); err != nil {
+	if _, err := output(ctx, r.source, nil, "go", "run", "./wasm", "-out", "public", "-wasm", program, "-console", console, "-modules", r.modules, "-settings", settings); err != nil {
 		return err
 	}
 	_, err := output(ctx, r.source, nil, filepath.Join(r.modules, ".bin", "node"), "internal/cmd/compress/compress.mjs", "public/assets")

@@ -640,6 +640,37 @@ BEGIN
 END;
 
 -- ---------------------------------------------------------------------------
+-- Takings
+-- ---------------------------------------------------------------------------
+
+-- What was paid and what went back in an hour, so that the sums of a month cost one row an
+-- hour, however many orders there are. A payment counts in the hour of WeChat's time, or
+-- of its settlement if WeChat did not report the time.
+CREATE TABLE takings (
+  hour     INTEGER NOT NULL PRIMARY KEY, -- since 1970, UTC
+  payments INTEGER NOT NULL DEFAULT 0,
+  paid     INTEGER NOT NULL DEFAULT 0, -- fen
+  refunds  INTEGER NOT NULL DEFAULT 0,
+  refunded INTEGER NOT NULL DEFAULT 0  -- fen
+) STRICT;
+
+-- Continues Pay in paymentchanges.go.
+CREATE TRIGGER takings_of_payment AFTER UPDATE OF transaction_id ON payments
+WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
+BEGIN
+  INSERT INTO takings (hour, payments, paid) VALUES (COALESCE(NEW.paid_at, NEW.settled_at) / 3600000, 1, NEW.total)
+  ON CONFLICT (hour) DO UPDATE SET payments = takings.payments + 1, paid = takings.paid + excluded.paid;
+END;
+
+-- Continues MoveRefund in refunds.go.
+CREATE TRIGGER takings_of_refund AFTER UPDATE OF status ON refunds
+WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
+BEGIN
+  INSERT INTO takings (hour, refunds, refunded) VALUES (COALESCE(NEW.ended_at, NEW.updated_at) / 3600000, 1, NEW.amount)
+  ON CONFLICT (hour) DO UPDATE SET refunds = takings.refunds + 1, refunded = takings.refunded + excluded.refunded;
+END;
+
+-- ---------------------------------------------------------------------------
 -- Bills
 -- ---------------------------------------------------------------------------
 
@@ -735,6 +766,9 @@ CREATE TABLE keys (
   made_by         TEXT    NOT NULL, -- the key that made this one, or 'root'
   idempotency_key TEXT    NOT NULL, -- makes a repeated request the same key
   fingerprint     TEXT    NOT NULL, -- of the request
+  -- How often every session of the console under this key was ended. A session holds
+  -- while the number is what it was when the session began.
+  sign_outs       INTEGER NOT NULL DEFAULT 0,
   UNIQUE (made_by, idempotency_key),
   CHECK (expires_at > created_at),
   CHECK (revoked_at >= created_at)
@@ -773,4 +807,77 @@ CREATE TABLE notifications (
 CREATE TRIGGER notification_is_stored AFTER INSERT ON notifications
 BEGIN
   DELETE FROM notifications WHERE verified = NEW.verified AND n <= NEW.n - IIF(NEW.verified = 1, 400, 100);
+END;
+
+-- ---------------------------------------------------------------------------
+-- The audit list
+-- ---------------------------------------------------------------------------
+
+-- Who changed what by a call of /v1. The hash of an entry covers the hash of the entry
+-- before (internal/order/audit.go).
+CREATE TABLE audit (
+  seq        INTEGER NOT NULL PRIMARY KEY, -- without gaps
+  id         TEXT    NOT NULL UNIQUE, -- of the call
+  intent     TEXT    NOT NULL,
+  at         INTEGER NOT NULL,
+  key_id     TEXT    NOT NULL,
+  key_name   TEXT    NOT NULL,
+  action     TEXT    NOT NULL,
+  object     TEXT    NOT NULL,
+  before     TEXT    NOT NULL, -- JSON, or ''
+  after      TEXT    NOT NULL, -- JSON, or ''
+  unknown    INTEGER NOT NULL CHECK (unknown IN (0, 1)), -- 1: the call did not report how it ended
+  request_id TEXT    NOT NULL,
+  hash       TEXT    NOT NULL
+) STRICT;
+
+-- The calls that are under way, or that died.
+CREATE TABLE audit_intents (
+  intent     TEXT    NOT NULL PRIMARY KEY,
+  id         TEXT    NOT NULL,
+  at         INTEGER NOT NULL,
+  key_id     TEXT    NOT NULL,
+  key_name   TEXT    NOT NULL,
+  action     TEXT    NOT NULL,
+  object     TEXT    NOT NULL,
+  before     TEXT    NOT NULL,
+  request_id TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX audit_intents_by_time ON audit_intents (at);
+
+-- Continues Audit in audit.go.
+CREATE TRIGGER audit_entry_ends_intent AFTER INSERT ON audit
+BEGIN
+  DELETE FROM audit_intents WHERE intent = NEW.intent;
+END;
+
+-- Continues Audit in audit.go: what it appended is final.
+CREATE TRIGGER audit_is_final BEFORE UPDATE ON audit
+BEGIN
+  SELECT RAISE(ABORT, 'the audit list is append-only');
+END;
+
+-- Continues Audit in audit.go: what it appended is kept.
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
+BEGIN
+  SELECT RAISE(ABORT, 'the audit list is append-only');
+END;
+
+-- ---------------------------------------------------------------------------
+-- Photos of products
+-- ---------------------------------------------------------------------------
+
+-- Pictures that the console stored, at /photos/ and the hash. Products name them in image.
+CREATE TABLE product_photos (
+  hash TEXT    NOT NULL PRIMARY KEY, -- 32 hex digits of the SHA-256
+  type TEXT    NOT NULL, -- "image/jpeg"
+  data TEXT    NOT NULL, -- base64
+  at   INTEGER NOT NULL
+) STRICT;
+
+-- Continues InsertPhoto in photos.go: pictures that no product showed for a day go.
+CREATE TRIGGER photo_is_stored AFTER INSERT ON product_photos
+BEGIN
+  DELETE FROM product_photos WHERE at < NEW.at - 86400000 AND '/photos/' || hash NOT IN (SELECT image FROM products);
 END;

@@ -46,7 +46,7 @@ func Main(m *testing.M, allMethods bool) int {
 
 // small are the tables that no caller can make grow: an operator writes them, or they
 // have a fixed number of rows, or one more a day or a year.
-var small = []string{"products", "counters", "timers", "guests_open", "database_size", "bill_checks", "d1_migrations", "switches", "wechat_certificates", "keys", "notifications", "endpoints"}
+var small = []string{"products", "counters", "timers", "guests_open", "database_size", "bill_checks", "d1_migrations", "switches", "wechat_certificates", "keys", "notifications", "endpoints", "product_photos"}
 
 // allowed are the steps of plans that look unbounded and are not, by a part of the SQL.
 var allowed = []struct{ sql, step, why string }{
@@ -61,6 +61,7 @@ var allowed = []struct{ sql, step, why string }{
 	{"FROM endpoints", "USE TEMP B-TREE FOR ORDER BY", "sorts the endpoints, MaxEndpoints and the deleted ones"},
 	{"WHERE seq > ?1 ORDER BY seq LIMIT ?2) GROUP BY type", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
 	{"SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT ?2", "SCAN deliveries USING COVERING INDEX pending_deliveries", "counts the partial index until LIMIT"},
+	{"FROM deliveries INDEXED BY pending_deliveries WHERE status = 'pending' LIMIT", "SCAN deliveries USING COVERING INDEX pending_deliveries", "counts the partial index until LIMIT"},
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
 	{"WHERE refunds.order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of its bounded payments at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
@@ -71,6 +72,8 @@ var allowed = []struct{ sql, step, why string }{
 	{"WITH newest AS", "SCAN orders USING INDEX orders_by_time", "reads in the order of the index until LIMIT"},
 	{"WITH newest AS", "SCAN newest", "reads the rows of a subquery that has a LIMIT"},
 	{"WITH newest AS", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
+	{"OR reference = ?5 OR", "USE TEMP B-TREE FOR ORDER BY", "sorts the orders that have one number, six at most"},
+	{"EXISTS (SELECT 1 FROM audit WHERE id = ?)", "SCAN audit", "reads the last entry"},
 	{"FROM products", "USE TEMP B-TREE", "sorts the catalogue"},
 	{"orders.id IN (SELECT value FROM json_each(?)) ORDER BY", "USE TEMP B-TREE FOR ORDER BY", "sorts the orders of one page"},
 	{"FROM notifications", "USE TEMP B-TREE", "sorts 500 rows at most"},
@@ -216,8 +219,9 @@ func triggerStatements(db *sql.DB) (statements []string, err error) {
 			return nil, fmt.Errorf("trigger %s has no body", name)
 		}
 		for statement := range strings.SplitSeq(triggerRow.ReplaceAllString(body[1], "1"), ";") {
-			if strings.TrimSpace(statement) != "" {
-				statements = append(statements, strings.TrimSpace(statement))
+			// RAISE reads nothing, and has a plan in a trigger only.
+			if statement = strings.TrimSpace(statement); statement != "" && !strings.HasPrefix(statement, "SELECT RAISE(") {
+				statements = append(statements, statement)
 			}
 		}
 	}

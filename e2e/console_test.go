@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"h5pay/internal/v1"
+)
+
+// consoleTab opens the console in a browser of its own and signs an operator in with a new key.
+func consoleTab(t *testing.T, scopes ...v1.Scope) *tab {
+	t.Helper()
+	var k v1.Key
+	callV1(t, "/v1/keys", v1.CreateKey{Name: "Li Lei", Scopes: scopes}, &k)
+	tb := newTab(t)
+	tb.open(world.sim.PhoneURL + "/console")
+	tb.sees("登录")
+	tb.fill("key", k.Key)
+	tb.tap(button("登录"))
+	tb.sees("今日收款")
+	return tb
+}
+
+var everyScope = []v1.Scope{v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund, v1.ScopeAdmin}
+
+// fill types into the field with the ID as a person does.
+func (tb *tab) fill(id, value string) {
+	tb.t.Helper()
+	tb.until(id, fmt.Sprintf("document.getElementById(%q)", id))
+	tb.run(chromedp.Focus("#"+id, chromedp.ByQuery))
+	tb.eval(fmt.Sprintf("document.getElementById(%q).select?.()", id))
+	tb.run(chromedp.KeyEvent(value))
+}
+
+// goTo follows a link of the console.
+func (tb *tab) goTo(path, title string) {
+	tb.t.Helper()
+	tb.tap(fmt.Sprintf(`document.querySelector('a[href=%q]')`, path))
+	tb.until("the screen "+path, fmt.Sprintf(`document.querySelector("main h1")?.innerText === %q && !document.querySelector("main[aria-busy]")`, title))
+}
+
+// looks saves the console on a phone and on a desktop in both themes, and checks it with axe.
+func (tb *tab) looks(name string) {
+	tb.t.Helper()
+	for _, theme := range []string{"dark", "light"} {
+		tb.theme(theme)
+		for _, s := range screens {
+			tb.run(emulation.SetDeviceMetricsOverride(s.width, s.height, 1, s.mobile))
+			tb.eval(`document.documentElement.style.setProperty("-webkit-text-size-adjust", "` + s.text + `")`)
+			tb.eval(`scrollTo(0, 0)`)
+			tb.screenshot(strings.Join([]string{"console", name, s.name, theme}, "-"))
+			if wide := tb.eval(`document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth : ""`); wide != "" {
+				tb.t.Errorf("%s on %s is %s wide", name, s.name, wide)
+			}
+			tb.accessible(name + ", " + theme + ", " + s.name)
+		}
+		tb.eval(`document.documentElement.style.removeProperty("-webkit-text-size-adjust")`)
+	}
+	tb.run(emulation.SetDeviceMetricsOverride(390, 844, 2, true))
+}
+
+// Every screen of the console stands on a phone and on a desktop, in both themes and languages,
+// without a violation of axe's rules.
+func TestConsoleScreens(t *testing.T) {
+	tb := newTab(t)
+	tb.open(world.sim.PhoneURL + "/console")
+	tb.sees("没有密钥")
+	tb.looks("signin")
+	tb = consoleTab(t, everyScope...)
+	var o v1.Order
+	callV1(t, "/v1/orders", ticket(), &o)
+	for _, language := range []string{"zh", "en"} {
+		for _, screen := range []struct{ path, zh, en string }{
+			{"/console", "今日", "Today"}, {"/console/orders", "订单", "Orders"}, {"/console/order?id=" + o.ID, "订单详情", "Order"},
+			{"/console/products", "商品", "Products"}, {"/console/product?id=tea", "商品", "Product"}, {"/console/product", "新商品", "New product"},
+			{"/console/events", "推送", "Deliveries"}, {"/console/notifications", "微信通知", "Notifications"}, {"/console/bills", "对账", "Bills"},
+			{"/console/check", "检查", "Check"}, {"/console/keys", "密钥", "Keys"}, {"/console/audit", "操作记录", "Audit"}, {"/console/more", "更多", "More"},
+		} {
+			title := screen.zh
+			if language == "en" {
+				title = screen.en
+			}
+			tb.open(world.sim.PhoneURL + screen.path)
+			tb.until("the screen "+screen.path, fmt.Sprintf(`document.querySelector("main h1")?.innerText === %q && !document.querySelector("main[aria-busy]")`, title))
+			tb.until("no error", `!document.querySelector("[data-error]")`)
+			name := strings.NewReplacer("/console/", "", "/console", "today", "?id="+o.ID, "", "?id=tea", "-edit").Replace(screen.path)
+			if language == "zh" {
+				tb.looks(name)
+			} else {
+				tb.accessible(name + ", en")
+			}
+		}
+		if language == "zh" {
+			tb.tap(`document.querySelector("[data-action=language]")`)
+			tb.sees("Sign out")
+		}
+	}
+}
+
+// An operator adds a product with a photo, sells it, finds the order by the number on the payer's
+// receipt, pays half of it back, sees the delivery and sends it again.
+func TestConsoleFromProductToRefund(t *testing.T) {
+	drain(t) // of earlier tests
+	tb := consoleTab(t, everyScope...)
+	tb.goTo("/console/products", "商品")
+	tb.tap(button("新商品"))
+	tb.sees("照片")
+	photo, err := filepath.Abs("../docs/desk.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tb.run(chromedp.SetUploadFiles("#photo", []string{photo}, chromedp.ByQuery))
+	tb.sees("照片已上传")
+	tb.fill("name", "手作月饼")
+	tb.fill("detail", "两只装")
+	tb.fill("price", "88.00")
+	tb.looks("product-photo")
+	tb.tap(button("保存"))
+	tb.until("the catalogue", `location.pathname === "/console/products" && !document.querySelector("main[aria-busy]")`)
+	tb.sees("手作月饼")
+	id := tb.eval(`[...document.querySelectorAll("[data-product]")].find(e => e.innerText.includes("手作月饼")).dataset.product`)
+	t.Cleanup(func() {
+		tb.open(world.sim.PhoneURL + "/console/product?id=" + id)
+		tb.tap(button("删除商品"))
+		tb.tap(`document.querySelector("dialog .yes")`)
+		tb.until("the catalogue", `location.pathname === "/console/products" && !document.querySelector('[data-product="`+id+`"]')`)
+	})
+
+	p := newPhone(t, 0)
+	p.sees("手作月饼")
+	p.until("the photo in the shop", `(e => e && e.complete && e.naturalWidth > 100)([...document.images].find(e => e.src.includes("/photos/")))`)
+	p.choose(id)
+	order := p.order()
+	p.pay()
+	p.seesPaid()
+	_, receipt := stored(t, order)
+
+	tb.goTo("/console/orders", "订单")
+	tb.fill("number", receipt)
+	tb.run(chromedp.KeyEvent("\r")) // the Enter key
+	tb.until("one order", `document.querySelectorAll("[data-order]").length === 1`)
+	tb.tap(`document.querySelector('[data-order="` + order + `"] a')`)
+	tb.sees(receipt)
+	tb.fill("amount", "44.00")
+	tb.fill("reason", "少了一只")
+	tb.tap(`document.querySelector("#refund [type=submit]")`)
+	tb.until("the question", `document.querySelector("dialog[open]")?.innerText.includes("44.00")`)
+	tb.accessible("the question")
+	tb.screenshot("console-question-390x844-light")
+	tb.tap(`document.querySelector("dialog .yes")`)
+	tb.sees("退款已提交")
+	for range 20 {
+		if err := world.shop.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		tb.open(world.sim.PhoneURL + "/console/order?id=" + order)
+		tb.sees("少了一只")
+		if tb.eval(`Boolean(document.querySelector('[data-refund] [data-status="succeeded"]'))`) == "true" {
+			break
+		}
+		tb.run(chromedp.Sleep(time.Second))
+	}
+	tb.sees("已退 ¥44.00")
+	tb.looks("order-refunded")
+
+	drain(t)
+	before := len(world.backEnd.EventsOf(order))
+	tb.open(world.sim.PhoneURL + "/console/order?id=" + order)
+	resend := `document.querySelector('[data-event="evt_paid_` + order + `"] button')`
+	tb.until("the delivery", `document.querySelector('[data-event="evt_paid_`+order+`"] [data-status="delivered"]')`)
+	tb.tap(resend)
+	tb.sees("将在一分钟内重新推送")
+	drain(t)
+	if after := len(world.backEnd.EventsOf(order)); after != before+1 || before < 2 {
+		t.Errorf("%d deliveries, then %d", before, after)
+	}
+	tb.goTo("/console", "今日")
+	tb.until("the chart", `document.querySelector("#chart-hours [data-bar=paid]")`)
+	tb.looks("today-taken")
+	tb.open(world.sim.PhoneURL + "/console/notifications")
+	tb.until("the notification", `document.querySelector('[data-verdict="accepted"]')`)
+	tb.looks("notifications-some")
+	tb.goTo("/console/events", "推送")
+	tb.until("the deliveries", `document.querySelector("[data-event]")`)
+	tb.looks("events-some")
+	tb.open(world.sim.PhoneURL + "/console/audit")
+	tb.until("the refund in the list", `document.querySelector('[data-audit="createRefund"]') && document.querySelector('[data-audit="createPhoto"]')`)
+	tb.tap(button("校验记录"))
+	tb.sees("没有被改动")
+}

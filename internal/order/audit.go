@@ -1,0 +1,36 @@
+package order
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// AuditEntry says who changed what by a call of /v1.
+type AuditEntry struct {
+	Seq     int64  // 1 for the first entry, without gaps
+	ID      string // of the call: the same for a repeated call
+	At      time.Time
+	KeyID   string // the API key of the caller, or key.Root
+	KeyName string
+	Action  string // the name of the route: "putProduct"
+	Object  string // what was changed, "" if the call names nothing
+	Before  string // JSON, "" for nothing
+	After   string // JSON, "" for nothing
+	// Unknown says that the call did not report how it ended: it may have changed something.
+	Unknown   bool
+	RequestID string // of the lines in the log
+	Hash      string // Sum with the hash of the entry before
+}
+
+// Sum returns the hash of the entry, in hex, which covers the hash of the entry before: an
+// entry that is changed, inserted or removed breaks the chain.
+func (e AuditEntry) Sum(before string) string {
+	text, err := json.Marshal([]any{before, e.Seq, e.ID, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.After, e.Unknown, e.RequestID})
+	if err != nil {
+		panic(err) // these types cannot fail
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

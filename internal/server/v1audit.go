@@ -1,0 +1,251 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"h5pay/internal/alphabet"
+	"h5pay/internal/api"
+	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
+	"h5pay/internal/v1"
+)
+
+// Bounds of the audit list.
+const (
+	auditStale   = 5 * time.Minute // after which a call without an outcome counts as dead
+	auditChecked = 500             // entries that one call verifies
+	auditText    = 2000            // bytes of JSON before and after
+)
+
+// isAudited reports whether the calls of a route are in the audit list: those that change
+// something. An order that a back end makes is its own record: its row has the API key and is
+// never changed.
+func isAudited(route v1.Route) bool {
+	return route.Method != http.MethodGet && route.Name != "createOrder"
+}
+
+// audited makes a call and appends what it changed to the audit list. The intent is stored
+// first: without it nothing is changed, and a call that dies leaves it.
+func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Handler) (any, error) {
+	e := order.AuditEntry{At: b.now(), KeyID: c.by.id, KeyName: c.by.name, Action: route.Name, Object: cmp.Or(c.PathValue("id"), c.PathValue("date")), RequestID: reqlog.ID(ctx)}
+	before, err := b.stateBefore(ctx, route, c)
+	if err != nil {
+		return nil, err
+	}
+	e.Before = before
+	intent, err := alphabet.Lower32.Random(b.rand, 24)
+	if err != nil {
+		return nil, err
+	}
+	e.ID = intent
+	if c.idempotencyKey != "" {
+		sum := sha256.Sum256([]byte(c.by.id + "\n" + c.URL.Path + "\n" + c.idempotencyKey))
+		e.ID = hex.EncodeToString(sum[:16])
+	}
+	began, err := b.cfg.Store.BeginAudit(ctx, intent, e)
+	if err != nil {
+		return nil, err
+	}
+	response, callErr := h(ctx, c)
+	if !began { // a repeated call
+		return response, callErr
+	}
+	code := codeOf(callErr)
+	switch {
+	case callErr == nil:
+		e.After = auditJSON(response)
+		if route.Name == "deleteProduct" { // the response is what was removed
+			e.After = ""
+		}
+		e.Object = cmp.Or(e.Object, idOf(response))
+	case v1.Status(code) < http.StatusInternalServerError: // nothing was changed
+		b.endAudit(ctx, b.cfg.Store.DropAudit(ctx, intent))
+		return nil, callErr
+	default:
+		e.Unknown, e.After = true, auditJSON(map[string]any{"error": string(code)})
+	}
+	if callErr == nil && e.Before != "" && e.Before == e.After {
+		b.endAudit(ctx, b.cfg.Store.DropAudit(ctx, intent))
+		return response, nil
+	}
+	appended, err := b.cfg.Store.Audit(ctx, intent, e)
+	if b.endAudit(ctx, err); err == nil && appended.Hash != "" {
+		b.logger(ctx).Info("audited", "seq", appended.Seq, "action", appended.Action, "by", appended.KeyID, "hash", appended.Hash)
+	}
+	return response, callErr
+}
+
+// endAudit logs a failure after the change. The intent is left and becomes an entry later.
+func (b backend) endAudit(ctx context.Context, err error) {
+	if err != nil {
+		b.logger(ctx).Error("the outcome of a call is not in the audit list yet", "error", err)
+	}
+}
+
+func codeOf(err error) api.Code {
+	var inV1 *v1.Error
+	var inAPI *api.Error
+	switch {
+	case errors.As(err, &inV1):
+		return inV1.Code
+	case errors.As(err, &inAPI):
+		return inAPI.Code
+	}
+	return api.CodeInternal
+}
+
+// stateBefore returns what a call is about to change, "" if nothing is there or the call makes
+// something new.
+func (b backend) stateBefore(ctx context.Context, route v1.Route, c *v1Call) (string, error) {
+	var state any
+	var err error
+	switch route.Name {
+	case "putProduct", "deleteProduct":
+		state, err = b.getProduct(ctx, c)
+	case "putSelling":
+		state, err = b.getSelling(ctx, c)
+	case "closeOrder":
+		var o order.Order
+		o, err = b.cfg.Store.ByID(ctx, c.PathValue("id"))
+		state = b.publicV1Order(o)
+	default:
+		return "", nil
+	}
+	if code := codeOf(err); err != nil && code != api.CodeNotFound && code != api.CodeInternal {
+		return "", err
+	} else if err != nil {
+		return "", nil
+	}
+	return auditJSON(state), nil
+}
+
+// unaudited are the fields of a response that are no facts of the audit list: secrets,
+// personal data, and what a call does not change.
+var unaudited = []string{"key", "secret", "token", "url", "payer", "openid", "created_at", "currency", "trade_types", "return_url", "data", "last_used_at"}
+
+// auditJSON returns the fields of a response that are no lists and no objects, "" for none.
+func auditJSON(response any) string {
+	text, err := json.Marshal(response)
+	var fields map[string]any
+	if err != nil || json.Unmarshal(text, &fields) != nil {
+		return ""
+	}
+	kept := map[string]any{}
+	for name, value := range fields {
+		if slices.Contains(unaudited, name) {
+			continue
+		}
+		switch v := value.(type) {
+		case string, float64, bool:
+			kept[name] = value
+		case []any:
+			if name == "scopes" {
+				kept[name] = v
+			} else if name == "differences" {
+				kept[name] = len(v)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return ""
+	}
+	if text, err = json.Marshal(kept); err != nil || len(text) > auditText {
+		return `{"too_long":true}`
+	}
+	return string(text)
+}
+
+// idOf returns the ID of what a call made.
+func idOf(response any) string {
+	switch r := response.(type) {
+	case v1.Key:
+		return r.ID
+	case v1.Link:
+		return r.ID
+	case v1.Endpoint:
+		return r.ID
+	case v1.Photo:
+		return r.Path
+	}
+	return ""
+}
+
+func (b backend) listAudit(ctx context.Context, c *v1Call) (any, error) {
+	q := c.query.(v1.AuditQuery)
+	before, err := decodeAudit(q.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.cfg.Store.AdoptAudit(ctx, b.now().Add(-auditStale)); err != nil {
+		return nil, err
+	}
+	limit := cmp.Or(q.Limit, v1.DefaultPage)
+	entries, err := b.cfg.Store.AuditBefore(ctx, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	list := v1.Audit{Entries: make([]v1.AuditEntry, len(entries))}
+	for i, e := range entries {
+		list.Entries[i] = v1.AuditEntry{Seq: e.Seq, At: e.At.UnixMilli(), KeyID: e.KeyID, KeyName: e.KeyName, Action: e.Action, Object: e.Object,
+			Before: json.RawMessage(e.Before), After: json.RawMessage(e.After), Unknown: e.Unknown, RequestID: e.RequestID, Hash: e.Hash}
+	}
+	if n := len(entries); n == limit && entries[n-1].Seq > 1 {
+		list.Next = strconv.FormatInt(entries[n-1].Seq, 10)
+	}
+	return list, nil
+}
+
+// decodeAudit returns the entry that a cursor names, 0 without one.
+func decodeAudit(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	seq, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || seq < 1 || seq >= 1<<52 {
+		return 0, wrongField("cursor", "is not one of this list")
+	}
+	return seq, nil
+}
+
+// checkAudit computes the hashes of a part of the list again, and that no entry is missing in
+// it. That the end of the list was not cut off is seen by the hash in the log.
+func (b backend) checkAudit(ctx context.Context, c *v1Call) (any, error) {
+	last, err := decodeAudit(c.query.(v1.AuditCheckQuery).Cursor)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := b.cfg.Store.AuditFrom(ctx, max(1, last), auditChecked+1)
+	if err != nil {
+		return nil, err
+	}
+	check := v1.AuditCheck{OK: true}
+	hash := ""
+	if last > 0 { // the first one was verified by the call before
+		if len(entries) == 0 || entries[0].Seq != last {
+			return v1.AuditCheck{Broken: last}, nil
+		}
+		hash, entries = entries[0].Hash, entries[1:]
+	}
+	for _, e := range entries {
+		last++
+		if e.Seq != last || e.Hash != e.Sum(hash) {
+			return v1.AuditCheck{Entries: check.Entries, Broken: last, Hash: hash}, nil
+		}
+		check.Entries++
+		hash = e.Hash
+	}
+	check.Hash = hash
+	if len(entries) >= auditChecked {
+		check.Next = strconv.FormatInt(last, 10)
+	}
+	return check, nil
+}

@@ -1,0 +1,293 @@
+package server_test
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/fen"
+	"h5pay/internal/order"
+	"h5pay/internal/paytest"
+	"h5pay/internal/store"
+	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
+)
+
+func (b *backEnd) audit() (list v1.Audit) {
+	b.T.Helper()
+	b.must("GET", "/v1/audit?limit=100", nil, &list)
+	return list
+}
+
+func (b *backEnd) auditCheck() (check v1.AuditCheck) {
+	b.T.Helper()
+	b.must("GET", "/v1/audit/check", nil, &check)
+	return check
+}
+
+// A change is in the list with who made it, before and after. What changes nothing is not.
+func TestAuditSaysWhoChangedWhat(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	admin := root(s)
+	c, b := signIn(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	id := strings.Split(b.key, "_")[1]
+	put := func(body string) {
+		t.Helper()
+		if a := c.call("PUT", "/v1/products/oolong", body); a.Status != 200 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	put(`{"name":"乌龙","price":6800}`)
+	put(`{"name":"乌龙","price":6500}`)
+	put(`{"name":"乌龙","price":6500}`) // changes nothing
+	if a := c.call("PUT", "/v1/products/oolong", `{"name":"乌龙","price":6500,"min_amount":1}`); a.Status != 400 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	list := admin.audit()
+	// The first entry is of the key that signIn made.
+	if len(list.Entries) != 3 {
+		t.Fatalf("%d entries: %+v", len(list.Entries), list)
+	}
+	last := list.Entries[0]
+	if last.Action != "putProduct" || last.Object != "oolong" || last.KeyID != id || last.KeyName != "erp" || last.Seq != 3 || last.Unknown || last.RequestID == "" ||
+		!strings.Contains(string(last.Before), `"price":6800`) || !strings.Contains(string(last.After), `"price":6500`) {
+		t.Errorf("%+v", last)
+	}
+	first := list.Entries[2]
+	if first.Action != "createKey" || first.KeyID != "root" || first.Object != id || strings.Contains(string(first.After), `"key"`) || !strings.Contains(string(first.After), `"refund"`) {
+		t.Errorf("%+v", first)
+	}
+	text, err := json.Marshal(list)
+	if err != nil || strings.Contains(string(text), strings.Split(b.key, "_")[2]) {
+		t.Errorf("the list has a key: %s, %v", text, err)
+	}
+	if check := admin.auditCheck(); !check.OK || check.Entries != 3 || check.Hash != last.Hash || check.Next != "" {
+		t.Errorf("%+v", check)
+	}
+	if !strings.Contains(s.Log.String(), last.Hash) {
+		t.Error("the log lacks the hash of the last entry")
+	}
+}
+
+// Every call of /v1 that changes something is in the list.
+func TestEveryChangeIsAudited(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund, v1.ScopeAdmin)
+	paid, open := b.createOrder(tea(6800)), b.createOrder(tea(1))
+	b.payOrder(1, paid.ID)
+	s.AdvanceTo(1, "10:30:00")
+	event := "evt_paid_" + paid.ID
+	var endpoint v1.Endpoint
+	b.must("POST", "/v1/endpoints", v1.CreateEndpoint{URL: "https://erp.example.com/hook"}, &endpoint)
+	link := b.createdLink(v1.CreateLink{Title: "茶", Amount: 1})
+	calls := map[string]struct {
+		path string
+		body any
+	}{
+		"createLink":     {"/v1/links", v1.CreateLink{Title: "茶", Amount: 2}},
+		"changeLink":     {"/v1/links/" + link.ID, map[string]bool{"withdrawn": true}},
+		"createEndpoint": {"/v1/endpoints", v1.CreateEndpoint{URL: "https://erp.example.com/other"}},
+		"changeEndpoint": {"/v1/endpoints/" + endpoint.ID, map[string]bool{"enabled": false}},
+		"rotateSecret":   {"/v1/endpoints/" + endpoint.ID + "/secret", v1.RotateSecret{}},
+		"testEndpoint":   {"/v1/endpoints/" + endpoint.ID + "/test", nil},
+		"deleteEndpoint": {"/v1/endpoints/" + endpoint.ID, nil},
+		"closeOrder":     {"/v1/orders/" + open.ID + "/close", nil},
+		"createRefund":   {"/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 1}},
+		"closeOrders":    {"/v1/orders/close", v1.CloseOrders{ProductID: "tea"}},
+		"createKey":      {"/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead}}},
+		"putProduct":     {"/v1/products/new", v1.PutProduct{Name: "x", Price: 1}},
+		"replayEvent":    {"/v1/events/" + event + "/replay", nil},
+		"replayEvents":   {"/v1/events/replay", v1.ReplayEvents{From: 1}},
+		"exportPerson":   {"/v1/persons/export", v1.PersonQuery{OpenID: s.Sim.Users()[1].OpenID}},
+		"erasePerson":    {"/v1/persons/erase", v1.ErasePerson{OpenID: s.Sim.Users()[1].OpenID}},
+		"putSelling":     {"/v1/selling", map[string]bool{"selling": false}},
+		"createPhoto":    {"/v1/photos", v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="}},
+		"checkBill":      {"/v1/bills/" + "2026-11-23" + "/check", nil},
+	}
+	for _, route := range v1.Routes {
+		if route.Method == "GET" || route.Name == "createOrder" {
+			continue
+		}
+		c, ok := calls[route.Name]
+		if !ok && route.Method != "DELETE" {
+			t.Errorf("no call of %s: add one here", route.Name)
+			continue
+		}
+		switch route.Name {
+		case "revokeKey":
+			var k v1.Key
+			b.must("POST", "/v1/keys", v1.CreateKey{Name: "y", Scopes: []v1.Scope{v1.ScopeRead}}, &k)
+			c.path = "/v1/keys/" + k.ID
+		case "deleteProduct":
+			b.must("PUT", "/v1/products/old", v1.PutProduct{Name: "x", Price: 1}, &v1.Product{})
+			c.path = "/v1/products/old"
+		}
+		before := b.audit().Entries[0].Seq
+		a := b.send(b.request(route.Method, c.path, b.text(c.body)))
+		if a.Status >= 400 {
+			t.Errorf("%s: %d %s", route.Name, a.Status, a.Body)
+			continue
+		}
+		last := b.audit().Entries[0]
+		if last.Seq != before+1 || last.Action != route.Name || last.Unknown {
+			t.Errorf("%s: the last entry is %+v", route.Name, last)
+		}
+		for _, user := range s.Sim.Users() {
+			if strings.Contains(string(last.Before)+string(last.After)+last.Object, user.OpenID) {
+				t.Errorf("%s: an openid in %+v", route.Name, last)
+			}
+		}
+	}
+	if check := b.auditCheck(); !check.OK {
+		t.Errorf("%+v", check)
+	}
+}
+
+// A repeated call is one entry. Calls at the same time make one chain.
+func TestAuditOfConcurrentCalls(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	admin := root(s)
+	var group sync.WaitGroup
+	for i := range 6 {
+		group.Go(func() {
+			b := root(s)
+			for range 2 {
+				r := b.request("POST", "/v1/keys", `{"name":"k`+strconv.Itoa(i)+`","scopes":["read"]}`)
+				r.Header.Set("Idempotency-Key", "k"+strconv.Itoa(i))
+				b.mustSend(r, &v1.Key{})
+			}
+		})
+	}
+	group.Wait()
+	if check := admin.auditCheck(); !check.OK || check.Entries != 6 {
+		t.Errorf("%+v", check)
+	}
+}
+
+// A list that somebody changed by hand is found out, and no statement changes it by accident.
+func TestAuditFindsChanges(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string][]string{
+		"an entry was changed": {`DROP TRIGGER audit_is_final`, `UPDATE audit SET after = replace(after, '2', '9') WHERE seq = 2`},
+		"an entry was removed": {`DROP TRIGGER audit_is_kept`, `DELETE FROM audit WHERE seq = 2`},
+		"two were swapped": {`DROP TRIGGER audit_is_final`, `UPDATE audit SET seq = 99 WHERE seq = 2`, `UPDATE audit SET seq = 2 WHERE seq = 3`,
+			`UPDATE audit SET seq = 3 WHERE seq = 99`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := paytest.NewShop(t, nil)
+			b := root(s)
+			for i := range 4 {
+				b.must("PUT", "/v1/products/p", v1.PutProduct{Name: "x", Price: fen.Fen(1 + i)}, &v1.Product{})
+			}
+			for _, statement := range []string{`UPDATE audit SET after = ''`, `DELETE FROM audit`} {
+				if _, err := s.DB.Exec(statement); err == nil || !strings.Contains(err.Error(), "append-only") {
+					t.Errorf("%s: %v", statement, err)
+				}
+			}
+			if check := b.auditCheck(); !check.OK || check.Entries != 4 {
+				t.Fatalf("%+v", check)
+			}
+			for _, statement := range change {
+				if _, err := s.DB.Exec(statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if check := b.auditCheck(); check.OK || check.Broken != 2 {
+				t.Errorf("%+v", check)
+			}
+		})
+	}
+}
+
+// A call that dies after its change is in the list, with an unknown outcome. Without a place in
+// the list nothing is changed.
+func TestAuditOfACallThatDies(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := root(s)
+	if _, err := s.DB.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	b.must("PUT", "/v1/products/p", v1.PutProduct{Name: "x", Price: 1}, &v1.Product{}) // the change was made
+	if _, err := s.DB.Exec(`DROP TRIGGER no_audit`); err != nil {
+		t.Fatal(err)
+	}
+	if list := b.audit(); len(list.Entries) != 0 {
+		t.Errorf("at once: %+v", list)
+	}
+	s.AdvanceClock(6 * time.Minute)
+	if list := b.audit(); len(list.Entries) != 1 || !list.Entries[0].Unknown || list.Entries[0].Object != "p" || list.Entries[0].Action != "putProduct" {
+		t.Errorf("later: %+v", list)
+	}
+	if check := b.auditCheck(); !check.OK || check.Entries != 1 {
+		t.Errorf("%+v", check)
+	}
+	if _, err := s.DB.Exec(`CREATE TRIGGER no_intent BEFORE INSERT ON audit_intents BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	before := storetest.Dump(t, s.DB)
+	if a := b.call("PUT", "/v1/products/p", v1.PutProduct{Name: "x", Price: 2}); a.Status != 500 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if storetest.Dump(t, s.DB) != before {
+		t.Error("the product changed without an intent")
+	}
+}
+
+// The list is read and verified in parts.
+func TestAuditInParts(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := root(s)
+	st := store.New(s.DB)
+	const n = 1203
+	if _, err := s.DB.Exec(`PRAGMA synchronous = OFF`); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		id := strconv.Itoa(i)
+		if _, err := st.Audit(t.Context(), id, order.AuditEntry{ID: id, At: s.Now(), KeyID: "root", Action: "putSelling"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, cursor := int64(n), ""
+	for {
+		var list v1.Audit
+		b.must("GET", "/v1/audit?limit=100"+cursor, nil, &list)
+		for _, e := range list.Entries {
+			if e.Seq != seen {
+				t.Fatalf("entry %d, want %d", e.Seq, seen)
+			}
+			seen--
+		}
+		if list.Next == "" {
+			break
+		}
+		cursor = "&cursor=" + list.Next
+	}
+	if seen != 0 {
+		t.Errorf("%d entries are missing", seen)
+	}
+	verified, next := 0, ""
+	for {
+		var check v1.AuditCheck
+		b.must("GET", "/v1/audit/check"+next, nil, &check)
+		if verified += check.Entries; !check.OK || check.Next == "" {
+			break
+		}
+		next = "?cursor=" + check.Next
+	}
+	if verified != n {
+		t.Errorf("%d entries verified", verified)
+	}
+	b.fails(api.CodeBadRequest, "cursor", "GET", "/v1/audit?cursor=x", nil)
+	b.fails(api.CodeBadRequest, "cursor", "GET", "/v1/audit/check?cursor=0", nil)
+}

@@ -1,0 +1,71 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"h5pay/internal/api"
+	"h5pay/internal/paytest"
+	"h5pay/internal/v1"
+)
+
+// photo sends a request for a picture as a browser does.
+func photo(s *paytest.Shop, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.Handler.ServeHTTP(w, httptest.NewRequest("GET", paytest.ShopURL+path, nil))
+	return w
+}
+
+// A picture is served as it was stored, at an address that browsers keep.
+func TestPhotoOfAProduct(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeWrite)
+	picture := append([]byte("\xff\xd8\xff\xe0"), bytes.Repeat([]byte{1, 0, 200}, 60_000)...)
+	body := v1.CreatePhoto{Data: base64.StdEncoding.EncodeToString(picture)}
+	var stored, again v1.Photo
+	b.must("POST", "/v1/photos", body, &stored)
+	b.must("POST", "/v1/photos", body, &again)
+	if !strings.HasPrefix(stored.Path, "/photos/") || again != stored {
+		t.Errorf("stored at %q, again at %q", stored.Path, again.Path)
+	}
+	b.must("PUT", "/v1/products/tea", v1.PutProduct{Name: "茶", Price: 6800, Image: stored.Path}, &v1.Product{})
+	w := photo(s, stored.Path)
+	for name, want := range map[string]string{"Content-Type": "image/jpeg", "Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if w.Code != http.StatusOK || !bytes.Equal(w.Body.Bytes(), picture) {
+		t.Errorf("%d, %d bytes", w.Code, w.Body.Len())
+	}
+	// A picture that no product shows goes after a day, when the next one is stored.
+	var unused v1.Photo
+	b.must("POST", "/v1/photos", v1.CreatePhoto{Data: base64.StdEncoding.EncodeToString([]byte("\xff\xd8\xff unused"))}, &unused)
+	s.AdvanceClock(25 * time.Hour)
+	b.must("POST", "/v1/photos", v1.CreatePhoto{Data: base64.StdEncoding.EncodeToString([]byte("\xff\xd8\xff another"))}, &v1.Photo{})
+	if used, gone := photo(s, stored.Path).Code, photo(s, unused.Path).Code; used != 200 || gone != 404 {
+		t.Errorf("the shown picture: %d, the unused one: %d", used, gone)
+	}
+}
+
+// What is no picture, or too large, is rejected and changes nothing.
+func TestBadPhotos(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeWrite)
+	for _, data := range []string{"", "not base64!", base64.StdEncoding.EncodeToString([]byte("<svg onload=alert(1)>")), base64.StdEncoding.EncodeToString([]byte("MZ program")),
+		base64.StdEncoding.EncodeToString(append([]byte("\xff\xd8\xff"), make([]byte, 200_000)...))} {
+		b.fails(api.CodeBadRequest, "data", "POST", "/v1/photos", v1.CreatePhoto{Data: data})
+	}
+	for _, path := range []string{"/photos/", "/photos/x", "/photos/0123456789abcdef0123456789abcdef", "/photos/0123456789ABCDEF0123456789ABCDEF"} {
+		if w := photo(s, path); w.Code != 404 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}

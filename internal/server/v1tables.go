@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"h5pay/internal/store"
+	"h5pay/internal/v1"
+)
+
+// tableRows is how many rows one call returns, so that its work is bounded.
+const tableRows = 500
+
+var (
+	refundsHead = []string{"id", "refund_id", "order_id", "out_trade_no", "transaction_id", "amount", "status", "reason", "created_at", "taken_at", "ended_at", "failure", "duplicate"}
+	billsHead   = []string{"date", "status", "payments", "refunds", "checked_at", "difference", "out_trade_no", "out_refund_no", "ours", "theirs"}
+)
+
+// tableOrders returns orders as a table, newest first.
+func (b backend) tableOrders(ctx context.Context, c *v1Call) (any, error) {
+	q := c.query.(v1.TableQuery)
+	f := store.WindowFilter{Limit: tableRows}
+	f.From, f.To = tableTimes(q)
+	if q.Cursor != "" {
+		var err error
+		if f.BeforeTime, f.BeforeID, err = decodeCursor(q.Cursor); err != nil {
+			return nil, wrongField("cursor", "is not one of this table")
+		}
+	}
+	orders, next, err := b.cfg.Store.SearchWindow(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	t := v1.Table{N: len(orders)}
+	if next != nil {
+		t.Next = encodeCursor(next.BeforeTime, next.BeforeID)
+	}
+	t.Rows, err = ordersTable(orders)
+	return t, err
+}
+
+// tableTimes returns the times of a query; without To nothing is too late.
+func tableTimes(q v1.TableQuery) (from, to time.Time) {
+	if q.From > 0 {
+		from = time.UnixMilli(q.From)
+	}
+	if q.To > 0 {
+		to = time.UnixMilli(q.To)
+	}
+	return from, to
+}
+
+// tableRefunds returns the refunds that WeChat has accepted as a table, oldest first.
+func (b backend) tableRefunds(ctx context.Context, c *v1Call) (any, error) {
+	q := c.query.(v1.TableQuery)
+	from, to := tableTimes(q)
+	var after time.Time
+	var afterID string
+	if q.Cursor != "" {
+		var err error
+		if after, afterID, err = decodeCursor(q.Cursor); err != nil {
+			return nil, wrongField("cursor", "is not one of this table")
+		}
+	}
+	refunds, err := b.cfg.Store.RefundsTakenAfter(ctx, from, to, after, afterID, tableRows)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	for _, r := range refunds {
+		rows = append(rows, []string{r.ID, r.RefundID, r.OrderID, r.OutTradeNo, r.TransactionID, r.Amount.String(), string(r.Status), r.Reason,
+			cellTime(r.CreatedAt), cellTime(r.TakenAt), cellTime(r.EndedAt), r.Failure, strconv.FormatBool(r.Duplicate)})
+	}
+	t := v1.Table{N: len(rows)}
+	if len(rows) == tableRows {
+		last := refunds[len(refunds)-1]
+		t.Next = encodeCursor(last.TakenAt, last.ID)
+	}
+	t.Rows, err = spreadsheet(refundsHead, rows)
+	return t, err
+}
+
+// tableBills returns the last days that were compared as a table, a row for each difference.
+func (b backend) tableBills(ctx context.Context, _ *v1Call) (any, error) {
+	checks, err := b.cfg.Store.BillChecks(ctx, "", listedBills, allDifferences)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	for _, check := range checks {
+		bill := publicBill(check)
+		day := []string{bill.Date, string(bill.Status), strconv.Itoa(bill.Payments), strconv.Itoa(bill.Refunds), ""}
+		if bill.CheckedAt > 0 {
+			day[4] = cellTime(time.UnixMilli(bill.CheckedAt))
+		}
+		if len(bill.Differences) == 0 {
+			rows = append(rows, append(day, "", "", "", "", ""))
+		}
+		for _, d := range bill.Differences {
+			rows = append(rows, append(day[:5:5], string(d.Kind), d.OutTradeNo, d.OutRefundNo, d.Ours, d.Theirs))
+		}
+	}
+	t := v1.Table{N: len(rows)}
+	t.Rows, err = spreadsheet(billsHead, rows)
+	return t, err
+}

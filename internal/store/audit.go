@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"h5pay/internal/order"
+)
+
+// The audit list. A call that is to change something stores an intent first. What it changed
+// becomes an entry, and the trigger audit_entry_ends_intent removes the intent in the same
+// statement. The intent of a call that died is left over and becomes an entry with Unknown.
+
+// BeginAudit stores the intent of a call under an ID of its own. It reports false, and stores
+// nothing, if the list has an entry of the call already.
+func (s *Store) BeginAudit(ctx context.Context, intent string, e order.AuditEntry) (bool, error) {
+	return s.run(ctx, "storing an intent", `
+		INSERT INTO audit_intents (intent, id, at, key_id, key_name, action, object, before, request_id)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM audit WHERE id = ?)`,
+		intent, e.ID, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.RequestID, e.ID)
+}
+
+// DropAudit removes the intent of a call that changed nothing.
+func (s *Store) DropAudit(ctx context.Context, intent string) error {
+	_, err := s.run(ctx, "removing an intent", `DELETE FROM audit_intents WHERE intent = ?`, intent)
+	return err
+}
+
+// appendTries is how often Audit reads the end of the list anew, because others append too.
+const appendTries = 50
+
+// Audit appends an entry and ends its intent, which the trigger audit_entry_ends_intent
+// removes. It sets Seq and Hash of the entry. A call that has an entry already gets no
+// second one. The triggers audit_is_final and audit_is_kept reject a later change.
+func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry) (order.AuditEntry, error) {
+	for range appendTries {
+		var last int64
+		var hash string
+		var there bool
+		err := s.db.QueryRowContext(ctx, `
+			SELECT COALESCE((SELECT MAX(seq) FROM audit), 0), COALESCE((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), ''), EXISTS (SELECT 1 FROM audit WHERE id = ?)`, e.ID).
+			Scan(&last, &hash, &there)
+		if err != nil {
+			return e, fmt.Errorf("reading the end of the audit list: %w", err)
+		}
+		if there {
+			return e, s.DropAudit(ctx, intent)
+		}
+		e.Seq = last + 1
+		e.Hash = e.Sum(hash)
+		appended, err := s.run(ctx, "appending to the audit list", `
+			INSERT INTO audit (seq, id, intent, at, key_id, key_name, action, object, before, after, unknown, request_id, hash)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			e.Seq, e.ID, intent, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.After, flag(e.Unknown), e.RequestID, e.Hash)
+		if err != nil || appended {
+			return e, err
+		}
+	}
+	return e, errors.New("the audit list grows faster than this call can append")
+}
+
+// staleOnce is how many intents of dead calls one AdoptAudit appends.
+const staleOnce = 20
+
+// AdoptAudit appends an entry with Unknown for calls that began before a time and did not end.
+func (s *Store) AdoptAudit(ctx context.Context, before time.Time) error {
+	type stale struct {
+		intent string
+		entry  order.AuditEntry
+	}
+	left, err := readAll(ctx, s, "intents", func(rows *sql.Rows) (l stale, err error) {
+		var at int64
+		e := &l.entry
+		err = rows.Scan(&l.intent, &e.ID, &at, &e.KeyID, &e.KeyName, &e.Action, &e.Object, &e.Before, &e.RequestID)
+		e.At, e.Unknown = fromMilli(at), true
+		return l, err
+	}, `SELECT intent, id, at, key_id, key_name, action, object, before, request_id FROM audit_intents WHERE at < ? ORDER BY at LIMIT ?`, before.UnixMilli(), staleOnce)
+	if err != nil {
+		return err
+	}
+	for _, l := range left {
+		if _, err := s.Audit(ctx, l.intent, l.entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const auditColumns = `seq, id, at, key_id, key_name, action, object, before, after, unknown, request_id, hash`
+
+// AuditBefore returns the entries before one, newest first; all of them if seq is 0.
+func (s *Store) AuditBefore(ctx context.Context, seq int64, limit int) ([]order.AuditEntry, error) {
+	if seq == 0 {
+		seq = 1 << 52
+	}
+	return readAll(ctx, s, "the audit list", scanAudit, `SELECT `+auditColumns+` FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?`, seq, limit)
+}
+
+// AuditFrom returns the entries from one on, oldest first.
+func (s *Store) AuditFrom(ctx context.Context, seq int64, limit int) ([]order.AuditEntry, error) {
+	return readAll(ctx, s, "the audit list", scanAudit, `SELECT `+auditColumns+` FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?`, seq, limit)
+}
+
+func scanAudit(rows *sql.Rows) (e order.AuditEntry, err error) {
+	var at int64
+	err = rows.Scan(&e.Seq, &e.ID, &at, &e.KeyID, &e.KeyName, &e.Action, &e.Object, &e.Before, &e.After, &e.Unknown, &e.RequestID, &e.Hash)
+	e.At = fromMilli(at)
+	return e, err
+}

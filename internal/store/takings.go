@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"h5pay/internal/fen"
+)
+
+// Taking is what was paid and what went back in an hour.
+type Taking struct {
+	At       time.Time // when the hour begins
+	Payments int
+	Paid     fen.Fen
+	Refunds  int
+	Refunded fen.Fen
+}
+
+// Takings returns the hours from one time until before another in which something was paid or
+// went back, oldest first. It reads one row an hour.
+func (s *Store) Takings(ctx context.Context, from, to time.Time) ([]Taking, error) {
+	const hour = int64(time.Hour / time.Millisecond)
+	return readAll(ctx, s, "the takings", scanTaking, `
+		SELECT hour, payments, paid, refunds, refunded FROM takings WHERE hour >= ? AND hour < ? ORDER BY hour`,
+		from.UnixMilli()/hour, to.UnixMilli()/hour)
+}
+
+func scanTaking(rows *sql.Rows) (t Taking, err error) {
+	var hour int64
+	err = rows.Scan(&hour, &t.Payments, &t.Paid, &t.Refunds, &t.Refunded)
+	t.At = time.UnixMilli(hour * int64(time.Hour/time.Millisecond)).UTC()
+	return t, err
+}
+
+// MaxWaiting is how far Waiting counts each kind.
+const MaxWaiting = 1000
+
+// Waiting counts what has not ended, MaxWaiting of each kind at most.
+type Waiting struct {
+	OpenOrders    int // that can be paid
+	OpenRefunds   int // that have not ended, the next two among them
+	StuckRefunds  int // that WeChat declined until the operator acts
+	Abnormal      int // that have to be paid out at the merchant platform
+	PendingEvents int
+	DeadEvents    int
+}
+
+// Waiting counts what has not ended, in one statement.
+func (s *Store) Waiting(ctx context.Context) (w Waiting, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT
+		(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_by_status WHERE status = 'open' LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds INDEXED BY open_refunds WHERE status IN ('created', 'processing', 'abnormal') LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY pending_deliveries WHERE status = 'pending' LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY dead_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT ?1))`, MaxWaiting).
+		Scan(&w.OpenOrders, &w.OpenRefunds, &w.StuckRefunds, &w.Abnormal, &w.PendingEvents, &w.DeadEvents)
+	if err != nil {
+		return w, fmt.Errorf("counting what waits: %w", err)
+	}
+	return w, nil
+}

@@ -1,0 +1,26 @@
+package v1
+
+// PathSession is the address of the console's session. It is none of Routes: a program
+// sends its API key with each call instead.
+const PathSession = "/api/console/session"
+
+// HeaderConsole has to be in every call of the console that changes something. A page of
+// another site cannot set it.
+const HeaderConsole = "H5pay-Console"
+
+// SignIn begins a session of the console: POST PathSession.
+type SignIn struct {
+	Key string `json:"key"` // an API key; its scopes are those of the session
+}
+
+// Session is what the console knows of who is signed in: GET PathSession. DELETE ends the
+// session of this browser, and with ?everywhere=true all sessions under the key.
+type Session struct {
+	KeyID     string  `json:"key_id"`
+	Name      string  `json:"name"` // of the key
+	Scopes    []Scope `json:"scopes"`
+	ExpiresAt int64   `json:"expires_at"` // Unix ms
+	Shop      string  `json:"shop"`       // its name
+	// Simulated says that a simulator takes the place of WeChat.
+	Simulated bool `json:"simulated,omitempty"`
+}

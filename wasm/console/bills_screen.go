@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/maxence-charriere/go-app/v9/pkg/app"
+
+	"h5pay/internal/cst"
+	"h5pay/internal/v1"
+)
+
+var (
+	textAgrees        = text{"一致", "Agrees"}
+	textDiffers       = text{"不一致", "Differs"}
+	textBillWaiting   = text{"等待账单", "Waiting for the bill"}
+	textBillFailed    = text{"账单读取失败", "The bill could not be read"}
+	textNotCompared   = text{"未对账", "Not compared"}
+	textInBill        = text{"账单中", "In the bill"}
+	textCompare       = text{"立即对账", "Compare now"}
+	textCompared      = text{"已对账", "Compared"}
+	textDay           = text{"日期", "Day"}
+	textDayDifference = text{"差异", "Differences"}
+	textOurs          = text{"本店", "Ours"}
+	textTheirs        = text{"微信", "WeChat's"}
+	textExportBills   = text{"导出对账", "Export bills"}
+	textCheckedAt     = text{"对账时间", "Compared at"}
+	textBillsHint     = text{"每天 10 点后，将昨天的微信账单与本店订单逐笔核对", "After ten o'clock each day, yesterday's bill of WeChat is compared with the orders one by one"}
+)
+
+var billStatuses = map[v1.BillStatus]statusText{
+	v1.BillAgrees: {textAgrees, "good"}, v1.BillDiffers: {textDiffers, "bad"}, v1.BillWaiting: {textBillWaiting, "wait"}, v1.BillFailed: {textBillFailed, "bad"},
+}
+
+// differences say what differs and what to do about it.
+var differences = map[v1.DifferenceKind]struct{ name, todo text }{
+	v1.MissingHere:   {text{"微信有，本店没有", "WeChat has it, the shop does not"}, text{"可能由同一商户号的其他系统收款。若是本店订单，请在订单中用“向微信查询”核对", "Another system of the same merchant number may have taken it. If it is this shop's, open the order and query WeChat"}},
+	v1.MissingThere:  {text{"本店有，微信没有", "The shop has it, WeChat does not"}, text{"打开订单，用“向微信查询”核对；跨零点的付款可能在次日账单中", "Open the order and query WeChat. A payment around midnight may be in the next day's bill"}},
+	v1.AmountDiffers: {text{"金额不同", "The amounts differ"}, text{"以微信为准，在商户平台核对该笔交易，并检查是否有人改动过数据库", "WeChat's counts. Look the transaction up at the merchant platform, and see whether somebody changed the database"}},
+	v1.StatusDiffers: {text{"状态不同", "The statuses differ"}, text{"打开订单，用“向微信查询”更新状态", "Open the order and query WeChat"}},
+	v1.NumberDiffers: {text{"单号不同", "The numbers differ"}, text{"同一订单有另一笔付款或退款，在商户平台核对两笔", "The order has another payment or refund: compare both at the merchant platform"}},
+	v1.ListedTwice:   {text{"账单中出现两次", "The bill lists it twice"}, text{"联系微信支付客服，并附上单号", "Ask WeChat Pay's support, with the number"}},
+}
+
+// billsScreen is a calendar of the days whose bill was compared.
+type billsScreen struct {
+	app.Compo
+	base
+	table tableExport
+
+	bills []v1.Bill
+	day   string // that is shown with its differences
+	bill  v1.Bill
+}
+
+func newBillsScreen(c *console) *billsScreen {
+	return &billsScreen{base: base{c: c, path: "/console/bills", title: textBills}}
+}
+
+func (p *billsScreen) OnMount(ctx app.Context) {
+	p.read = func(ctx app.Context) {
+		p.run(ctx, func() (func(), error) {
+			var list v1.Bills
+			err := p.get("/v1/bills", &list)
+			return func() { p.bills = list.Bills }, err
+		})
+	}
+	p.begin(ctx, false)
+}
+
+func (p *billsScreen) Render() app.UI {
+	if !p.loaded {
+		return p.frame()
+	}
+	known := map[string]v1.Bill{}
+	for _, b := range p.bills {
+		known[b.Date] = b
+	}
+	today := cst.Day(time.Now())
+	var days []app.UI
+	for i := 31; i >= 1; i-- {
+		day := today.AddDate(0, 0, -i).Format(time.DateOnly)
+		bill, compared := known[day]
+		status := statusText{textNotCompared, "none"}
+		if compared {
+			status = billStatuses[bill.Status]
+		}
+		button := elem("button").Class("day "+status.kind).Attr("type", "button").DataSet("day", day).
+			Aria("pressed", choose(day == p.day, "true", "false")).
+			Body(elem("span").Text(day[5:]), elem("i").Class(choose(status.kind == "good", "dot good", choose(status.kind == "bad", "dot bad", "dot off"))).Aria("hidden", "true"),
+				elem("span").Class("small").Text(p.tr(status.name))).
+			OnClick(func(app.Context, app.Event) { p.show(day) }, day)
+		days = append(days, elem("li").Body(button))
+	}
+	return p.frame(elem("p").Class("hint").Text(p.tr(textBillsHint)),
+		elem("ul").Class("calendar").Body(days...), p.shown(),
+		p.exports(&p.table, map[string]text{"bills": textExportBills}, nil))
+}
+
+// show reads a day with all its differences.
+func (p *billsScreen) show(day string) {
+	p.day, p.bill = day, v1.Bill{Date: day}
+	p.act(p.page, text{}, func(ctx context.Context) (func(), error) {
+		var bill v1.Bill
+		err := call(ctx, p.c.b, "GET", "/v1/bills/"+day, nil, &bill, "")
+		if code(err) == "not_found" {
+			return nil, nil
+		}
+		return func() { p.bill = bill }, err
+	})
+}
+
+func (p *billsScreen) shown() app.UI {
+	if p.day == "" {
+		return nil
+	}
+	b := p.bill
+	status, ok := billStatuses[b.Status]
+	if !ok {
+		status = statusText{textNotCompared, "off"}
+	}
+	var actions app.UI
+	if p.may(v1.ScopeWrite) {
+		actions = elem("p").Class("actions").Body(p.mini(textCompare, func(ctx app.Context) {
+			day := p.day
+			p.act(ctx, textCompared, func(ctx context.Context) (func(), error) {
+				var bill v1.Bill
+				err := call(ctx, p.c.b, "POST", "/v1/bills/"+day+"/check", nil, &bill, "")
+				return func() { p.bill = bill }, err
+			})
+		}))
+	}
+	return section(p.day, elem("dl").Class("facts").Body(
+		p.row(textStatus, p.badge(status.name, status.kind, string(b.Status))),
+		p.rowText(textInBill, count(b.Payments)+" "+p.tr(textPaymentsMade)+", "+count(b.Refunds)+" "+p.tr(textRefundsMade)),
+		p.rowText(textCheckedAt, beijingTime(b.CheckedAt))),
+		actions,
+		elem("ul").Class("list plainer").Body(app.Range(b.Differences).Slice(func(i int) app.UI { return p.difference(b.Differences[i]) })))
+}
+
+func (p *billsScreen) difference(d v1.BillDifference) app.UI {
+	about := differences[d.Kind]
+	number := d.OutTradeNo
+	if d.OutRefundNo != "" {
+		number = d.OutRefundNo
+	}
+	return elem("li").DataSet("difference", string(d.Kind)).Body(elem("span").Class("what").Body(
+		elem("strong").Text(p.tr(about.name)),
+		elem("a").Class("small link").Attr("href", "/console/orders?number="+url.QueryEscape(number)).Text(number),
+		elem("span").Class("small").Text(p.tr(textOurs)+": "+d.Ours+" · "+p.tr(textTheirs)+": "+d.Theirs),
+		elem("span").Class("small").Text(p.tr(textAdvice)+": "+p.tr(about.todo))))
+}
