@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cause"
 	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
 	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/apiv3"
@@ -63,13 +65,15 @@ type Config struct {
 	Clock *Clock
 	// Notifications shows whether the callback of an echo arrived.
 	Notifications Notifications
-	Endpoints     []Endpoint
+	// Endpoints, optional, returns the webhook endpoints.
+	Endpoints func(ctx context.Context) ([]Endpoint, error)
 	// Simulated says that WeChat is a simulator. The test events then say so.
 	Simulated bool
 	// Outside, optional, runs the checks of the shop's address, which a Worker cannot call. token is
 	// for a probe, see package probe.
 	Outside func(ctx context.Context, shopURL, token string) []v1.CheckResult
 
+	Log *slog.Logger     // slog.Default when nil
 	Now func() time.Time // time.Now when nil
 }
 
@@ -83,6 +87,9 @@ type Doctor struct {
 func New(cfg Config) (*Doctor, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
 	}
 	if cfg.WeChat == nil || cfg.Doer == nil || cfg.Clock == nil || cfg.Notifications == nil || cfg.ShopURL == "" {
 		return nil, errors.New("doctor: WeChat, Doer, Clock, Notifications or ShopURL is missing")
@@ -114,7 +121,7 @@ func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	check := func(name cause.Check, f func(ctx context.Context) result) {
 		group.Go(func() {
 			began := d.now()
-			r := f(ctx)
+			r := d.safely(func() result { return f(ctx) })
 			out := present(name, r)
 			out.TookMS = d.now().Sub(began).Milliseconds()
 			mu.Lock()
@@ -128,7 +135,7 @@ func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	check(cause.CallV3, d.callV3)
 	check(cause.PlatformKeys, d.platformKeys)
 	group.Go(func() {
-		results := d.endpoints(ctx)
+		results := d.endpoints(ctx) // each is safe by itself
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, results...)
@@ -136,7 +143,10 @@ func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	group.Go(func() {
 		results := []v1.CheckResult{present(cause.NotifyURL, skip(elsewhere)), present(cause.DomainFile, skip(elsewhere))}
 		if d.cfg.Outside != nil {
-			results = d.cfg.Outside(ctx, d.cfg.ShopURL, token)
+			d.safely(func() result {
+				results = d.cfg.Outside(ctx, d.cfg.ShopURL, token)
+				return result{}
+			})
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -170,6 +180,17 @@ func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	})
 	group.Wait()
 	return once(append(all, clock))
+}
+
+// safely runs a check. net/http catches only panics of its own goroutines.
+func (d *Doctor) safely(f func() result) (r result) {
+	defer func() {
+		if p := recover(); p != nil {
+			reqlog.Panic(d.cfg.Log, p)
+			r = skip("the check failed, see the log")
+		}
+	}()
+	return f()
 }
 
 // The reasons of skipped checks.
