@@ -3,13 +3,10 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"slices"
-	"sync"
 	"time"
 
 	"h5pay/internal/alphabet"
@@ -22,11 +19,8 @@ import (
 	"h5pay/wechat/apiv3"
 )
 
-// How long the checks may take.
-const (
-	budget      = 9 * time.Second // all of them
-	callTimeout = 4 * time.Second // one call
-)
+// callTimeout is how long one call may take.
+const callTimeout = 4 * time.Second
 
 // WeChat has the calls that the doctor makes. *wechat.Client is one.
 type WeChat interface {
@@ -109,79 +103,6 @@ type result struct {
 // skip is a check that did not run.
 func skip(why string) result { return result{skipped: true, detail: why} }
 
-// Run runs the checks, in 10 s at most, and returns their results in the order of the table. A check
-// that fails for a cause that another one has found is skipped.
-func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	var all []v1.CheckResult
-	var mu sync.Mutex
-	found := map[cause.Check]result{}
-	var group sync.WaitGroup
-	check := func(name cause.Check, f func(ctx context.Context) result) {
-		group.Go(func() {
-			began := d.now()
-			r := d.safely(func() result { return f(ctx) })
-			out := present(name, r)
-			out.TookMS = d.now().Sub(began).Milliseconds()
-			mu.Lock()
-			defer mu.Unlock()
-			found[name], all = r, append(all, out)
-		})
-	}
-	check(cause.SignIn, d.signIn)
-	check(cause.SignInDomain, d.signInDomain)
-	check(cause.CallV2, d.callV2)
-	check(cause.CallV3, d.callV3)
-	check(cause.PlatformKeys, d.platformKeys)
-	group.Go(func() {
-		results := d.endpoints(ctx) // each is safe by itself
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, results...)
-	})
-	group.Go(func() {
-		results := []v1.CheckResult{present(cause.NotifyURL, skip(elsewhere)), present(cause.DomainFile, skip(elsewhere))}
-		if d.cfg.Outside != nil {
-			d.safely(func() result {
-				results = d.cfg.Outside(ctx, d.cfg.ShopURL, token)
-				return result{}
-			})
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, results...)
-	})
-	group.Wait()
-	clock := present(cause.Clock, d.clock())
-	blocked := slices.ContainsFunc(all, func(c v1.CheckResult) bool {
-		return c.ID == string(cause.NotifyURL) && c.Cause != ""
-	})
-	signIn, call := found[cause.SignIn], found[cause.CallV3]
-	if d.cfg.Version == wechat.V2 {
-		call = found[cause.CallV2]
-	}
-	check(cause.Order, func(ctx context.Context) result {
-		switch {
-		case call.cause != "" || call.skipped || signIn.cause == cause.AppIDUnknown || clock.Status == v1.CheckFail:
-			return skip(follows)
-		}
-		return d.order(ctx)
-	})
-	check(cause.Echo, func(ctx context.Context) result {
-		v3 := found[cause.CallV3]
-		switch {
-		case v3.skipped:
-			return skip("only APIv3 has a test callback")
-		case v3.cause != "" || blocked || clock.Status == v1.CheckFail || found[cause.PlatformKeys].cause != "":
-			return skip(follows)
-		}
-		return d.echo(ctx)
-	})
-	group.Wait()
-	return once(append(all, clock))
-}
-
 // safely runs a check. net/http catches only panics of its own goroutines.
 func (d *Doctor) safely(f func() result) (r result) {
 	defer func() {
@@ -211,32 +132,6 @@ func present(name cause.Check, r result) v1.CheckResult {
 		c.Status = v1.CheckFail
 	}
 	return c
-}
-
-// sequence is the order of the results. The first check that finds a cause has it.
-var sequence = [...]cause.Check{
-	cause.Clock, cause.SignIn, cause.SignInDomain, cause.CallV2, cause.CallV3, cause.PlatformKeys, cause.Order,
-	cause.NotifyURL, cause.DomainFile, cause.Echo, cause.Webhook,
-}
-
-// once sorts results and keeps each cause once: the check that runs first has it.
-func once(all []v1.CheckResult) []v1.CheckResult {
-	slices.SortStableFunc(all, func(a, b v1.CheckResult) int {
-		return cmp.Compare(slices.Index(sequence[:], cause.Check(a.ID)), slices.Index(sequence[:], cause.Check(b.ID)))
-	})
-	first := map[string]string{}
-	for i, c := range all {
-		switch by, ok := first[c.Cause]; {
-		case c.Cause == string(cause.AppIDNotBound) && first[string(cause.AppIDUnknown)] != "":
-			all[i] = v1.CheckResult{ID: c.ID, Status: v1.CheckSkipped, Detail: follows, TookMS: c.TookMS}
-		case c.Cause == "" || c.ID == string(cause.Webhook):
-		case ok && by != c.ID:
-			all[i] = v1.CheckResult{ID: c.ID, Status: v1.CheckSkipped, Detail: "the same cause as " + by, TookMS: c.TookMS}
-		default:
-			first[c.Cause] = c.ID
-		}
-	}
-	return all
 }
 
 // random returns a text that nobody has used.
