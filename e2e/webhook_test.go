@@ -59,7 +59,7 @@ func drain(t *testing.T) {
 // same event is delivered again.
 func TestPaymentReachesTheBackEnd(t *testing.T) {
 	before := len(world.backEnd.Rejected()) // the doctor sends a forged event
-	drain(t) // of earlier tests
+	drain(t)                                // of earlier tests
 	p := newPhone(t, 1)
 	p.choose("coffee")
 	id := p.order()
