@@ -110,7 +110,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/probe"},
 	{pkg: "h5pay/internal/edge", project: []string{"h5pay/internal/cause", "h5pay/internal/probe"}},
 	{pkg: "h5pay/internal/doctor", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/server", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/qrcode", "h5pay/internal/reqlog", "h5pay/internal/seal",
 		"h5pay/internal/store", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook"}, foreign: []string{"rsc.io/qr"}},

@@ -58,7 +58,8 @@ func drain(t *testing.T) {
 // A payment in the browser reaches the merchant's back end once, signed. After a failed attempt the
 // same event is delivered again.
 func TestPaymentReachesTheBackEnd(t *testing.T) {
-	drain(t) // of earlier tests
+	before := len(world.backEnd.Rejected()) // the doctor sends a forged event
+	drain(t)                                // of earlier tests
 	p := newPhone(t, 1)
 	p.choose("coffee")
 	id := p.order()
@@ -115,7 +116,7 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 			t.Errorf("the back end got %d order.paid events of %s", paid, other)
 		}
 	}
-	for _, err := range world.backEnd.Rejected() {
+	for _, err := range world.backEnd.Rejected()[before:] {
 		t.Error(err)
 	}
 }

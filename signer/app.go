@@ -194,9 +194,10 @@ func newApp(p platform) app {
 		Certificates:  v3 != nil && v3.Certificates,
 		Clock:         clock,
 		Notifications: st,
-		Endpoints:     set.endpoints(p.webhookDoer),
+		Endpoints:     func(context.Context) ([]doctor.Endpoint, error) { return set.endpoints(p.webhookDoer), nil },
 		Simulated:     set.BaseURL != "",
 		Outside:       p.outside,
+		Log:           log,
 	})
 	if err != nil {
 		return unavailable(err, set.AdminToken, log)

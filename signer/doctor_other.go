@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -126,8 +127,8 @@ func localChecks(ctx context.Context, config string, environment func(string) st
 	p.db, p.database, p.size = db.DB, db.name, db.size()
 	p.addChecks(db.file)
 	checks := newApp(p).check(ctx, network)
-	if missing {
-		withoutDatabase(&checks)
+	if folder, err := os.Stat(filepath.Dir(file)); missing && err == nil && folder.IsDir() {
+		withoutDatabase(&checks) // h5pay serve can create it
 	}
 	return checks
 }

@@ -443,6 +443,12 @@ func faultsByCalls(t *testing.T, all *produced) {
 		"no certificates": {"v3", wechattest.Config{}, func(w *doctorWorld) {
 			w.env["WECHAT_PUBLIC_KEY"], w.env["WECHAT_PUBLIC_KEY_ID"], w.env["WECHAT_CERTIFICATES"] = "", "", "on"
 		}, nil, cause.CertificatesNotIssued},
+		"public key of nobody": {"v3", wechattest.Config{}, nil, func(w *doctorWorld) {
+			if err := w.sim.SetV3Mode(wechattest.V3Certificates); err != nil {
+				t.Fatal(err)
+			}
+		}, cause.PublicKeyIDWrong},
+		"public key, mixed":           {"mixed", wechattest.Config{}, func(w *doctorWorld) { w.env["WECHAT_PUBLIC_KEY"] = publicPEM(t, otherKey()) }, nil, cause.PublicKeyWrong},
 		"certificates expire":         {"certificates", wechattest.Config{}, nil, play(wechattest.FaultCertificatesExpiring, ""), cause.CertificatesExpiring},
 		"key of APIv3":                {"v3", wechattest.Config{}, set("WECHAT_APIV3_KEY", other32), nil, cause.APIv3KeyWrong},
 		"key of APIv3, certificates":  {"certificates", wechattest.Config{}, set("WECHAT_APIV3_KEY", other32), nil, cause.APIv3KeyWrong},
@@ -741,8 +747,12 @@ func closedHTTP(t *testing.T) string {
 // faultsOfOperator are settings and switches of a shop that has run.
 func faultsOfOperator(t *testing.T, all *produced) {
 	for id, change := range map[cause.ID]func(w *doctorWorld){
-		cause.WebhookUnset:   func(w *doctorWorld) { delete(w.env, "WEBHOOK_URL"); delete(w.env, "WEBHOOK_SECRET") },
-		cause.SellingStopped: set("SELLING", "off"),
+		cause.WebhookUnset:       func(w *doctorWorld) { delete(w.env, "WEBHOOK_URL"); delete(w.env, "WEBHOOK_SECRET") },
+		cause.SellingStopped:     set("SELLING", "off"),
+		cause.DatabaseUnreadable: func(w *doctorWorld) { w.env[dbSetting] = filepath.Join(t.TempDir(), "none", "h5pay.db") },
+		"no_database": func(w *doctorWorld) {
+			w.env[dbSetting] = writeFile(t, "this is no database, and longer than a header of one is")
+		},
 		cause.CertificatesOld: func(w *doctorWorld) {
 			w.env["WECHAT_CERTIFICATES"] = "on"
 			maps.Copy(w.env, demo.APIv3Vars(w.sim.V3()))
@@ -752,6 +762,9 @@ func faultsOfOperator(t *testing.T, all *produced) {
 			t.Parallel()
 			w := rested(t)
 			change(w)
+			if id == "no_database" {
+				id = cause.DatabaseUnreadable
+			}
 			w.want(w.diagnose("-offline"), id)
 			all.note(id)
 		})

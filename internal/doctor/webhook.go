@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"h5pay/internal/cause"
@@ -21,22 +22,26 @@ const testEvent = "doctor.test"
 
 // endpoints sends a test event to each webhook endpoint.
 func (d *Doctor) endpoints(ctx context.Context) []v1.CheckResult {
-	if len(d.cfg.Endpoints) == 0 {
+	var endpoints []Endpoint
+	if d.cfg.Endpoints != nil {
+		var err error
+		if endpoints, err = d.cfg.Endpoints(ctx); err != nil {
+			return []v1.CheckResult{present(cause.Webhook, skip("the webhook endpoints cannot be read"))}
+		}
+	}
+	if len(endpoints) == 0 {
 		return []v1.CheckResult{present(cause.Webhook, skip("there is no webhook endpoint"))}
 	}
-	results := make([]v1.CheckResult, len(d.cfg.Endpoints))
-	done := make(chan struct{})
-	for i, e := range d.cfg.Endpoints {
-		go func() {
-			defer func() { done <- struct{}{} }()
+	results := make([]v1.CheckResult, len(endpoints))
+	var group sync.WaitGroup
+	for i, e := range endpoints {
+		group.Go(func() {
 			began := d.now()
-			results[i] = present(cause.Webhook, d.endpoint(ctx, e))
+			results[i] = present(cause.Webhook, d.safely(func() result { return d.endpoint(ctx, e) }))
 			results[i].TookMS = d.now().Sub(began).Milliseconds()
-		}()
+		})
 	}
-	for range d.cfg.Endpoints {
-		<-done
-	}
+	group.Wait()
 	return results
 }
 

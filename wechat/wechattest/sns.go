@@ -262,3 +262,23 @@ func (w *WeChat) userInfo(x *exchange) {
 	}
 	x.json(m)
 }
+
+// accountFault plays the faults of a code exchange. It reports whether it has responded.
+func (x *exchange) accountFault() bool {
+	for _, f := range []struct {
+		kind string
+		code int
+		text string
+	}{
+		{FaultIPNotListed, 40164, "invalid ip, not in whitelist"},
+		{FaultSecretFrozen, 40243, "AppSecret has been frozen"},
+		{FaultNoWebAuthorization, 48001, "api unauthorized"},
+	} {
+		if _, ok := x.w.takeFault(f.kind, ""); ok {
+			x.note("fault %s", f.kind)
+			x.errcode(f.code, f.text)
+			return true
+		}
+	}
+	return false
+}

@@ -1,8 +1,11 @@
 package wechattest
 
 import (
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"net/http"
+	"time"
 )
 
 // v3CertificateList serves GET /v3/certificates: the platform certificates, each
@@ -40,4 +43,25 @@ func (w *WeChat) v3CertificateList(c *v3Call) {
 		})
 	}
 	c.succeed(v3Object{{"data", list}})
+}
+
+// certificatesLeft is how long the platform certificates of certificates_expiring are valid.
+const certificatesLeft = 5 * 24 * time.Hour
+
+// expiring returns the certificates with an early end. Key and serial number stay.
+func (w *WeChat) expiring(keys []*v3Key) (soon []*v3Key) {
+	for _, k := range keys {
+		t := *k.cert
+		t.NotAfter = w.Now().Add(certificatesLeft)
+		der, err := x509.CreateCertificate(rand.Reader, &t, &x509.Certificate{Subject: k.cert.Issuer}, &k.key.PublicKey, k.key)
+		if err != nil {
+			panic("wechattest: making a certificate: " + err.Error())
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			panic("wechattest: reading a certificate: " + err.Error())
+		}
+		soon = append(soon, &v3Key{id: k.id, key: k.key, cert: cert})
+	}
+	return soon
 }

@@ -329,3 +329,18 @@ func (w *WeChat) hiddenFromVersion(x *exchange, o *order, version string) bool {
 	x.note("fault cross_version: the order is of API%s", o.Version)
 	return true
 }
+
+// declineOrderV3 plays the faults of the account for an order of APIv3.
+func (w *WeChat) declineOrderV3(c *v3Call) bool {
+	if _, ok := w.takeFault(FaultAppIDNotBound, c.route.pattern); ok {
+		c.note("fault appid_not_bound")
+		c.decline(http.StatusBadRequest, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配，请检查后再试")
+		return true
+	}
+	if _, ok := w.takeFault(FaultNoPermission, c.route.pattern); ok {
+		c.note("fault no_permission")
+		c.decline(http.StatusForbidden, "NO_AUTH", "商户无此接口权限")
+		return true
+	}
+	return false
+}
