@@ -127,7 +127,7 @@ func localChecks(ctx context.Context, config string, environment func(string) st
 	p.db, p.database, p.size = db.DB, db.name, db.size()
 	p.addChecks(db.file)
 	checks := newApp(p).check(ctx, network)
-	if folder, err := os.Stat(filepath.Dir(file)); missing && err == nil && folder.IsDir() {
+	if folder, err := os.Stat(filepath.Dir(db.file)); missing && err == nil && folder.IsDir() {
 		withoutDatabase(&checks) // h5pay serve can create it
 	}
 	return checks

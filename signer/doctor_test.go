@@ -382,6 +382,7 @@ func TestDoctorNamesEveryCause(t *testing.T) {
 		faultsBeforeShop(t, all)
 		faultsOfOperator(t, all)
 		faultsOfPlatform(t, all)
+		faultsOfNodes(t, all)
 	})
 	for _, row := range cause.Rows() {
 		if !all.seen[row.ID] {

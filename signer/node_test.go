@@ -17,7 +17,9 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/cause"
 	"h5pay/internal/store"
+	"h5pay/internal/store/postgres"
 	"h5pay/internal/store/storetest"
 )
 
@@ -206,4 +208,35 @@ func TestMoveCommands(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
+}
+
+// faultsOfNodes are those of nodes that share a database.
+func faultsOfNodes(t *testing.T, all *produced) {
+	t.Run("nodes", func(t *testing.T) {
+		t.Parallel()
+		url := storetest.PostgresURL(t)
+		db := storetest.OpenPostgresURL(t, url)
+		d := &database{DB: db, name: postgres.Describe(url)}
+		leave, err := d.join(t.Context(), settings{}, discardLog())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leave()
+		if c := d.check(t.Context()); !c.OK || c.Cause != "" {
+			t.Errorf("one node: %+v", c)
+		}
+		storetest.Exec(t, db, `INSERT INTO h5pay_nodes (id, version, settings, started_at, seen_at) SELECT 'other', 'v0', settings, started_at, seen_at FROM h5pay_nodes`)
+		if c := d.check(t.Context()); !c.OK || c.Cause != string(cause.NodeVersion) || !strings.Contains(c.Problem, "v0") {
+			t.Errorf("another version: %+v", c)
+		}
+		all.note(cause.NodeVersion)
+		// The database's clock goes ahead for new connections.
+		storetest.Exec(t, db, `CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT pg_catalog.clock_timestamp() + interval ''9 s'''`)
+		storetest.Exec(t, db, `DO 'BEGIN EXECUTE format(''ALTER DATABASE %I SET search_path = public, pg_catalog'', current_database()); END'`)
+		db.SetMaxIdleConns(0)
+		if c := d.check(t.Context()); c.OK || c.Cause != string(cause.NodeClock) {
+			t.Errorf("another time: %+v", c)
+		}
+		all.note(cause.NodeClock)
+	})
 }

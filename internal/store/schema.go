@@ -13,7 +13,7 @@ func Schema() string { return schema }
 
 // AppliedSchema returns the name of the last migration that the database has.
 func (s *Store) AppliedSchema(ctx context.Context) (name string, err error) {
-	if err = s.db.QueryRowContext(ctx, `SELECT name FROM d1_migrations ORDER BY id DESC LIMIT 1`).Scan(&name); err != nil {
+	if err = s.db.QueryRowContext(ctx, `SELECT name FROM d1_migrations ORDER BY name DESC LIMIT 1`).Scan(&name); err != nil {
 		return "", fmt.Errorf("reading the schema: %w", err)
 	}
 	return name, nil

@@ -67,6 +67,8 @@ func (t *translator) run(all []token) (string, error) {
 			i = next(all, next(all, after+1)+1) - 1 // also the space behind the name
 		case tok.is("+") && at(all, i+1).kind == word && at(all, i-1).kind == space && before(all, i).is("AND", "OR", "WHERE", "(", ",", "BY"):
 			// A hint: the column is not to be read by an index.
+		case tok.is("d1_migrations"): // the name is D1's
+			b.WriteString("h5pay_migrations")
 		case tok.is("IS"):
 			s, last := distinct(all, i)
 			b.WriteString(s)
