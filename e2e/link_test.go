@@ -75,6 +75,7 @@ func TestLinkOnADesktop(t *testing.T) {
 		p.tap(`document.querySelector('[data-key="` + key + `"]')`)
 	}
 	p.screenshots("link-named")
+	p.run(emulation.SetDeviceMetricsOverride(1280, 800, 1, false), emulation.SetTouchEmulationEnabled(false))
 	p.pressCheckout()
 	p.until("the code", `document.querySelector("img.qr")`)
 	p.sees("42.50")

@@ -242,14 +242,14 @@ func newApp(p platform) app {
 			return pay.Reconcile(ctx)
 		},
 		deliver: events.Deliver,
-		// The payers of old events and the certificates have no timer of their own.
+		// The payers of old events, the secrets of endpoints and the certificates have no timer of their own.
 		checkBills: func(ctx context.Context) error {
 			if keeper != nil {
 				if err := keeper.Tick(ctx); err != nil {
 					log.Error("refreshing the platform certificates failed", "error", err)
 				}
 			}
-			if err := events.ForgetPayers(ctx); err != nil {
+			if err := errors.Join(events.ForgetPayers(ctx), events.SealAgain(ctx)); err != nil {
 				return err
 			}
 			return pay.CheckBills(ctx)

@@ -305,6 +305,25 @@ func TestSecretsOfEndpointsAreSealed(t *testing.T) {
 	}
 }
 
+// An endpoint that gets no events keeps its secret through a change of SESSION_KEY as well.
+func TestSecretOfAQuietEndpointIsSealedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	e := b.endpoint("erp.example", api.EventPaymentDuplicate)
+	for _, keys := range [][2]wechat.Secret{{newSessionKey, sessionKey}, {newSessionKey, ""}} {
+		b.open(func(c *outbox.Config) { c.SessionKey, c.SessionKeyOld = keys[0], keys[1] })
+		if err := b.sender.SealAgain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !b.sender.CanSign(b.read(e.ID)) {
+		t.Error("the secret is lost with the old key")
+	}
+	if got, err := b.sender.TestEndpoint(t.Context(), e.ID); err != nil || got.Problem != "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // Deliveries of a deleted endpoint are deleted in parts, and then the endpoint.
 func TestDeletedEndpoint(t *testing.T) {
 	t.Parallel()

@@ -87,6 +87,29 @@ func (s *Sender) CanSign(e order.Endpoint) bool {
 	return err == nil
 }
 
+// SealAgain seals the secrets of all endpoints with SessionKey, those that SessionKeyOld has
+// sealed, so that it can be removed. Deliver does the same for endpoints that get events.
+func (s *Sender) SealAgain(ctx context.Context) error {
+	if !s.box.HasFormer() {
+		return nil
+	}
+	all, err := s.cfg.Store.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		if e.ID == order.SettingsEndpoint {
+			continue
+		}
+		if o, openErr := s.open(e); openErr == nil && o.former {
+			if err := s.sealAgain(ctx, e, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // sealAgain seals secrets with the current key, so that the former one can be removed.
 func (s *Sender) sealAgain(ctx context.Context, e order.Endpoint, o opened) error {
 	after := e

@@ -2,6 +2,7 @@ package paytest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -21,9 +22,9 @@ type Signer struct {
 	*outbox.Sender
 }
 
-// CheckBills forgets payers and checks bills, as the product's timer does.
+// CheckBills forgets payers, seals secrets again and checks bills, as the product's timer does.
 func (s *Signer) CheckBills(ctx context.Context) error {
-	if err := s.ForgetPayers(ctx); err != nil {
+	if err := errors.Join(s.ForgetPayers(ctx), s.SealAgain(ctx)); err != nil {
 		return err
 	}
 	return s.Service.CheckBills(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"h5pay/internal/reqlog"
@@ -79,21 +78,6 @@ func (b backend) register(mux *http.ServeMux) {
 			mux.Handle(route.Method+" "+route.Path, b.serve(route, h))
 		}
 	}
-}
-
-// document is a response that is not JSON.
-type document struct {
-	media, text string
-	header      map[string]string
-}
-
-func (d document) write(w http.ResponseWriter, status int) {
-	for name, value := range d.header {
-		w.Header().Set(name, value)
-	}
-	w.Header().Set("Content-Type", d.media+"; charset=utf-8")
-	w.WriteHeader(status)
-	io.WriteString(w, d.text) // an error means that nobody listens any more
 }
 
 // serve checks what the route says about a call and writes its response.
