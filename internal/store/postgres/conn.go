@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,6 +60,17 @@ func writes(sql string) bool {
 	return true
 }
 
+// failover is how long a caller waits for a server that takes no connections: it restarts, or another
+// one takes its place.
+const failover = 3 * time.Second
+
+// isDown reports whether a server does not run, or does not take connections yet.
+func isDown(err error) bool {
+	code := codeOf(err)
+	return code == startingUp || code == shuttingDown || code == crashShutdown ||
+		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // Driver returns the connector itself: nobody opens connections by name.
 func (c *connector) Driver() driver.Driver { return c }
 
@@ -66,6 +78,12 @@ func (c *connector) Open(string) (driver.Conn, error) { return c.Connect(context
 
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	pg, err := pgconn.ConnectConfig(ctx, c.config)
+	for began := time.Now(); err != nil && isDown(err) && time.Since(began) < failover && ctx.Err() == nil; {
+		if pauseErr := pause(ctx, maxTries); pauseErr != nil {
+			break
+		}
+		pg, err = pgconn.ConnectConfig(ctx, c.config)
+	}
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -98,7 +116,7 @@ func (c *conn) IsValid() bool { return !c.pg.IsClosed() }
 
 // ResetSession drops a connection that the server has closed while it was not in use.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if c.pg.IsClosed() || time.Since(c.used) > time.Second && c.Ping(ctx) != nil {
+	if c.pg.IsClosed() || closedByServer(c.pg.Conn()) || time.Since(c.used) > 10*time.Second && c.Ping(ctx) != nil {
 		return driver.ErrBadConn
 	}
 	return nil
