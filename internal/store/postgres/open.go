@@ -112,7 +112,7 @@ func Connector(c Config) (driver.Connector, int, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	return &connector{config: config, retried: c.Retried}, most, nil
+	return &connector{config: config, retried: c.Retried, lane: newLane()}, most, nil
 }
 
 // parseError leaves out the URL, which may have a password in a place where none is expected.
