@@ -49,7 +49,7 @@ check: tools ## run gofmt, vet, staticcheck and the vulnerability check, nativel
 unit: tools postgres node_modules/.package-lock.json ## run the tests that need no browser
 	go test $$(go list ./... | grep -v /e2e)
 	H5PAY_TEST_DATABASE=postgres go test ./internal/store ./internal/payment
-	H5PAY_TEST_DATABASE=postgres go test -run Campaign ./internal/server
+	H5PAY_TEST_DATABASE=postgres go test -run '^TestCampaign$$' ./internal/server
 
 # These tests of internal/server count D1's statements or fill a file of SQLite.
 of-sqlite = TestStatements|TestOrderCostsOneCall|TestOperatorClosesTheOrdersOfAProduct|TestCustomerOrderUnknown|TestFindingManyRefundsKeepsToTheFreePlan|TestFreshOrderIsNotQueried|TestTimerClosesWithinItsLimits|TestOneTimerRunQueriesMany|TestFullDatabase|TestRefundThatWasMadeByHandBefore|TestTimerDoesNotReadTheSameOrdersAgain|TestReconcileIsBoundedAndGoesOn

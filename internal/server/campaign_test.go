@@ -29,6 +29,7 @@ type purchase struct {
 	pages []api.Checkout // those of all its pages
 
 	refund api.RefundRequest // the operator's last one
+	timers func()            // runs the timer
 }
 
 // A campaign is a random sequence of buyers' steps and WeChat's faults. After every step all
@@ -86,7 +87,13 @@ func newPurchase(r *rand.Rand, buyer *paytest.Person) *purchase {
 	if buyer.IsGuest {
 		ways = ways[1:]
 	}
-	p := &purchase{buyer: buyer, ways: ways, req: paytest.Basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
+	s := buyer.Shop
+	timers := func() {
+		if err := s.Signer.Reconcile(s.T.Context()); err != nil {
+			s.T.Error(err)
+		}
+	}
+	p := &purchase{buyer: buyer, ways: ways, timers: timers, req: paytest.Basket([]string{"tea", "bun", "test"}[r.IntN(3)], 1+r.IntN(3))}
 	if r.IntN(4) == 0 {
 		p.req.Items = []api.OrderItem{{ProductID: "tip", Quantity: 1, Amount: fen.Fen(1 + r.IntN(500_000))}}
 	}
@@ -244,9 +251,7 @@ func (p *purchase) concurrentSteps(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		wg.Go(func() {
-			if err := s.Signer.Reconcile(s.T.Context()); err != nil {
-				s.T.Error(err)
-			}
+			p.timers()
 		})
 	}
 	for range 6 {

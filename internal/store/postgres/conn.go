@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,6 +22,7 @@ type connector struct {
 	// translated are the statements that were translated so far, by their text.
 	translated sync.Map
 	retried    func(code string) // called before each repetition; may be nil
+	lane       *lane
 }
 
 // statement is a translated statement.
@@ -59,6 +61,17 @@ func writes(sql string) bool {
 	return true
 }
 
+// failover is how long a caller waits for a server that takes no connections: it restarts, or another
+// one takes its place.
+const failover = 3 * time.Second
+
+// isDown reports whether a server does not run, or does not take connections yet.
+func isDown(err error) bool {
+	code := codeOf(err)
+	return code == startingUp || code == shuttingDown || code == crashShutdown ||
+		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // Driver returns the connector itself: nobody opens connections by name.
 func (c *connector) Driver() driver.Driver { return c }
 
@@ -66,6 +79,12 @@ func (c *connector) Open(string) (driver.Conn, error) { return c.Connect(context
 
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	pg, err := pgconn.ConnectConfig(ctx, c.config)
+	for began := time.Now(); err != nil && isDown(err) && time.Since(began) < failover && ctx.Err() == nil; {
+		if pauseErr := pause(ctx, maxTries); pauseErr != nil {
+			break
+		}
+		pg, err = pgconn.ConnectConfig(ctx, c.config)
+	}
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -98,7 +117,7 @@ func (c *conn) IsValid() bool { return !c.pg.IsClosed() }
 
 // ResetSession drops a connection that the server has closed while it was not in use.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if c.pg.IsClosed() || time.Since(c.used) > time.Second && c.Ping(ctx) != nil {
+	if c.pg.IsClosed() || closedByServer(c.pg.Conn()) || time.Since(c.used) > 10*time.Second && c.Ping(ctx) != nil {
 		return driver.ErrBadConn
 	}
 	return nil
@@ -189,8 +208,27 @@ func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) 
 		return nil, s.err
 	}
 	defer func() { c.used = time.Now() }()
+	inLane := false
+	enter := func() error {
+		if inLane || c.inTx || !s.writes {
+			return nil
+		}
+		err := c.of.lane.enter(ctx)
+		inLane = err == nil
+		return err
+	}
+	defer func() {
+		if inLane {
+			c.of.lane.leave()
+		}
+	}()
+	if s.writes && c.of.lane.isHot(query) {
+		if err := enter(); err != nil {
+			return nil, err
+		}
+	}
 	for try := 1; ; try++ {
-		r, err := c.once(ctx, s, args)
+		r, err := c.once(ctx, s, args, inLane)
 		if err == nil {
 			return r, nil
 		}
@@ -205,7 +243,8 @@ func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) 
 			if c.of.retried != nil {
 				c.of.retried(code)
 			}
-			if err := pause(ctx, try); err != nil {
+			c.of.lane.heat(query)
+			if err := errors.Join(pause(ctx, try), enter()); err != nil {
 				return nil, err
 			}
 		case !s.writes && !c.inTx && c.pg.IsClosed() && ctx.Err() == nil:
@@ -232,7 +271,7 @@ func pause(ctx context.Context, try int) error {
 
 // once runs a statement once. One that writes is sent together with BEGIN and COMMIT, so that it
 // takes one round trip, and a program that stops in between leaves no transaction open.
-func (c *conn) once(ctx context.Context, s statement, args []driver.NamedValue) (*pgconn.Result, error) {
+func (c *conn) once(ctx context.Context, s statement, args []driver.NamedValue, inLane bool) (*pgconn.Result, error) {
 	if len(args) == 0 && strings.Contains(strings.TrimRight(strings.TrimSpace(s.sql), ";"), ";") {
 		results, err := c.pg.Exec(ctx, s.sql).ReadAll() // several statements are one transaction
 		if err != nil || len(results) == 0 {
@@ -254,20 +293,25 @@ func (c *conn) once(ctx context.Context, s statement, args []driver.NamedValue) 
 	}
 	batch := &pgconn.Batch{}
 	batch.ExecParams(begin, nil, nil, nil, nil)
+	at := 1 // of the statement's result
+	if inLane {
+		batch.ExecParams(lockLane, nil, nil, nil, nil)
+		at = 2
+	}
 	batch.ExecPrepared(name, values, nil, nil)
 	batch.ExecParams("COMMIT", nil, nil, nil, nil)
 	results, err := c.pg.ExecBatch(ctx, batch).ReadAll()
-	if err == nil && len(results) != 3 {
-		err = fmt.Errorf("postgres: %d results where three were expected", len(results))
+	if err == nil && len(results) != at+2 {
+		err = fmt.Errorf("postgres: %d results where %d were expected", len(results), at+2)
 	}
-	if err == nil && results[2].CommandTag.String() != "COMMIT" {
+	if err == nil && results[at+1].CommandTag.String() != "COMMIT" {
 		err = errors.New("postgres: the statement was not committed")
 	}
 	if err != nil {
 		c.rollBack(err)
 		return nil, err
 	}
-	return results[1], nil
+	return results[at], nil
 }
 
 // rollBack ends the transaction of a statement that failed.

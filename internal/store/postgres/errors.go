@@ -23,6 +23,9 @@ const (
 	tooMany              = "53300"
 	diskFull             = "53100"
 	readOnly             = "25006"
+	shuttingDown         = "57P01"
+	crashShutdown        = "57P02"
+	startingUp           = "57P03"
 )
 
 // codeOf returns the code of an error of PostgreSQL's, "" of another error.

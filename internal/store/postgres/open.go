@@ -29,7 +29,8 @@
 // A statement that writes travels together with its BEGIN and COMMIT, in one message. So a node
 // that freezes or dies leaves no open transaction behind, and the change happened or did not. When
 // a connection breaks, a statement is repeated only if nothing of it was sent, or if it only
-// reads. In other cases the caller gets an error and does not know whether the change happened: as
+// reads. A new connection waits up to three seconds for a server that restarts, or for the one that
+// takes its place. In other cases the caller gets an error and does not know whether the change happened: as
 // with D1, what it began is found by the timers.
 package postgres
 
@@ -111,7 +112,7 @@ func Connector(c Config) (driver.Connector, int, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	return &connector{config: config, retried: c.Retried}, most, nil
+	return &connector{config: config, retried: c.Retried, lane: newLane()}, most, nil
 }
 
 // parseError leaves out the URL, which may have a password in a place where none is expected.

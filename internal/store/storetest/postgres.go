@@ -38,14 +38,14 @@ func startServer() (*pgtest.Server, error) {
 	if server.Server != nil || server.failed != nil {
 		return server.Server, server.failed
 	}
-	s, err := startTemplate()
+	s, err := startTemplate("synchronous_commit=off")
 	server.Server, server.failed = s, err
 	return s, err
 }
 
 // startTemplate starts a server with the database template.
-func startTemplate() (*pgtest.Server, error) {
-	s, err := pgtest.Start("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "max_pred_locks_per_transaction=512")
+func startTemplate(settings ...string) (*pgtest.Server, error) {
+	s, err := pgtest.Start(append(settings, "fsync=off", "full_page_writes=off", "autovacuum=off", "max_pred_locks_per_transaction=512")...)
 	if err != nil {
 		return nil, err
 	}
@@ -146,4 +146,20 @@ func (d *pgDatabase) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	return recordingConn{conn, &d.changes, nil, true}, nil
+}
+
+// StartPostgres starts a server for a test that stops it, and returns the URL of a database like that
+// of Open.
+func StartPostgres(t testing.TB) (*pgtest.Server, string) {
+	t.Helper()
+	s, err := startTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, s.URL("template")
 }
