@@ -10,6 +10,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/certificate"
+	"h5pay/internal/fen"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
@@ -170,6 +171,7 @@ func newApp(p platform) app {
 		OwnerLimit:    p.ownerLimit,
 		KeyLimit:      p.keyLimit,
 		KeyLimitCalls: keyLimitCalls,
+		RefundConfirm: fen.Fen(set.RefundConfirm),
 		Checks:        p.checks(set),
 		Notified:      p.notified,
 		Log:           log,

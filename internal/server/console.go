@@ -142,7 +142,7 @@ func (s *Server) signOutConsole(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) publicSession(signedIn consoleSession, record key.Record) v1.Session {
-	public := v1.Session{KeyID: record.ID, Name: record.Name, ExpiresAt: signedIn.Expires, Shop: s.shop.Name, Simulated: s.shop.Simulated}
+	public := v1.Session{KeyID: record.ID, Name: record.Name, ExpiresAt: signedIn.Expires, Shop: s.shop.Name, Simulated: s.shop.Simulated, RefundConfirm: s.cfg.RefundConfirm}
 	for _, scope := range record.Scopes {
 		public.Scopes = append(public.Scopes, v1.Scope(scope))
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/store"
@@ -69,6 +70,10 @@ type Config struct {
 	// KeyLimit, optional, bounds the calls of one API key: KeyLimitCalls a minute.
 	KeyLimit      Limiter
 	KeyLimitCalls int
+	// RefundConfirm, optional, is the amount from which on refunds of an order by /v1 need a
+	// second person.
+	RefundConfirm fen.Fen
+
 	// Notified, optional, is called once for each message that arrived as WeChat's, with its
 	// v1.NotificationKind and v1.NotificationResult.
 	Notified func(kind, verdict string)

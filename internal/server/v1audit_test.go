@@ -87,25 +87,26 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		path string
 		body any
 	}{
-		"closeOrder":   {"/v1/orders/" + open.ID + "/close", nil},
-		"createRefund": {"/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 1}},
-		"closeOrders":  {"/v1/orders/close", v1.CloseOrders{ProductID: "tea"}},
-		"createKey":    {"/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead}}},
-		"putProduct":   {"/v1/products/new", v1.PutProduct{Name: "x", Price: 1}},
-		"replayEvent":  {"/v1/events/" + event + "/replay", nil},
-		"replayEvents": {"/v1/events/replay", v1.ReplayEvents{From: 1}},
-		"exportPerson": {"/v1/persons/export", v1.PersonQuery{OpenID: s.Sim.Users()[1].OpenID}},
-		"erasePerson":  {"/v1/persons/erase", v1.ErasePerson{OpenID: s.Sim.Users()[1].OpenID}},
-		"putSelling":   {"/v1/selling", map[string]bool{"selling": false}},
-		"createPhoto":  {"/v1/photos", v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="}},
-		"checkBill":    {"/v1/bills/" + "2026-11-23" + "/check", nil},
+		"closeOrder":          {"/v1/orders/" + open.ID + "/close", nil},
+		"createRefund":        {"/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 1}},
+		"closeOrders":         {"/v1/orders/close", v1.CloseOrders{ProductID: "tea"}},
+		"createKey":           {"/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead}}},
+		"putProduct":          {"/v1/products/new", v1.PutProduct{Name: "x", Price: 1}},
+		"replayEvent":         {"/v1/events/" + event + "/replay", nil},
+		"replayEvents":        {"/v1/events/replay", v1.ReplayEvents{From: 1}},
+		"exportPerson":        {"/v1/persons/export", v1.PersonQuery{OpenID: s.Sim.Users()[1].OpenID}},
+		"erasePerson":         {"/v1/persons/erase", v1.ErasePerson{OpenID: s.Sim.Users()[1].OpenID}},
+		"createRefundRequest": {"/v1/orders/" + paid.ID + "/refund-requests", v1.CreateRefundRequest{Amount: 2}},
+		"putSelling":          {"/v1/selling", map[string]bool{"selling": false}},
+		"createPhoto":         {"/v1/photos", v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="}},
+		"checkBill":           {"/v1/bills/" + "2026-11-23" + "/check", nil},
 	}
 	for _, route := range v1.Routes {
 		if route.Method == "GET" || route.Name == "createOrder" {
 			continue
 		}
 		c, ok := calls[route.Name]
-		if !ok && route.Method != "DELETE" {
+		if !ok && route.Method != "DELETE" && route.Name != "confirmRefund" && route.Name != "declineRefund" {
 			t.Errorf("no call of %s: add one here", route.Name)
 			continue
 		}
@@ -114,6 +115,17 @@ func TestEveryChangeIsAudited(t *testing.T) {
 			var k v1.Key
 			b.must("POST", "/v1/keys", v1.CreateKey{Name: "y", Scopes: []v1.Scope{v1.ScopeRead}}, &k)
 			c.path = "/v1/keys/" + k.ID
+		case "confirmRefund", "declineRefund":
+			var asked v1.RefundRequest
+			admin := newBackEnd(s, v1.ScopeRefund) // the one that waits is of b
+			var list v1.RefundRequests
+			if b.must("GET", "/v1/refund-requests", nil, &list); len(list.Requests) == 0 {
+				admin.must("POST", "/v1/orders/"+paid.ID+"/refund-requests", v1.CreateRefundRequest{Amount: 3}, &asked)
+			} else if asked = list.Requests[0]; route.Name == "confirmRefund" {
+				b.must("POST", "/v1/refund-requests/"+asked.ID+"/decline", nil, &asked)
+				admin.must("POST", "/v1/orders/"+paid.ID+"/refund-requests", v1.CreateRefundRequest{Amount: 3}, &asked)
+			}
+			c.path = "/v1/refund-requests/" + asked.ID + "/" + map[string]string{"confirmRefund": "confirm", "declineRefund": "decline"}[route.Name]
 		case "deleteProduct":
 			b.must("PUT", "/v1/products/old", v1.PutProduct{Name: "x", Price: 1}, &v1.Product{})
 			c.path = "/v1/products/old"

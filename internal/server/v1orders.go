@@ -181,6 +181,9 @@ func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 // createRefund pays money back.
 func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateRefund)
+	if err := b.needsSecondPerson(ctx, c, req.Amount); err != nil {
+		return nil, err
+	}
 	r, err := b.payment.RefundForBackEnd(ctx, c.PathValue("id"), c.by.id, c.idempotencyKey,
 		api.RefundRequest{OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance})
 	var rejected *api.Error

@@ -25,7 +25,7 @@ const (
 // Status returns the HTTP status of a code.
 func Status(code api.Code) int {
 	switch code {
-	case CodeScopeMissing:
+	case CodeScopeMissing, CodeSecondPerson:
 		return 403
 	case CodeIdempotency, CodeReferenceUsed, CodeFull:
 		return 409

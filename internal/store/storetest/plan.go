@@ -65,6 +65,7 @@ var allowed = []struct{ sql, step, why string }{
 	{"WITH newest AS", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
 	{"OR reference = ?5 OR", "USE TEMP B-TREE FOR ORDER BY", "sorts the orders that have one number, six at most"},
 	{"EXISTS (SELECT 1 FROM audit WHERE id = ?)", "SCAN audit", "reads the last entry"},
+	{"FROM refund_requests WHERE status = 'waiting'", "SCAN refund_requests USING", "reads the partial index until LIMIT; MaxRefundRequests wait at most"},
 	{"FROM products", "USE TEMP B-TREE", "sorts the catalogue"},
 	{"orders.id IN (SELECT value FROM json_each(?)) ORDER BY", "USE TEMP B-TREE FOR ORDER BY", "sorts the orders of one page"},
 	{"FROM notifications", "USE TEMP B-TREE", "sorts 500 rows at most"},
