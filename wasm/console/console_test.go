@@ -230,6 +230,59 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// A day that differs shows each difference, and what to do about it.
+func TestDifferencesOfABill(t *testing.T) {
+	day := cst.In(time.Now()).AddDate(0, 0, -1).Format(time.DateOnly)
+	var all []v1.BillDifference
+	for _, kind := range (v1.DifferenceKind("")).Enum() {
+		all = append(all, v1.BillDifference{Kind: kind.(v1.DifferenceKind), OutTradeNo: "n1", Ours: "68.00", Theirs: "67.00"})
+	}
+	f := full(t, every).on("GET /v1/bills/"+day, v1.Bill{Date: day, Status: v1.BillDiffers, Payments: 41, Differences: all})
+	screen, client := opened(t, f, screensOf()["/console/bills"])
+	p := screen.(*billsScreen)
+	p.show(day)
+	settle(client)
+	html := htmlOf(screen)
+	for _, d := range all {
+		about, ok := differences[d.Kind]
+		if !ok || !strings.Contains(html, about.name.ZH) || !strings.Contains(html, about.todo.ZH) {
+			t.Errorf("nothing about %s", d.Kind)
+		}
+	}
+	if !strings.Contains(html, `href="/console/orders?number=n1"`) || !strings.Contains(html, textCompare.ZH) {
+		t.Errorf("no way on: %s", html)
+	}
+}
+
+// Every status, verdict, event and call of /v1 has a name.
+func TestNamesOfEverything(t *testing.T) {
+	for _, s := range (v1.OrderStatus("")).Enum() {
+		if orderStatuses[s.(v1.OrderStatus)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range (v1.PaymentStatus("")).Enum() {
+		if paymentStatuses[s.(v1.PaymentStatus)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range (v1.NotificationResult("")).Enum() {
+		if verdicts[s.(v1.NotificationResult)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range (v1.BillStatus("")).Enum() {
+		if billStatuses[s.(v1.BillStatus)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, route := range v1.Routes {
+		if route.Method != "GET" && route.Name != "createOrder" && auditActions[route.Name] == (text{}) {
+			t.Errorf("no name for the call %s", route.Name)
+		}
+	}
+}
+
 // Who asked for a refund can withdraw it, and another operator can confirm it.
 func TestRefundNeedsASecondPerson(t *testing.T) {
 	asked := v1.RefundRequest{ID: "rr1", OrderID: "o1", Amount: 6800, KeyID: "k1", KeyName: "Li Lei", Status: v1.RequestWaiting}
