@@ -118,8 +118,8 @@ func (p *todayScreen) figure(name text, value app.UI, small string) app.UI {
 
 func (p *todayScreen) waits(name text, n int, href string) app.UI {
 	shown := count(n)
-	if n >= 1000 {
-		shown = "1000+"
+	if n >= 100 {
+		shown = "100+"
 	}
 	return elem("li").Body(elem("a").Attr("href", href).Body(elem("span").Text(p.tr(name)), elem("strong").Text(shown)))
 }
