@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/key"
+	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
@@ -127,17 +129,35 @@ func (s *Server) signOutConsole(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if everywhere {
-		signedIn, _, err := s.consoleCaller(r)
+		signedIn, record, err := s.consoleCaller(r)
 		if err != nil {
 			return err
 		}
-		if _, err := s.cfg.Store.SignOut(context.WithoutCancel(r.Context()), signedIn.KeyID); err != nil {
+		if err := s.signOutEverywhere(context.WithoutCancel(r.Context()), record); err != nil {
 			return err
 		}
 		s.logger(r.Context()).Warn("every session of the console was ended", "key", signedIn.KeyID)
 	}
 	s.console.clear(w)
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// signOutEverywhere ends every session under a key. The audit list has it, like a call of /v1.
+func (s *Server) signOutEverywhere(ctx context.Context, record key.Record) error {
+	intent, err := alphabet.Lower32.Random(s.rand, 24)
+	if err != nil {
+		return err
+	}
+	e := order.AuditEntry{ID: intent, At: s.now(), KeyID: record.ID, KeyName: record.Name, Action: "signOutEverywhere", Object: record.ID, RequestID: reqlog.ID(ctx)}
+	if _, err := s.cfg.Store.BeginAudit(ctx, intent, e); err != nil {
+		return err
+	}
+	if _, err := s.cfg.Store.SignOut(ctx, record.ID); err != nil {
+		return err
+	}
+	_, err = s.cfg.Store.Audit(ctx, intent, e)
+	backend{s}.endAudit(ctx, err)
 	return nil
 }
 

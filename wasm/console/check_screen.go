@@ -45,23 +45,19 @@ func (p *checkScreen) Render() app.UI {
 	if !p.checks.OK {
 		summary, kind = textCheckBad, "bad"
 	}
+	findings := findingsOf(p.checks)
 	return p.frame(elem("p").Class("actions").Body(p.badge(summary, kind, "summary"), p.mini(textRetry, p.again)),
-		elem("ul").Class("list plainer").Body(app.Range(p.checks.Checks).Slice(func(i int) app.UI { return p.entry(p.checks.Checks[i]) })))
+		elem("ul").Class("list plainer").Body(app.Range(findings).Slice(func(i int) app.UI { return p.entry(findings[i]) })))
 }
 
-func (p *checkScreen) entry(c v1.HealthCheck) app.UI {
-	state, kind := textGood, "good"
-	switch {
-	case !c.OK:
-		state, kind = textBad, "bad"
-	case c.Problem != "":
-		state, kind = textNote, "wait"
-	}
+var findingKinds = map[string]text{"good": textGood, "wait": textNote, "bad": textBad}
+
+func (p *checkScreen) entry(f finding) app.UI {
 	var repair app.UI
-	if href := repairs[c.Name]; href != "" && c.Problem != "" {
-		repair = elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", href).Text(p.tr(textRepair))
+	if f.href != "" {
+		repair = elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", f.href).Text(p.tr(textRepair))
 	}
-	return elem("li").DataSet("check", c.Name).Body(
-		elem("span").Class("what").Body(elem("strong").Text(p.tr(checkName(c.Name))), elem("span").Class("small").Text(c.Problem)),
-		elem("span").Class("much").Body(p.badge(state, kind, kind), repair))
+	return elem("li").DataSet("check", f.id).Body(
+		elem("span").Class("what").Body(elem("strong").Text(p.tr(f.name)), elem("span").Class("small").Text(f.detail)),
+		elem("span").Class("much").Body(p.badge(findingKinds[f.kind], f.kind, f.kind), repair))
 }

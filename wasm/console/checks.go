@@ -1,5 +1,35 @@
 package main
 
+import "h5pay/internal/v1"
+
+// finding is the result of a check as the screens show it.
+type finding struct {
+	id     string
+	name   text
+	kind   string // good, wait (somebody should look at it) or bad
+	detail string // "" if there is nothing to say
+	href   string // of the screen where it is repaired, "" for none
+}
+
+// findingsOf returns the results of the checks. It alone knows the message of /v1/checks.
+func findingsOf(checks v1.Checks) []finding {
+	all := make([]finding, len(checks.Checks))
+	for i, c := range checks.Checks {
+		kind := "good"
+		switch {
+		case !c.OK:
+			kind = "bad"
+		case c.Problem != "":
+			kind = "wait"
+		}
+		all[i] = finding{id: c.Name, name: checkName(c.Name), kind: kind, detail: c.Problem}
+		if kind != "good" {
+			all[i].href = repairs[c.Name]
+		}
+	}
+	return all
+}
+
 // checkNames are the names of the checks of GET /v1/checks.
 var checkNames = map[string]text{
 	"settings": {"设置", "Settings"}, "wechat": {"微信支付地址", "WeChat's address"}, "apiv3": {"APIv3 密钥", "Keys of APIv3"}, "certificate": {"商户证书", "Merchant certificate"},

@@ -127,16 +127,16 @@ func (p *todayScreen) waits(name text, n int, href string) app.UI {
 // troubles lists the checks that fail, each with the screen where it is repaired.
 func (p *todayScreen) troubles() app.UI {
 	var wrong []app.UI
-	for _, c := range p.checks.Checks {
-		if c.OK {
+	for _, f := range findingsOf(p.checks) {
+		if f.kind != "bad" {
 			continue
 		}
-		href := repairs[c.Name]
+		href := f.href
 		if href == "" {
 			href = "/console/check"
 		}
-		wrong = append(wrong, elem("li").DataSet("check", c.Name).Body(
-			elem("span").Body(elem("strong").Text(p.tr(checkName(c.Name))), elem("br"), app.Text(c.Problem)),
+		wrong = append(wrong, elem("li").DataSet("check", f.id).Body(
+			elem("span").Body(elem("strong").Text(p.tr(f.name)), elem("br"), app.Text(f.detail)),
 			elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", href).Text(p.tr(textRepair))))
 	}
 	if wrong == nil {
