@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"h5pay/internal/v1"
@@ -193,4 +194,87 @@ func TestConsoleFromProductToRefund(t *testing.T) {
 	tb.until("the refund in the list", `document.querySelector('[data-audit="createRefund"]') && document.querySelector('[data-audit="createPhoto"]')`)
 	tb.tap(button("校验记录"))
 	tb.sees("没有被改动")
+}
+
+// With the keyboard alone an operator signs in, finds an order, opens it and closes it. The focus is
+// always visible.
+func TestConsoleByKeyboard(t *testing.T) {
+	var k v1.Key
+	callV1(t, "/v1/keys", v1.CreateKey{Name: "Han Meimei", Scopes: everyScope}, &k)
+	var o v1.Order
+	req := ticket()
+	req.Reference = "K-" + k.ID
+	callV1(t, "/v1/orders", req, &o)
+	tb := newTab(t)
+	tb.open(world.sim.PhoneURL + "/console")
+	tb.sees("登录")
+	// tabTo presses Tab until an element has the focus.
+	tabTo := func(what, js string) {
+		t.Helper()
+		for range 60 {
+			tb.run(chromedp.KeyEvent("\t"))
+			if tb.eval("Boolean((e => e && ("+js+"))(document.activeElement))") == "true" {
+				if tb.eval(`getComputedStyle(document.activeElement).outlineStyle`) == "none" {
+					t.Errorf("the focus on %s is not visible", what)
+				}
+				return
+			}
+		}
+		t.Fatalf("Tab does not reach %s: %s", what, tb.text())
+	}
+	tabTo("the key", `e.id === "key"`)
+	tb.run(chromedp.KeyEvent(k.Key), chromedp.KeyEvent("\r"))
+	tb.sees("今日收款")
+	tabTo("the orders", `e.getAttribute("href") === "/console/orders"`)
+	tb.run(chromedp.KeyEvent("\r"))
+	tabTo("the number", `e.id === "number"`)
+	tb.run(chromedp.KeyEvent(req.Reference), chromedp.KeyEvent("\r"))
+	tb.until("one order", `document.querySelectorAll("[data-order]").length === 1`)
+	tabTo("the order", `e.getAttribute("href") === "/console/order?id=`+o.ID+`"`)
+	tb.run(chromedp.KeyEvent("\r"))
+	tb.until("the order", `location.pathname === "/console/order" && document.body.innerText.includes("`+req.Reference+`")`)
+	tabTo("closing", `e.innerText === "关闭订单"`)
+	tb.run(chromedp.KeyEvent("\r"))
+	tb.until("the question", `document.querySelector("dialog[open]")`)
+	tabTo("the answer", `e.matches("dialog .yes")`)
+	tb.run(chromedp.KeyEvent("\r"))
+	tb.until("the order to be closed", `document.querySelector('.amount-line [data-status="closed"]')`)
+}
+
+// A key that may only read sees no action, and calls made by hand are rejected. Without the network
+// the screen says so and comes back.
+func TestConsoleWithoutPermissionAndNetwork(t *testing.T) {
+	var o v1.Order
+	callV1(t, "/v1/orders", ticket(), &o)
+	tb := consoleTab(t, v1.ScopeRead)
+	tb.open(world.sim.PhoneURL + "/console/order?id=" + o.ID)
+	tb.sees("向微信查询")
+	for _, action := range []string{"关闭订单", "重新推送", "退款金额"} {
+		if strings.Contains(tb.text(), action) {
+			t.Errorf("a key that may only read sees %s", action)
+		}
+	}
+	if tb.eval(`Boolean(document.querySelector('a[href="/console/keys"], a[href="/console/audit"]'))`) == "true" {
+		t.Error("a key that may only read is led to the keys")
+	}
+	for path, method := range map[string]string{"/v1/orders/" + o.ID + "/close": "POST", "/v1/orders/" + o.ID + "/refunds": "POST", "/v1/products/tea": "DELETE", "/v1/keys": "GET", "/v1/audit": "GET"} {
+		status := tb.await(fmt.Sprintf(`fetch(%q, {method: %q, headers: {"H5pay-Console": "1", "Idempotency-Key": "x"}}).then(r => String(r.status))`, path, method))
+		if status != "403" {
+			t.Errorf("%s %s by hand: %s", method, path, status)
+		}
+	}
+	tb.open(world.sim.PhoneURL + "/console/keys")
+	tb.sees("没有权限")
+	tb.looks("no-permission")
+
+	tb.open(world.sim.PhoneURL + "/console/orders")
+	tb.until("the orders", `document.querySelector("[data-order]")`)
+	tb.run(network.Enable(), network.EmulateNetworkConditions(true, 0, -1, -1))
+	tb.fill("number", "nothing")
+	tb.run(chromedp.KeyEvent("\r"))
+	tb.sees("网络不稳定")
+	tb.looks("offline")
+	tb.run(network.EmulateNetworkConditions(false, 0, -1, -1))
+	tb.tap(button("重试"))
+	tb.sees("没有订单")
 }

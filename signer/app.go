@@ -12,6 +12,7 @@ import (
 	"h5pay/internal/cause"
 	"h5pay/internal/certificate"
 	"h5pay/internal/doctor"
+	"h5pay/internal/fen"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/server"
@@ -217,6 +218,7 @@ func newApp(p platform) app {
 		OwnerLimit:    p.ownerLimit,
 		KeyLimit:      p.keyLimit,
 		KeyLimitCalls: keyLimitCalls,
+		RefundConfirm: fen.Fen(set.RefundConfirm),
 		Checks:        p.checks(set),
 		Database:      p.database,
 		Nodes:         p.nodes,

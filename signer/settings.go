@@ -42,6 +42,9 @@ type settings struct {
 	// ManualBalance leaves refunds from the available balance to the operator: REFUND_FROM_BALANCE
 	// is "manual" and not "auto".
 	ManualBalance bool
+	// RefundConfirm is the amount in fen from which on refunds of an order need a second person, 0
+	// for none: REFUND_CONFIRM_FEN.
+	RefundConfirm int
 	// BaseURL replaces WeChat's three hosts with the simulator: WECHAT_BASE_URL. Never set it in
 	// production.
 	BaseURL string
@@ -144,6 +147,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 	minKeep := int(order.MinKeepUnpaid / (24 * time.Hour))
 	keepOK := parseNumber(getenv("KEEP_UNPAID_DAYS"), int(payment.DefaultKeepUnpaid/(24*time.Hour)), minKeep, 3650, &s.KeepUnpaidDays)
 	sizeOK := parseNumber(getenv("DATABASE_MB"), 10_000, 10, 100_000_000, &s.DatabaseMB)
+	confirmOK := parseNumber(getenv("REFUND_CONFIRM_FEN"), 0, 0, int(order.MaxTotal), &s.RefundConfirm)
 	statementsOK := parseNumber(getenv("D1_STATEMENTS"), payment.MinStatements, payment.MinStatements, 10_000, &s.D1Statements)
 	apiOK := s.chooseAPI(getenv("WECHAT_API"))
 	tradeTypes, tradeTypesOK := parseTradeTypes(getenv("TRADE_TYPES"))
@@ -172,6 +176,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_MCH_ID", "must be 8 to 32 digits", alphabet.Digits.Valid(s.MchID, 8, 32)},
 		{"WECHAT_SIGN_TYPE", "must be HMAC-SHA256 or MD5", s.SignType == wechat.SignHMAC || s.SignType == wechat.SignMD5},
 		{"REFUND_FROM_BALANCE", "must be auto or manual", slices.Contains([]string{"", "auto", "manual"}, getenv("REFUND_FROM_BALANCE"))},
+		{"REFUND_CONFIRM_FEN", fmt.Sprintf("must be a number of fen from 0 to %d", order.MaxTotal), confirmOK},
 		{"WECHAT_BASE_URL", "must be empty or an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
 		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
 		{"WECHAT_APPSECRET", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.AppSecret), 32, 32)},

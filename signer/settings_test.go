@@ -243,6 +243,8 @@ func TestBadSettingIsNamedWithoutItsValue(t *testing.T) {
 		{"WECHAT_MCH_ID", "19000001O9"},
 		{"WECHAT_SIGN_TYPE", "RSA"},
 		{"REFUND_FROM_BALANCE", "yes"},
+		{"REFUND_CONFIRM_FEN", "-1"},
+		{"REFUND_CONFIRM_FEN", "10.00"},
 		{"WECHAT_BASE_URL", "http://wechat.example.com"},
 		{"WECHAT_APPSECRET", ""},
 		{"WECHAT_APPSECRET", "tooshort"},

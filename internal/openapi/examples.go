@@ -40,6 +40,7 @@ func examples() map[reflect.Type]any {
 	whole.Steps = []v1.Step{{Status: v1.OrderOpen, At: at}, {Status: v1.OrderPaid, At: at + 60_500}}
 	bill := v1.Bill{Date: "2026-11-22", Status: v1.BillDiffers, CheckedAt: at, Payments: 41, Refunds: 2, Differences: []v1.BillDifference{
 		{Kind: v1.AmountDiffers, OutTradeNo: "202611225G7K2M9P1R7T3V5X8Z6B1C2E", Ours: "68.00", Theirs: "67.00"}}}
+	request := v1.RefundRequest{ID: "rr5d41402abc4b2a76b9719d", OrderID: event.OrderID, Amount: 300, Reason: "少了一包", KeyID: key.ID, KeyName: key.Name, CreatedAt: at, Status: v1.RequestWaiting}
 	all := map[reflect.Type]any{}
 	for _, example := range []any{
 		v1.Error{Code: "bad_request", Message: "price: is required", Field: "price", RequestID: "ri47m258d14q8lg8"},
@@ -81,6 +82,9 @@ func examples() map[reflect.Type]any {
 		v1.PersonErased{Orders: 3},
 		v1.Today{At: at, Hours: []v1.Takings{{At: at - 3600_000, Payments: 41, Paid: 278_800, Refunds: 1, Refunded: 300}},
 			Waiting: v1.Waiting{OpenOrders: 3, OpenRefunds: 1, PendingEvents: 2}},
+		v1.CreateRefundRequest{Amount: 300, Reason: "少了一包"},
+		request,
+		v1.RefundRequests{Requests: []v1.RefundRequest{request}},
 		v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="},
 		v1.Photo{Path: "/photos/0f343b0931126a20f133d67c2b018a3b"},
 		v1.Table{Rows: "\ufeffdate,status\r\n2026-11-22,agrees\r\n", N: 1},

@@ -161,12 +161,17 @@ func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (ord
 	return o, refunds, err
 }
 
+// RefundKey returns the refund_key of a request for a refund under an API key.
+func RefundKey(keyID, idempotencyKey string) string {
+	sum := sha256.Sum256([]byte(keyID + "\n" + idempotencyKey))
+	return "v1-" + hex.EncodeToString(sum[:20])
+}
+
 // RefundForBackEnd is Refund with the key and the fingerprint of a back end's request.
 // Without an amount it pays back what is left of the order. The same key with another
 // fingerprint is CodeConflict.
 func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKey, fingerprint string, req api.RefundRequest) (order.Refund, error) {
-	sum := sha256.Sum256([]byte(keyID + "\n" + idempotencyKey))
-	req.RefundKey = "v1-" + hex.EncodeToString(sum[:20])
+	req.RefundKey = RefundKey(keyID, idempotencyKey)
 	if req.Amount == 0 {
 		o, err := s.anyOrder(ctx, id)
 		if err != nil {

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/key"
+	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
@@ -17,27 +19,6 @@ import (
 
 // consoleLife is how long a sign-in at the console holds, from the sign-in on.
 const consoleLife = 12 * time.Hour
-
-// consoleSession is the content of the console's cookie. The API key itself is not in it.
-type consoleSession struct {
-	KeyID    string `json:"key_id"`
-	SignOuts int64  `json:"sign_outs"` // of the key, when the session began
-	Expires  int64  `json:"expires"`   // Unix ms
-}
-
-// problem says why a request may not use the session: the key ended, every session was
-// ended, or another site's page may have made the call. found says whether record is there.
-func (c consoleSession) problem(r *http.Request, record key.Record, found bool, now time.Time) error {
-	switch {
-	case !found || record.SignOuts != c.SignOuts:
-		return &v1.Error{Code: api.CodeUnauthenticated, Message: "the session was ended: sign in again"}
-	case record.Ended(now) != "":
-		return &v1.Error{Code: api.CodeUnauthenticated, Message: "the API key of the session is " + record.Ended(now)}
-	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Header.Get(v1.HeaderConsole) == "":
-		return &v1.Error{Code: api.CodeForbiddenOrigin, Message: "a call of the console needs the header " + v1.HeaderConsole}
-	}
-	return nil
-}
 
 // signInConsole exchanges an API key for the cookie of a session. Sign-ins are counted with
 // the API's calls without a valid key, before anything is read.
@@ -127,11 +108,11 @@ func (s *Server) signOutConsole(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if everywhere {
-		signedIn, _, err := s.consoleCaller(r)
+		signedIn, record, err := s.consoleCaller(r)
 		if err != nil {
 			return err
 		}
-		if _, err := s.cfg.Store.SignOut(context.WithoutCancel(r.Context()), signedIn.KeyID); err != nil {
+		if err := s.signOutEverywhere(context.WithoutCancel(r.Context()), record); err != nil {
 			return err
 		}
 		s.logger(r.Context()).Warn("every session of the console was ended", "key", signedIn.KeyID)
@@ -141,8 +122,26 @@ func (s *Server) signOutConsole(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// signOutEverywhere ends every session under a key. The audit list has it, like a call of /v1.
+func (s *Server) signOutEverywhere(ctx context.Context, record key.Record) error {
+	intent, err := alphabet.Lower32.Random(s.rand, 24)
+	if err != nil {
+		return err
+	}
+	e := order.AuditEntry{ID: intent, At: s.now(), KeyID: record.ID, KeyName: record.Name, Action: "signOutEverywhere", Object: record.ID, RequestID: reqlog.ID(ctx)}
+	if _, err := s.cfg.Store.BeginAudit(ctx, intent, e); err != nil {
+		return err
+	}
+	if _, err := s.cfg.Store.SignOut(ctx, record.ID); err != nil {
+		return err
+	}
+	_, err = s.cfg.Store.Audit(ctx, intent, e)
+	backend{s}.endAudit(ctx, err)
+	return nil
+}
+
 func (s *Server) publicSession(signedIn consoleSession, record key.Record) v1.Session {
-	public := v1.Session{KeyID: record.ID, Name: record.Name, ExpiresAt: signedIn.Expires, Shop: s.shop.Name, Simulated: s.shop.Simulated}
+	public := v1.Session{KeyID: record.ID, Name: record.Name, ExpiresAt: signedIn.Expires, Shop: s.shop.Name, Simulated: s.shop.Simulated, RefundConfirm: s.cfg.RefundConfirm}
 	for _, scope := range record.Scopes {
 		public.Scopes = append(public.Scopes, v1.Scope(scope))
 	}

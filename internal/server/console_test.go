@@ -162,6 +162,9 @@ func TestConsoleSignOut(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	third.Fails(api.CodeUnauthenticated, "GET", "/v1/orders", nil)
+	if last := root(s).audit().Entries[0]; last.Action != "signOutEverywhere" || last.Object != last.KeyID || last.KeyName != "erp" {
+		t.Errorf("audited: %+v", last)
+	}
 	if a := other.call("GET", "/v1/orders", ""); a.Status != 200 {
 		t.Errorf("another key: %d %s", a.Status, a.Body)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/cause"
+	"h5pay/internal/fen"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/probe"
@@ -78,6 +79,9 @@ type Config struct {
 	// KeyLimit, optional, bounds the calls of one API key: KeyLimitCalls a minute.
 	KeyLimit      Limiter
 	KeyLimitCalls int
+	// RefundConfirm, optional, is the amount from which on refunds of an order by /v1 need a
+	// second person.
+	RefundConfirm fen.Fen
 	// Findings, optional, returns the results of the platform's own checks, which make no call.
 	Findings func() []v1.CheckResult
 	// Doctor, optional, runs the checks that make calls.

@@ -22,6 +22,11 @@ func (b backend) handlers() map[string]v1Handler {
 		"closeOrders":  b.closeOrders,
 		"getRefund":    b.getRefund,
 
+		"createRefundRequest": b.createRefundRequest,
+		"listRefundRequests":  b.listRefundRequests,
+		"confirmRefund":       b.confirmRefund,
+		"declineRefund":       b.declineRefund,
+
 		"createKey":     b.createKey,
 		"listKeys":      b.listKeys,
 		"revokeKey":     b.revokeKey,

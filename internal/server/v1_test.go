@@ -229,6 +229,10 @@ func v1Sample(route v1.Route) (path, body string) {
 		body = `{"openid":"o1"}`
 	case "createRefund":
 		body = `{}`
+	case "createRefundRequest":
+		body = `{"amount":1}`
+	case "createPhoto":
+		body = `{"data":"/9j/4AAQSkZJRg=="}`
 	case "putSelling":
 		body = `{"selling":true}`
 	case "replayEvents":

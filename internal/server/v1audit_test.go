@@ -90,32 +90,32 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		path string
 		body any
 	}{
-		"createLink":     {"/v1/links", v1.CreateLink{Title: "茶", Amount: 2}},
-		"changeLink":     {"/v1/links/" + link.ID, map[string]bool{"withdrawn": true}},
-		"createEndpoint": {"/v1/endpoints", v1.CreateEndpoint{URL: "https://erp.example.com/other"}},
-		"changeEndpoint": {"/v1/endpoints/" + endpoint.ID, map[string]bool{"enabled": false}},
-		"rotateSecret":   {"/v1/endpoints/" + endpoint.ID + "/secret", v1.RotateSecret{}},
-		"testEndpoint":   {"/v1/endpoints/" + endpoint.ID + "/test", nil},
-		"deleteEndpoint": {"/v1/endpoints/" + endpoint.ID, nil},
-		"closeOrder":     {"/v1/orders/" + open.ID + "/close", nil},
-		"createRefund":   {"/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 1}},
-		"closeOrders":    {"/v1/orders/close", v1.CloseOrders{ProductID: "tea"}},
-		"createKey":      {"/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead}}},
-		"putProduct":     {"/v1/products/new", v1.PutProduct{Name: "x", Price: 1}},
-		"replayEvent":    {"/v1/events/" + event + "/replay", nil},
-		"replayEvents":   {"/v1/events/replay", v1.ReplayEvents{From: 1}},
-		"exportPerson":   {"/v1/persons/export", v1.PersonQuery{OpenID: s.Sim.Users()[1].OpenID}},
-		"erasePerson":    {"/v1/persons/erase", v1.ErasePerson{OpenID: s.Sim.Users()[1].OpenID}},
-		"putSelling":     {"/v1/selling", map[string]bool{"selling": false}},
-		"createPhoto":    {"/v1/photos", v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="}},
-		"checkBill":      {"/v1/bills/" + "2026-11-23" + "/check", nil},
+		"createLink":          {"/v1/links", v1.CreateLink{Title: "茶", Amount: 2}},
+		"changeLink":          {"/v1/links/" + link.ID, map[string]bool{"withdrawn": true}},
+		"createEndpoint":      {"/v1/endpoints", v1.CreateEndpoint{URL: "https://erp.example.com/other"}},
+		"changeEndpoint":      {"/v1/endpoints/" + endpoint.ID, map[string]bool{"enabled": false}},
+		"rotateSecret":        {"/v1/endpoints/" + endpoint.ID + "/secret", v1.RotateSecret{}},
+		"testEndpoint":        {"/v1/endpoints/" + endpoint.ID + "/test", nil},
+		"closeOrder":          {"/v1/orders/" + open.ID + "/close", nil},
+		"createRefund":        {"/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 1}},
+		"closeOrders":         {"/v1/orders/close", v1.CloseOrders{ProductID: "tea"}},
+		"createKey":           {"/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead}}},
+		"putProduct":          {"/v1/products/new", v1.PutProduct{Name: "x", Price: 1}},
+		"replayEvent":         {"/v1/events/" + event + "/replay", nil},
+		"replayEvents":        {"/v1/events/replay", v1.ReplayEvents{From: 1}},
+		"exportPerson":        {"/v1/persons/export", v1.PersonQuery{OpenID: s.Sim.Users()[1].OpenID}},
+		"erasePerson":         {"/v1/persons/erase", v1.ErasePerson{OpenID: s.Sim.Users()[1].OpenID}},
+		"putSelling":          {"/v1/selling", map[string]bool{"selling": false}},
+		"createPhoto":         {"/v1/photos", v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="}},
+		"checkBill":           {"/v1/bills/" + "2026-11-23" + "/check", nil},
+		"createRefundRequest": {"/v1/orders/" + paid.ID + "/refund-requests", v1.CreateRefundRequest{Amount: 2}},
 	}
 	for _, route := range v1.Routes {
 		if route.Method == "GET" || route.Name == "createOrder" {
 			continue
 		}
 		c, ok := calls[route.Name]
-		if !ok && route.Method != "DELETE" {
+		if !ok && route.Method != "DELETE" && route.Name != "confirmRefund" && route.Name != "declineRefund" {
 			t.Errorf("no call of %s: add one here", route.Name)
 			continue
 		}
@@ -124,6 +124,21 @@ func TestEveryChangeIsAudited(t *testing.T) {
 			var k v1.Key
 			b.must("POST", "/v1/keys", v1.CreateKey{Name: "y", Scopes: []v1.Scope{v1.ScopeRead}}, &k)
 			c.path = "/v1/keys/" + k.ID
+		case "confirmRefund", "declineRefund":
+			var asked v1.RefundRequest
+			admin := newBackEnd(s, v1.ScopeRefund) // the one that waits is of b
+			var list v1.RefundRequests
+			if b.must("GET", "/v1/refund-requests", nil, &list); len(list.Requests) == 0 {
+				admin.must("POST", "/v1/orders/"+paid.ID+"/refund-requests", v1.CreateRefundRequest{Amount: 3}, &asked)
+			} else if asked = list.Requests[0]; route.Name == "confirmRefund" {
+				b.must("POST", "/v1/refund-requests/"+asked.ID+"/decline", nil, &asked)
+				admin.must("POST", "/v1/orders/"+paid.ID+"/refund-requests", v1.CreateRefundRequest{Amount: 3}, &asked)
+			}
+			c.path = "/v1/refund-requests/" + asked.ID + "/" + map[string]string{"confirmRefund": "confirm", "declineRefund": "decline"}[route.Name]
+		case "deleteEndpoint":
+			var e v1.Endpoint
+			b.must("POST", "/v1/endpoints", v1.CreateEndpoint{URL: "https://erp.example.com/deleted"}, &e)
+			c.path = "/v1/endpoints/" + e.ID
 		case "deleteProduct":
 			b.must("PUT", "/v1/products/old", v1.PutProduct{Name: "x", Price: 1}, &v1.Product{})
 			c.path = "/v1/products/old"

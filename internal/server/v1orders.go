@@ -7,9 +7,7 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
@@ -65,31 +63,6 @@ func (b backend) createOrder(ctx context.Context, c *v1Call) (any, error) {
 		return nil, fieldError(err)
 	}
 	return b.publicV1Order(o), nil
-}
-
-// fieldError names the field that cannot be accepted, if that is what is wrong.
-func fieldError(err error) error {
-	if wrong := (*order.FieldError)(nil); errors.As(err, &wrong) {
-		return wrongField(wrong.Field, wrong.Problem)
-	}
-	return err
-}
-
-// encodeMetadata returns metadata as it is stored: a JSON object, "" for none.
-func encodeMetadata(metadata map[string]string) (string, error) {
-	for key, value := range metadata {
-		switch {
-		case !alphabet.Visible.Valid(key, 1, v1.MaxMetadataKey) || strings.ContainsAny(key, `:"\`):
-			return "", wrongField("metadata", "want keys of 1 to 40 visible ASCII characters without ':', '\"' and '\\'")
-		case utf8.RuneCountInString(value) > v1.MaxMetadataValue || !v1.OneLine(value):
-			return "", wrongField("metadata."+key, "want text of at most 500 characters without control characters")
-		}
-	}
-	if len(metadata) == 0 {
-		return "", nil
-	}
-	text, err := json.Marshal(metadata)
-	return string(text), err
 }
 
 func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
@@ -219,6 +192,9 @@ func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 // createRefund pays money back.
 func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateRefund)
+	if err := b.needsSecondPerson(ctx, c, req.Amount); err != nil {
+		return nil, err
+	}
 	same := req
 	same.FromBalance = false // a repeated call may change it
 	fingerprint, err := c.fingerprintOf(same)

@@ -206,6 +206,30 @@ func work(t *testing.T, orders int) map[string]int {
 		"pending events": func() { _, _, err := s.Events(ctx, store.EventPage{Status: api.EventPending, Limit: 50}); must(err) },
 		"all events":     func() { _, _, err := s.Events(ctx, store.EventPage{Limit: 50, Before: 300}); must(err) },
 		"dead events":    func() { _, _, err := s.Events(ctx, store.EventPage{Status: api.EventDead, Limit: 50}); must(err) },
+		"console, today": func() {
+			_, err := s.Takings(ctx, now.AddDate(0, 0, -30), now.AddDate(0, 0, 1))
+			must(err)
+			_, err = s.Waiting(ctx)
+			must(err)
+		},
+		"console, orders": func() {
+			_, _, err := s.SearchWindow(ctx, store.WindowFilter{Limit: 50})
+			must(err)
+			_, _, err = s.SearchWindow(ctx, store.WindowFilter{Status: api.StatusPaid, Limit: 50})
+			must(err)
+		},
+		"console, any number": func() {
+			found, _, err := s.SearchWindow(ctx, store.WindowFilter{Number: number, Limit: 50})
+			must(err)
+			if len(found) != 1 || found[0].ID != paid {
+				t.Errorf("%d orders have the number %s", len(found), number)
+			}
+		},
+		"console, table of refunds": func() {
+			_, err := s.RefundsTakenAfter(ctx, time.Time{}, time.Time{}, time.Time{}, "", 50)
+			must(err)
+		},
+		"console, refunds that wait": func() { _, err := s.RefundRequests(ctx); must(err) },
 		"search a number": func() {
 			for _, f := range filters(number) {
 				found, err := s.Search(ctx, f)

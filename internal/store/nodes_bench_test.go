@@ -117,7 +117,7 @@ func oneLife(s *store.Store, i int64) error {
 	if err := did("Pay", ok, err); err != nil {
 		return err
 	}
-	events, err := s.ClaimEvents(ctx, now, 1)
+	events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 1, 2)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func scanTaking(rows *sql.Rows) (t Taking, err error) {
 }
 
 // MaxWaiting is how far Waiting counts each kind.
-const MaxWaiting = 1000
+const MaxWaiting = 100
 
 // Waiting counts what has not ended, MaxWaiting of each kind at most.
 type Waiting struct {

@@ -1,7 +1,6 @@
 package v1
 
 import (
-	"net/http"
 	"strings"
 
 	"h5pay/internal/api"
@@ -32,7 +31,7 @@ const (
 // Status returns the HTTP status of a code.
 func Status(code api.Code) int {
 	switch code {
-	case CodeScopeMissing:
+	case CodeScopeMissing, CodeSecondPerson:
 		return 403
 	case CodeIdempotency, CodeReferenceUsed, CodeFull, CodeNoEndpoint, CodeOfSettings:
 		return 409
@@ -47,7 +46,7 @@ func (r Route) Codes() []api.Code {
 	if strings.Contains(r.Path, "{") {
 		codes = append(codes, api.CodeNotFound)
 	}
-	if r.Method != http.MethodGet {
+	if r.Method != "GET" {
 		codes = append(codes, api.CodeBodyTooLarge, api.CodeContentType, api.CodeForbiddenOrigin)
 	}
 	if r.Creates {

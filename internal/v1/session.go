@@ -1,5 +1,7 @@
 package v1
 
+import "h5pay/internal/fen"
+
 // PathSession is the address of the console's session. It is none of Routes: a program
 // sends its API key with each call instead.
 const PathSession = "/api/console/session"
@@ -23,4 +25,7 @@ type Session struct {
 	Shop      string  `json:"shop"`       // its name
 	// Simulated says that a simulator takes the place of WeChat.
 	Simulated bool `json:"simulated,omitempty"`
+	// RefundConfirm is the amount in fen from which on refunds of an order need a second person, 0
+	// if none does.
+	RefundConfirm fen.Fen `json:"refund_confirm,omitempty"`
 }

@@ -20,7 +20,7 @@ type Takings struct {
 	Refunded fen.Fen `json:"refunded"` // fen
 }
 
-// Waiting counts what has not ended, 1000 of each kind at most.
+// Waiting counts what has not ended, 100 of each kind at most.
 type Waiting struct {
 	OpenOrders      int `json:"open_orders"`      // that can be paid
 	OpenRefunds     int `json:"open_refunds"`     // that have not ended, the next two among them

@@ -136,5 +136,6 @@ var auditActions = map[string]text{
 	"createKey": {"创建密钥", "Made key"}, "revokeKey": {"撤销密钥", "Revoked key"}, "putProduct": {"保存商品", "Stored product"}, "deleteProduct": {"删除商品", "Removed product"},
 	"replayEvent": {"重新推送", "Sent event again"}, "replayEvents": {"批量重新推送", "Sent events again"}, "checkBill": {"对账", "Compared bill"},
 	"putSelling": {"收款开关", "Switched selling"}, "erasePerson": {"删除个人信息", "Erased person"}, "exportPerson": {"导出个人信息", "Exported person"},
+	"createRefundRequest": {"申请退款", "Asked for refund"}, "confirmRefund": {"确认退款", "Confirmed refund"}, "declineRefund": {"拒绝退款", "Declined refund"},
 	"createPhoto": {"上传照片", "Stored photo"}, "signOutEverywhere": {"在所有设备上退出", "Signed out everywhere"},
 }

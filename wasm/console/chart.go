@@ -35,7 +35,7 @@ func (s *base) chart(id string, name text, sums []sum) app.UI {
 		bars = append(bars, svg("rect").DataSet("bar", kind).Attr("x", number(chartLeft+float64(i)*step+inset)).Attr("y", number(chartHeight-chartBottom-height)).
 			Attr("width", number(max(1, step-2*inset))).Attr("height", number(height)).Attr("rx", "2"))
 	}
-	every := (len(sums) + 7) / 8 // labels on the axis
+	every := (len(sums) + 5) / 6 // labels on the axis
 	for i, one := range sums {
 		bar(i, "paid", one.paid, step*.12)
 		bar(i, "back", one.refunded, step*.3)

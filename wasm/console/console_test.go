@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func full(t *testing.T, s v1.Session) *fake {
 // screensOf opens each screen, in the order of their paths.
 func screensOf() map[string]func(*console) app.Composer {
 	all := map[string]func(*console) app.Composer{}
-	for path := range newConsole(noBrowser{}).screens() {
+	for path := range newConsole(newFake(nil)).screens() {
 		all[path] = func(c *console) app.Composer { return c.screens()[path]() }
 	}
 	return all
@@ -226,6 +227,100 @@ func TestExport(t *testing.T) {
 	settle(client)
 	if len(f.saved) != 0 || !p.wrong {
 		t.Errorf("a table that broke off was saved: %v, %q", f.saved, p.said)
+	}
+}
+
+// A day that differs shows each difference, and what to do about it.
+func TestDifferencesOfABill(t *testing.T) {
+	day := cst.In(time.Now()).AddDate(0, 0, -1).Format(time.DateOnly)
+	var all []v1.BillDifference
+	for _, kind := range (v1.DifferenceKind("")).Enum() {
+		all = append(all, v1.BillDifference{Kind: kind.(v1.DifferenceKind), OutTradeNo: "n1", Ours: "68.00", Theirs: "67.00"})
+	}
+	f := full(t, every).on("GET /v1/bills/"+day, v1.Bill{Date: day, Status: v1.BillDiffers, Payments: 41, Differences: all})
+	screen, client := opened(t, f, screensOf()["/console/bills"])
+	p := screen.(*billsScreen)
+	p.show(day)
+	settle(client)
+	html := htmlOf(screen)
+	for _, d := range all {
+		about, ok := differences[d.Kind]
+		if !ok || !strings.Contains(html, about.name.ZH) || !strings.Contains(html, about.todo.ZH) {
+			t.Errorf("nothing about %s", d.Kind)
+		}
+	}
+	if !strings.Contains(html, `href="/console/orders?number=n1"`) || !strings.Contains(html, textCompare.ZH) {
+		t.Errorf("no way on: %s", html)
+	}
+}
+
+// Every status, verdict, event and call of /v1 has a name.
+func TestNamesOfEverything(t *testing.T) {
+	for _, s := range (v1.OrderStatus("")).Enum() {
+		if orderStatuses[s.(v1.OrderStatus)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range (v1.PaymentStatus("")).Enum() {
+		if paymentStatuses[s.(v1.PaymentStatus)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range (v1.NotificationResult("")).Enum() {
+		if verdicts[s.(v1.NotificationResult)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range (v1.BillStatus("")).Enum() {
+		if billStatuses[s.(v1.BillStatus)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, route := range v1.Routes {
+		if route.Method != "GET" && route.Name != "createOrder" && auditActions[route.Name] == (text{}) {
+			t.Errorf("no name for the call %s", route.Name)
+		}
+	}
+}
+
+// Who asked for a refund can withdraw it, and another operator can confirm it.
+func TestRefundNeedsASecondPerson(t *testing.T) {
+	asked := v1.RefundRequest{ID: "rr1", OrderID: "o1", Amount: 6800, KeyID: "k1", KeyName: "Li Lei", Status: v1.RequestWaiting}
+	for _, test := range []struct {
+		asker   string
+		confirm bool
+	}{{"k1", false}, {"k2", true}} {
+		s := every
+		s.RefundConfirm = 5000
+		asked.KeyID = test.asker
+		f := full(t, s).on("GET /v1/refund-requests", v1.RefundRequests{Requests: []v1.RefundRequest{asked}})
+		f.query = "id=o1"
+		screen, _ := opened(t, f, screensOf()["/console/order"])
+		html := htmlOf(screen)
+		if strings.Contains(html, textConfirm.ZH) != test.confirm || strings.Contains(html, textWithdraw.ZH) == test.confirm || strings.Contains(html, `id="refund"`) {
+			t.Errorf("asked by %s: %s", test.asker, html)
+		}
+		screen, _ = opened(t, f, screensOf()["/console"])
+		if html := htmlOf(screen); !strings.Contains(html, textWaits.ZH) {
+			t.Errorf("today: %s", html)
+		}
+	}
+	s := every
+	s.RefundConfirm = 5000
+	f := full(t, s).on("GET /v1/refund-requests", v1.RefundRequests{}).on("POST "+orderPath+"/refund-requests", asked).on("POST "+orderPath+"/refunds", v1.Refund{})
+	f.query = "id=o1"
+	screen, client := opened(t, f, screensOf()["/console/order"])
+	p := screen.(*orderScreen)
+	for amount, path := range map[string]string{"50.00": "/refund-requests", "49.99": "/refunds"} {
+		f.calls = nil
+		p.refund = refundForm{amount: amount}
+		p.askRefund(p.page)
+		settle(client)
+		p.confirmation.do(p.page)
+		settle(client)
+		if !slices.ContainsFunc(f.calls, func(c string) bool { return strings.HasPrefix(c, "POST "+orderPath+path+" ") }) {
+			t.Errorf("%s yuan: %q", amount, f.calls)
+		}
 	}
 }
 

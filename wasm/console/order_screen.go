@@ -21,6 +21,7 @@ type orderScreen struct {
 	id     string
 	order  v1.Order
 	events []v1.Event
+	asked  []v1.RefundRequest // refunds of the order that wait for a second person
 	refund refundForm
 }
 
@@ -41,13 +42,13 @@ func (p *orderScreen) OnMount(ctx app.Context) {
 	p.begin(ctx, true)
 }
 
-func (p *orderScreen) path1() string { return "/v1/orders/" + url.PathEscape(p.id) }
+func (p *orderScreen) orderPath() string { return "/v1/orders/" + url.PathEscape(p.id) }
 
 func (p *orderScreen) load(ctx app.Context) {
 	p.run(ctx, func() (func(), error) {
 		var o v1.Order
 		var events v1.Events
-		if err := p.get(p.path1(), &o); err != nil {
+		if err := p.get(p.orderPath(), &o); err != nil {
 			return nil, err
 		}
 		for _, id := range eventsOf(o) {
@@ -59,8 +60,24 @@ func (p *orderScreen) load(ctx app.Context) {
 				return nil, err
 			}
 		}
-		return func() { p.order, p.events = o, events.Events }, nil
+		asked, err := p.requests()
+		return func() { p.order, p.events, p.asked = o, events.Events, asked }, err
 	})
+}
+
+// requests returns the refunds of the order that wait for a second person.
+func (p *orderScreen) requests() (asked []v1.RefundRequest, err error) {
+	if p.c.session.RefundConfirm == 0 {
+		return nil, nil
+	}
+	var list v1.RefundRequests
+	err = p.get("/v1/refund-requests", &list)
+	for _, r := range list.Requests {
+		if r.OrderID == p.id {
+			asked = append(asked, r)
+		}
+	}
+	return asked, err
 }
 
 // eventsOf returns the IDs of the events that an order may have: they follow from what they are about.
@@ -142,7 +159,7 @@ func (p *orderScreen) actions() app.UI {
 	buttons = append(buttons, p.mini(textSync, func(ctx app.Context) {
 		p.act(ctx, textSynced, func(ctx context.Context) (func(), error) {
 			var o v1.Order
-			err := call(ctx, p.c.b, "GET", p.path1()+"?sync=true", nil, &o, "")
+			err := call(ctx, p.c.b, "GET", p.orderPath()+"?sync=true", nil, &o, "")
 			return func() { p.order = o }, err
 		})
 	}))
@@ -150,7 +167,7 @@ func (p *orderScreen) actions() app.UI {
 		buttons = append(buttons, p.mini(textClose, func(ctx app.Context) {
 			p.confirm(ctx, confirmation{textCloseTitle, p.tr(textCloseHint), textClose, func(ctx app.Context) {
 				p.act(ctx, textCloseDone, func(ctx context.Context) (func(), error) {
-					return nil, call(ctx, p.c.b, "POST", p.path1()+"/close", nil, nil, "")
+					return nil, call(ctx, p.c.b, "POST", p.orderPath()+"/close", nil, nil, "")
 				})
 			}})
 		}))
@@ -182,8 +199,11 @@ func (p *orderScreen) refundSection() app.UI {
 	} else {
 		parts = append(parts, elem("p").Class("none").Text(p.tr(textNoRefunds)))
 	}
+	for _, r := range p.asked {
+		parts = append(parts, p.request(r))
+	}
 	paid := p.order.Status == v1.OrderPaid || p.order.Status == v1.OrderRefunding
-	if paid && p.left() > 0 && p.may(v1.ScopeRefund) {
+	if paid && p.left() > 0 && p.may(v1.ScopeRefund) && len(p.asked) == 0 {
 		parts = append(parts, p.refundForm())
 	}
 	return section(p.tr(textRefunds), parts...)
@@ -222,10 +242,20 @@ func (p *orderScreen) askRefund(ctx app.Context) {
 		p.refund.key = rand.Text()
 	}
 	form := p.refund
+	if p.needsSecond(amount) {
+		p.confirm(ctx, confirmation{textAskTitle, "¥" + amount.String() + " · " + p.tr(textAskHint), textAsk, func(ctx app.Context) {
+			p.act(ctx, textAsked, func(ctx context.Context) (func(), error) {
+				req := v1.CreateRefundRequest{Amount: amount, Reason: form.reason, FromBalance: form.fromBalance}
+				err := call(ctx, p.c.b, "POST", p.orderPath()+"/refund-requests", req, nil, form.key)
+				return func() { p.refund = refundForm{} }, err
+			})
+		}})
+		return
+	}
 	p.confirm(ctx, confirmation{textRefundTitle, "¥" + amount.String() + " · " + p.order.Description, textRefund, func(ctx app.Context) {
 		p.act(ctx, textRefundSent, func(ctx context.Context) (func(), error) {
 			var r v1.Refund
-			err := call(ctx, p.c.b, "POST", p.path1()+"/refunds", v1.CreateRefund{Amount: amount, Reason: form.reason, FromBalance: form.fromBalance}, &r, form.key)
+			err := call(ctx, p.c.b, "POST", p.orderPath()+"/refunds", v1.CreateRefund{Amount: amount, Reason: form.reason, FromBalance: form.fromBalance}, &r, form.key)
 			return func() { p.refund = refundForm{} }, err
 		})
 	}})

@@ -197,5 +197,6 @@ var errorTexts = map[api.Code]text{
 	api.CodeInternal:        {"服务出错，日志中有编号对应的记录", "Something went wrong. The log has the line of this reference"},
 	v1.CodeScopeMissing:     {"没有权限", "No permission"},
 	v1.CodeFull:             {"数量已达上限", "The shop has as many of these as it may"},
+	v1.CodeSecondPerson:     {"需要另一位同事确认", "Another operator has to confirm it"},
 	v1.CodeIdempotency:      {"请重新操作", "Please do it again"},
 }

@@ -17,6 +17,7 @@ type todayScreen struct {
 
 	today  v1.Today
 	checks v1.Checks
+	asked  []v1.RefundRequest // refunds that wait for a second person
 }
 
 func newTodayScreen(c *console) *todayScreen {
@@ -31,8 +32,14 @@ func (p *todayScreen) OnMount(ctx app.Context) {
 			if err := p.get("/v1/today", &today); err != nil {
 				return nil, err
 			}
+			var asked v1.RefundRequests
+			if p.c.session.RefundConfirm > 0 {
+				if err := p.get("/v1/refund-requests", &asked); err != nil {
+					return nil, err
+				}
+			}
 			err := p.get("/v1/checks", &checks)
-			return func() { p.today, p.checks = today, checks }, err
+			return func() { p.today, p.checks, p.asked = today, checks, asked.Requests }, err
 		})
 	}
 	p.begin(ctx, true)
@@ -96,7 +103,7 @@ func (p *todayScreen) Render() app.UI {
 			p.figure(textTaken, p.money(now.paid), count(now.payments)+" "+p.tr(textPaymentsMade)),
 			p.figure(textYesterday, p.money(before.paid), count(before.payments)+" "+p.tr(textPaymentsMade)),
 			p.figure(textRefundedToday, p.money(now.refunded), count(now.refunds)+" "+p.tr(textRefundsMade))),
-		p.troubles(),
+		p.troubles(), p.waitingRefunds(),
 		section(p.tr(textByHour), p.chart("hours", textByHour, hours)),
 		section(p.tr(textByDay), p.chart("days", textByDay, days)),
 		section(p.tr(textWaiting), elem("ul").Class("list").Body(
@@ -111,8 +118,8 @@ func (p *todayScreen) figure(name text, value app.UI, small string) app.UI {
 
 func (p *todayScreen) waits(name text, n int, href string) app.UI {
 	shown := count(n)
-	if n >= 1000 {
-		shown = "1000+"
+	if n >= 100 {
+		shown = "100+"
 	}
 	return elem("li").Body(elem("a").Attr("href", href).Body(elem("span").Text(p.tr(name)), elem("strong").Text(shown)))
 }

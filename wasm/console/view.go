@@ -106,7 +106,10 @@ func (s *base) failure() app.UI {
 	if title == (text{}) {
 		title = errorTexts[api.CodeInternal]
 	}
-	hint := e.Message
+	hint := e.Message // in English, for what the title does not say
+	if e.Code == codeOffline || e.Code == codeBadResponse {
+		hint = ""
+	}
 	if e.Code == v1.CodeScopeMissing {
 		hint = s.tr(textNoScopeHint)
 	}

@@ -865,6 +865,33 @@ BEGIN
 END;
 
 -- ---------------------------------------------------------------------------
+-- Refunds that need a second person
+-- ---------------------------------------------------------------------------
+
+-- A request becomes a refund when another API key than its own confirms it. The refund's key
+-- follows from the id, so that a request makes one refund.
+CREATE TABLE refund_requests (
+  id           TEXT    NOT NULL PRIMARY KEY,
+  order_id     TEXT    NOT NULL,
+  out_trade_no TEXT    NOT NULL, -- '' for the payment that pays the order
+  amount       INTEGER NOT NULL CHECK (amount > 0),
+  reason       TEXT    NOT NULL,
+  from_balance INTEGER NOT NULL CHECK (from_balance IN (0, 1)),
+  key_id       TEXT    NOT NULL, -- of who asks for it
+  key_name     TEXT    NOT NULL,
+  created_at   INTEGER NOT NULL,
+  status       TEXT    NOT NULL CHECK (status IN ('waiting', 'confirmed', 'declined')),
+  decided_by   TEXT, -- the API key of who decided
+  decided_name TEXT,
+  decided_at   INTEGER,
+  CHECK ((decided_by IS NULL) = (status = 'waiting')),
+  CHECK (status <> 'confirmed' OR decided_by <> key_id)
+) STRICT;
+
+CREATE UNIQUE INDEX waiting_refund_request_of_order ON refund_requests (order_id) WHERE status = 'waiting';
+CREATE INDEX waiting_refund_requests ON refund_requests (created_at, id) WHERE status = 'waiting';
+
+-- ---------------------------------------------------------------------------
 -- Photos of products
 -- ---------------------------------------------------------------------------
 

@@ -1038,6 +1038,33 @@ FOR EACH ROW
 EXECUTE FUNCTION audit_is_kept();
 
 -- ---------------------------------------------------------------------------
+-- Refunds that need a second person
+-- ---------------------------------------------------------------------------
+
+-- A request becomes a refund when another API key than its own confirms it. The refund's key
+-- follows from the id, so that a request makes one refund.
+CREATE TABLE refund_requests (
+  id           TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  order_id     TEXT COLLATE "C" NOT NULL,
+  out_trade_no TEXT COLLATE "C" NOT NULL, -- '' for the payment that pays the order
+  amount       BIGINT NOT NULL CHECK (amount > 0),
+  reason       TEXT COLLATE "C" NOT NULL,
+  from_balance BIGINT NOT NULL CHECK (from_balance IN (0, 1)),
+  key_id       TEXT COLLATE "C" NOT NULL, -- of who asks for it
+  key_name     TEXT COLLATE "C" NOT NULL,
+  created_at   BIGINT NOT NULL,
+  status       TEXT COLLATE "C" NOT NULL CHECK (status IN ('waiting', 'confirmed', 'declined')),
+  decided_by   TEXT COLLATE "C", -- the API key of who decided
+  decided_name TEXT COLLATE "C",
+  decided_at   BIGINT,
+  CHECK ((decided_by IS NULL) = (status = 'waiting')),
+  CHECK (status <> 'confirmed' OR decided_by <> key_id)
+);
+
+CREATE UNIQUE INDEX waiting_refund_request_of_order ON refund_requests (order_id) WHERE status = 'waiting';
+CREATE INDEX waiting_refund_requests ON refund_requests (created_at, id) WHERE status = 'waiting';
+
+-- ---------------------------------------------------------------------------
 -- Photos of products
 -- ---------------------------------------------------------------------------
 

@@ -1,0 +1,94 @@
+package server_test
+
+import (
+	"testing"
+
+	"h5pay/internal/api"
+	"h5pay/internal/fen"
+	"h5pay/internal/paytest"
+	"h5pay/internal/v1"
+	"h5pay/wechat"
+)
+
+// confirmedFrom returns a shop whose refunds need a second person from an amount on.
+func confirmedFrom(t *testing.T, limit fen.Fen) (s *paytest.Shop, li, han *backEnd) {
+	s = paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.RefundConfirm = limit })
+	scopes := []v1.Scope{v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund}
+	return s, newBackEnd(s, scopes...), newBackEnd(s, scopes...)
+}
+
+// A large refund is made once, when another person has confirmed it.
+func TestRefundOfTwoPersons(t *testing.T) {
+	t.Parallel()
+	s, li, han := confirmedFrom(t, 5000)
+	o := li.createOrder(tea(6800))
+	path := "/v1/orders/" + o.ID
+	li.fails(api.CodeOrderNotPaid, "", "POST", path+"/refund-requests", v1.CreateRefundRequest{Amount: 6800})
+	li.payOrder(1, o.ID)
+	li.fails(v1.CodeSecondPerson, "amount", "POST", path+"/refunds", v1.CreateRefund{Amount: 5000})
+	li.fails(v1.CodeSecondPerson, "amount", "POST", path+"/refunds", v1.CreateRefund{}) // all of it
+	li.fails(api.CodeRefundTooMuch, "amount", "POST", path+"/refund-requests", v1.CreateRefundRequest{Amount: 6801})
+
+	body := v1.CreateRefundRequest{Amount: 6000, Reason: "坏了"}
+	var asked, again v1.RefundRequest
+	r := li.request("POST", path+"/refund-requests", li.text(body))
+	r.Header.Set("Idempotency-Key", "once")
+	li.mustSend(r, &asked)
+	r = li.request("POST", path+"/refund-requests", li.text(body))
+	r.Header.Set("Idempotency-Key", "once")
+	if li.mustSend(r, &again); asked.Status != v1.RequestWaiting || again != asked || asked.KeyName != "erp" {
+		t.Errorf("%+v, repeated %+v", asked, again)
+	}
+	li.fails(v1.CodeFull, "", "POST", path+"/refund-requests", v1.CreateRefundRequest{Amount: 1})
+	var list v1.RefundRequests
+	if han.must("GET", "/v1/refund-requests", nil, &list); len(list.Requests) != 1 || list.Requests[0] != asked {
+		t.Errorf("waiting: %+v", list)
+	}
+	confirm := "/v1/refund-requests/" + asked.ID + "/confirm"
+	li.fails(v1.CodeSecondPerson, "", "POST", confirm, nil)
+	if got := li.order(o.ID); len(got.Refunds) != 0 {
+		t.Fatalf("refunded by one person: %+v", got.Refunds)
+	}
+	var refund, repeated v1.Refund
+	han.must("POST", confirm, nil, &refund)
+	han.must("POST", confirm, nil, &repeated)
+	if got := li.order(o.ID); refund.Amount != 6000 || refund.Reason != "坏了" || repeated.ID != refund.ID || len(got.Refunds) != 1 {
+		t.Errorf("%+v, repeated %+v, the order has %+v", refund, repeated, got.Refunds)
+	}
+	if han.must("GET", "/v1/refund-requests", nil, &list); len(list.Requests) != 0 {
+		t.Errorf("still waiting: %+v", list)
+	}
+	han.fails(api.CodeConflict, "", "POST", "/v1/refund-requests/"+asked.ID+"/decline", nil)
+	han.fails(api.CodeNotFound, "", "POST", "/v1/refund-requests/none/confirm", nil)
+	if entry := root(s).audit().Entries[0]; entry.Action != "confirmRefund" || entry.Object != asked.ID {
+		t.Errorf("audited: %+v", entry)
+	}
+}
+
+// Refunds of an order count together. Who asked for one may withdraw it. The root token, and
+// smaller refunds, need nobody.
+func TestSecondPersonIsNeededForTheSum(t *testing.T) {
+	t.Parallel()
+	s, li, _ := confirmedFrom(t, 5000)
+	o := li.createOrder(tea(6800))
+	li.payOrder(1, o.ID)
+	path := "/v1/orders/" + o.ID
+	small := li.request("POST", path+"/refunds", `{"amount":4000}`)
+	small.Header.Set("Idempotency-Key", "small")
+	var first, again v1.Refund
+	li.mustSend(small, &first)
+	small = li.request("POST", path+"/refunds", `{"amount":4000}`)
+	small.Header.Set("Idempotency-Key", "small")
+	if li.mustSend(small, &again); again.ID != first.ID {
+		t.Errorf("repeated: %+v", again)
+	}
+	li.fails(v1.CodeSecondPerson, "amount", "POST", path+"/refunds", v1.CreateRefund{Amount: 1000})
+	var asked v1.RefundRequest
+	li.must("POST", path+"/refund-requests", v1.CreateRefundRequest{Amount: 1000}, &asked)
+	li.must("POST", "/v1/refund-requests/"+asked.ID+"/decline", nil, &asked)
+	if asked.Status != v1.RequestDeclined {
+		t.Errorf("%+v", asked)
+	}
+	li.must("POST", path+"/refund-requests", v1.CreateRefundRequest{Amount: 1001}, &asked) // the place is free again
+	root(s).must("POST", path+"/refunds", v1.CreateRefund{Amount: 2800}, &v1.Refund{})
+}
