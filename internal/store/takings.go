@@ -55,7 +55,7 @@ func (s *Store) Waiting(ctx context.Context) (w Waiting, err error) {
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY pending_deliveries WHERE status = 'pending' LIMIT ?1)),
-		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY dead_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT ?1))`, MaxWaiting).
+		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY failed_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT ?1))`, MaxWaiting).
 		Scan(&w.OpenOrders, &w.OpenRefunds, &w.StuckRefunds, &w.Abnormal, &w.PendingEvents, &w.DeadEvents)
 	if err != nil {
 		return w, fmt.Errorf("counting what waits: %w", err)

@@ -68,8 +68,8 @@ func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error)
 	from, one := `orders INDEXED BY orders_by_time WHERE ?5 = ''`, ``
 	switch {
 	case f.Number != "":
-		from, one = `orders WHERE (id = ?5 OR reference = ?5 OR id IN (SELECT order_id FROM payments WHERE out_trade_no = ?5) OR id IN (SELECT order_id FROM payments WHERE transaction_id = ?5)
-			OR id IN (SELECT order_id FROM refunds WHERE id = ?5) OR id IN (SELECT order_id FROM refunds WHERE refund_id = ?5))`, f.Number
+		from, one = `orders WHERE id IN (SELECT id FROM orders WHERE id = ?5 OR reference = ?5
+			UNION SELECT order_id FROM payments WHERE out_trade_no = ?5 OR transaction_id = ?5 UNION SELECT order_id FROM refunds WHERE id = ?5 OR refund_id = ?5)`, f.Number
 	case f.Reference != "":
 		from, one = `orders WHERE reference = ?5`, f.Reference
 	case f.OutTradeNo != "":

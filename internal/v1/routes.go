@@ -36,7 +36,7 @@ var Routes = []Route{
 	{Method: "POST", Path: "/v1/orders/{id}/refunds", Name: "createRefund", Summary: "Pay back all or a part of an order", Scope: ScopeRefund,
 		Body: CreateRefund{}, Status: 201, Response: Refund{}, Creates: true, Errors: []api.Code{api.CodeOrderNotPaid, api.CodeRefundTooMuch, api.CodeWeChatDeclined, api.CodeWeChatBusy, CodeSecondPerson}},
 	{Method: "POST", Path: "/v1/orders/{id}/refund-requests", Name: "createRefundRequest", Summary: "Ask for a refund that a second person has to confirm", Scope: ScopeRefund,
-		Body: CreateRefundRequest{}, Status: 201, Response: RefundRequest{}, Creates: true, Errors: []api.Code{api.CodeOrderNotPaid, api.CodeRefundTooMuch}},
+		Body: CreateRefundRequest{}, Status: 201, Response: RefundRequest{}, Creates: true, Errors: []api.Code{CodeFull, api.CodeOrderNotPaid, api.CodeRefundTooMuch}},
 	{Method: "GET", Path: "/v1/refund-requests", Name: "listRefundRequests", Summary: "The refunds that wait for a second person", Scope: ScopeRead, Status: 200, Response: RefundRequests{}},
 	{Method: "POST", Path: "/v1/refund-requests/{id}/confirm", Name: "confirmRefund", Summary: "Make a refund that another person asked for", Scope: ScopeRefund,
 		Status: 200, Response: Refund{}, Errors: []api.Code{CodeSecondPerson, api.CodeConflict, api.CodeRefundTooMuch, api.CodeWeChatDeclined}},

@@ -137,5 +137,8 @@ var auditActions = map[string]text{
 	"replayEvent": {"重新推送", "Sent event again"}, "replayEvents": {"批量重新推送", "Sent events again"}, "checkBill": {"对账", "Compared bill"},
 	"putSelling": {"收款开关", "Switched selling"}, "erasePerson": {"删除个人信息", "Erased person"}, "exportPerson": {"导出个人信息", "Exported person"},
 	"createRefundRequest": {"申请退款", "Asked for refund"}, "confirmRefund": {"确认退款", "Confirmed refund"}, "declineRefund": {"拒绝退款", "Declined refund"},
+	"createLink": {"新建收款链接", "Made payment link"}, "changeLink": {"修改收款链接", "Changed payment link"}, "createEndpoint": {"新建 webhook 端点", "Made endpoint"},
+	"changeEndpoint": {"修改 webhook 端点", "Changed endpoint"}, "deleteEndpoint": {"删除 webhook 端点", "Deleted endpoint"},
+	"rotateSecret": {"更换 webhook 密钥", "Changed secret"}, "testEndpoint": {"测试 webhook 端点", "Tested endpoint"},
 	"createPhoto": {"上传照片", "Stored photo"}, "signOutEverywhere": {"在所有设备上退出", "Signed out everywhere"},
 }

@@ -781,8 +781,8 @@ CREATE INDEX keys_by_end ON keys (MIN(COALESCE(revoked_at, 9007199254740991), CO
 -- deleted, 100 a minute. A trigger costs the timer no statement.
 CREATE TRIGGER timer_ends AFTER UPDATE OF at ON timers WHEN NEW.name = 'reconcile'
 BEGIN
-  DELETE FROM keys WHERE rowid IN (
-    SELECT rowid FROM keys WHERE MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) <= NEW.at - 7776000000
+  DELETE FROM keys WHERE id IN (
+    SELECT id FROM keys WHERE MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) <= NEW.at - 7776000000
     ORDER BY MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) LIMIT 100);
 END;
 

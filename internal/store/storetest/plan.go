@@ -62,7 +62,7 @@ var allowed = []struct{ sql, step, why string }{
 	{"WHERE seq > ?1 ORDER BY seq LIMIT ?2) GROUP BY type", "USE TEMP B-TREE FOR GROUP BY", "sorts the rows of a subquery that has a LIMIT"},
 	{"SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT ?2", "SCAN deliveries USING COVERING INDEX pending_deliveries", "counts the partial index until LIMIT"},
 	{"FROM deliveries INDEXED BY pending_deliveries WHERE status = 'pending' LIMIT", "SCAN deliveries USING COVERING INDEX pending_deliveries", "counts the partial index until LIMIT"},
-	{"INDEXED BY dead_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT", "SCAN deliveries USING INDEX dead_deliveries", "reads the partial index until LIMIT"},
+	{"INDEXED BY failed_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT", "SCAN deliveries USING INDEX failed_deliveries", "reads the partial index until LIMIT"},
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
 	{"WHERE refunds.order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of its bounded payments at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
