@@ -54,7 +54,7 @@ func TestRefundThatWasMadeByHandBefore(t *testing.T) {
 	}
 	s.Sim.Advance(2 * time.Minute)
 	op.Fails(api.CodeWeChatDeclined, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total))
-	s.WantRefunds(o.ID, "failed 6800 INVALID_REQUEST, succeeded 6000")
+	s.WantRefunds(o.ID, "succeeded 6000, failed 6800 INVALID_REQUEST")
 	op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(801))
 	op.Refund(o.ID, paytest.RefundRequest(800))
 	s.Sim.Advance(time.Minute)
