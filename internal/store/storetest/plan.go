@@ -63,6 +63,8 @@ var allowed = []struct{ sql, step, why string }{
 	{"SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT ?2", "SCAN deliveries USING COVERING INDEX pending_deliveries", "counts the partial index until LIMIT"},
 	{"FROM deliveries INDEXED BY pending_deliveries WHERE status = 'pending' LIMIT", "SCAN deliveries USING COVERING INDEX pending_deliveries", "counts the partial index until LIMIT"},
 	{"INDEXED BY failed_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT", "SCAN deliveries USING INDEX failed_deliveries", "reads the partial index until LIMIT"},
+	{"WHERE id IN (SELECT id FROM orders WHERE id = ?5", "UNION USING TEMP B-TREE", "joins the few orders that have a number"},
+	{"WHERE id IN (SELECT id FROM orders WHERE id = ?5", "USE TEMP B-TREE FOR ORDER BY", "sorts the few orders that have a number"},
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
 	{"WHERE refunds.order_id = ?", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of its bounded payments at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
