@@ -12,21 +12,19 @@ import (
 )
 
 var (
-	textAgrees        = text{"一致", "Agrees"}
-	textDiffers       = text{"不一致", "Differs"}
-	textBillWaiting   = text{"等待账单", "Waiting for the bill"}
-	textBillFailed    = text{"账单读取失败", "The bill could not be read"}
-	textNotCompared   = text{"未对账", "Not compared"}
-	textInBill        = text{"账单中", "In the bill"}
-	textCompare       = text{"立即对账", "Compare now"}
-	textCompared      = text{"已对账", "Compared"}
-	textDay           = text{"日期", "Day"}
-	textDayDifference = text{"差异", "Differences"}
-	textOurs          = text{"本店", "Ours"}
-	textTheirs        = text{"微信", "WeChat's"}
-	textExportBills   = text{"导出对账", "Export bills"}
-	textCheckedAt     = text{"对账时间", "Compared at"}
-	textBillsHint     = text{"每天 10 点后，将昨天的微信账单与本店订单逐笔核对", "After ten o'clock each day, yesterday's bill of WeChat is compared with the orders one by one"}
+	textAgrees      = text{"一致", "Agrees"}
+	textDiffers     = text{"不一致", "Differs"}
+	textBillWaiting = text{"等待账单", "Waiting for the bill"}
+	textBillFailed  = text{"账单读取失败", "The bill could not be read"}
+	textNotCompared = text{"未对账", "Not compared"}
+	textInBill      = text{"账单中", "In the bill"}
+	textCompare     = text{"立即对账", "Compare now"}
+	textCompared    = text{"已对账", "Compared"}
+	textOurs        = text{"本店", "Ours"}
+	textTheirs      = text{"微信", "WeChat's"}
+	textExportBills = text{"导出对账", "Export bills"}
+	textCheckedAt   = text{"对账时间", "Compared at"}
+	textBillsHint   = text{"每天 10 点后，将昨天的微信账单与本店订单逐笔核对", "After ten o'clock each day, yesterday's bill of WeChat is compared with the orders one by one"}
 )
 
 var billStatuses = map[v1.BillStatus]statusText{

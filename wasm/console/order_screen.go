@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -131,7 +133,8 @@ func (p *orderScreen) Render() app.UI {
 			app.Range(o.Lines).Slice(func(i int) app.UI {
 				l := o.Lines[i]
 				return elem("div").Body(elem("dt").Text(l.Name+" × "+count(l.Quantity)), elem("dd").Body(p.money(l.Price)))
-			}))),
+			}),
+			p.rowText(textMetadata, metadataLine(o.Metadata)))),
 		section(p.tr(textPayments), elem("ul").Class("list plainer").Body(app.Range(o.Payments).Slice(func(i int) app.UI { return p.payment(o.Payments[i]) }))),
 		p.refundSection(),
 		section(p.tr(textSteps), elem("ol").Class("sheet timeline").Body(app.Range(o.Steps).Slice(func(i int) app.UI {
@@ -266,4 +269,13 @@ func (p *orderScreen) deliveries() app.UI {
 		return elem("p").Class("none").Text(p.tr(textNoDeliveries))
 	}
 	return elem("ul").Class("list plainer").Body(app.Range(p.events).Slice(func(i int) app.UI { return p.delivery(p.events[i]) }))
+}
+
+// metadataLine writes the entries of the metadata in the order of their keys.
+func metadataLine(metadata map[string]string) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		parts = append(parts, key+": "+metadata[key])
+	}
+	return strings.Join(parts, "; ")
 }

@@ -25,18 +25,15 @@ var (
 	textRetry         = text{"重试", "Try again"}
 	textNotNow        = text{"暂不", "Not now"}
 	textSimulated     = text{"模拟支付", "Simulated"}
-	textDone          = text{"已完成", "Done"}
 	textMoreRows      = text{"加载更多", "Load more"}
 	textStop          = text{"停止", "Stop"}
 	textStopped       = text{"已停止", "Stopped"}
-	textExport        = text{"导出表格", "Export table"}
 	textExported      = text{"已导出", "Exported"}
 	textRows          = text{"行", "rows"}
 	textSave          = text{"保存", "Save"}
 	textSaved         = text{"已保存", "Saved"}
 	textBack          = text{"返回列表", "Back to the list"}
 	textAll           = text{"全部", "All"}
-	textYes           = text{"是", "Yes"}
 	textBadAmount     = text{"金额应为 0.01 元以上，最多两位小数", "Enter an amount of at least 0.01 yuan with at most two decimals"}
 
 	textSignIn     = text{"登录", "Sign in"}
@@ -68,7 +65,6 @@ var (
 	textWrong         = text{"需要处理", "Needs attention"}
 	textAllWell       = text{"一切正常", "All is well"}
 	textRepair        = text{"去处理", "Repair"}
-	textSeeCheck      = text{"查看全部检查", "See every check"}
 
 	textSearch        = text{"任意单号", "Any number"}
 	textSearchHint    = text{"订单号、商户单号、微信支付单号（用户账单上）、退款单号", "Order, reference, WeChat Pay transaction (on the payer's receipt), refund"}
@@ -96,7 +92,6 @@ var (
 	textOrderNo      = text{"订单号", "Order ID"}
 	textReference    = text{"商户单号", "Reference"}
 	textDescription  = text{"说明", "Description"}
-	textTotal        = text{"总额", "Amount"}
 	textBackTotal    = text{"已退", "Refunded"}
 	textCreated      = text{"下单时间", "Ordered at"}
 	textExpires      = text{"付款截止", "Payable until"}
@@ -105,7 +100,6 @@ var (
 	textCopy         = text{"复制", "Copy"}
 	textCopied       = text{"已复制", "Copied"}
 	textNotCopied    = text{"复制失败", "Could not copy"}
-	textLines        = text{"商品", "Lines"}
 	textPayments     = text{"付款", "Payments"}
 	textOutTradeNo   = text{"支付单号", "out_trade_no"}
 	textTransaction  = text{"微信支付单号", "WeChat Pay transaction"}
