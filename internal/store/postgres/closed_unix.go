@@ -22,11 +22,12 @@ func closedByServer(c net.Conn) bool {
 		return true
 	}
 	closed := false
-	err = raw.Read(func(fd uintptr) bool {
+	// Control does not wait for a reader of the connection: pgconn may have one in the background,
+	// and raw.Read would wait for it without an end.
+	err = raw.Control(func(fd uintptr) {
 		var buf [1]byte
-		_, err := syscall.Read(int(fd), buf[:]) // the descriptor does not block
+		_, _, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		closed = err != syscall.EAGAIN && err != syscall.EWOULDBLOCK
-		return true
 	})
 	return closed || err != nil
 }
