@@ -9,6 +9,7 @@ var (
 	textUpdating    = text{"页面已更新，正在重新加载", "Loading the new version of this page"}
 	textEnded       = text{"页面出错", "The page stopped"}
 	textEndedHint   = text{"请重试。已支付的款项不受影响", "Please try again. Payments that you made are safe"}
+	textPreview     = text{"打开查看订单，用微信支付付款", "Open to see the order and pay with WeChat Pay"}
 	textNoPage      = text{"页面不存在", "Page not found"}
 	textNoScript    = text{"请启用 JavaScript 后打开本店", "Turn on JavaScript to open this shop"}
 )
