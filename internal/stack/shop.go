@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -73,16 +76,18 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 	if err != nil {
 		return nil, err
 	}
+	overrides := filepath.Join(cfg.State, "overrides.env")
+	if err := writeVars(overrides, cfg.Vars); err != nil {
+		return nil, err
+	}
 	args := []string{
 		"dev",
 		"--port", strconv.Itoa(cfg.Port),
 		"--inspector-port", strconv.Itoa(inspector),
 		"--persist-to", cfg.State,
 		"--env-file", cfg.EnvFile,
+		"--env-file", overrides,
 		"--show-interactive-dev-session=false",
-	}
-	for name, value := range cfg.Vars {
-		args = append(args, "--var", name+":"+value)
 	}
 	s := &Shop{
 		URL:  "http://localhost:" + strconv.Itoa(cfg.Port),
@@ -103,6 +108,25 @@ func StartShop(ctx context.Context, cfg ShopConfig) (*Shop, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// writeVars writes settings into a private file. Every user of the machine can read the arguments of
+// a command, and some settings are secrets.
+func writeVars(file string, vars map[string]string) error {
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if strings.ContainsAny(vars[name], "'$") { // wrangler ends the value, or expands a variable
+			return fmt.Errorf("setting %s: a setting of a local shop contains no ' and no $", name)
+		}
+		fmt.Fprintf(&text, "%s='%s'\n", name, vars[name])
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) { // it may have another mode
+		return err
+	}
+	return os.WriteFile(file, []byte(text.String()), 0o600)
 }
 
 // Tick runs the jobs of every minute in turn, because wrangler fires no cron triggers. It returns
