@@ -32,7 +32,7 @@ type demoConfig struct {
 }
 
 // runDemo serves a shop against its own simulator until ctx ends. The first run creates the database
-// with the demo products, and the settings with drawn secrets.
+// with the demo products, and the settings with generated secrets.
 func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) error {
 	if _, complete := h5pay.Page(); !complete {
 		return errors.New(noPage)
@@ -78,7 +78,7 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 			{"shop", shopURL, "the shop itself"},
 			{"doctor", "h5pay doctor -shop " + sim.PhoneURL + " -config " + demoSettings, "says why something does not work"},
 			{"orders", absolute(demoDatabase), "the database; without it the demo starts anew"},
-			{"secrets", absolute(demoSettings), "drawn at the first start; ADMIN_TOKEN is for the operator's calls"},
+			{"secrets", absolute(demoSettings), "generated at the first start; ADMIN_TOKEN is for the operator's calls"},
 		} {
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", row[0], row[1], row[2])
 		}

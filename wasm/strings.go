@@ -101,7 +101,6 @@ var (
 	textSignedOutHint       = text{"本设备不再显示您的订单", "This device no longer shows your orders"}
 	textGuest               = text{"访客", "Guest"}
 	textUser                = text{"微信用户", "WeChat user"}
-	textPreview             = text{"打开查看订单，用微信支付付款", "Open to see the order and pay with WeChat Pay"}
 	textCustomerTitle       = text{"付款", "Payment"}
 	textLinkPreview         = text{"打开用微信支付付款", "Open to pay with WeChat Pay"}
 	textLinkTitle           = text{"收款项目", "For"}

@@ -116,7 +116,7 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	if err != nil {
 		return nil, err
 	}
-	vars["KEEP_UNPAID_DAYS"] = "365" // a long campaign takes more than a month of simulated time
+	vars["KEEP_UNPAID_DAYS"] = "365" // the simulated time of a long campaign exceeds the default of 30 days
 	vars["UNPAID_LIMITS"] = fmt.Sprintf("%d,%d,%d,%d", bounds.Buyer, bounds.Guest, bounds.NetworkGuests, bounds.Guests)
 	vars["DATABASE_MB"] = fmt.Sprint(o.capacityMB())
 	if o.api == "v3" {

@@ -1,6 +1,10 @@
 package api
 
-import "h5pay/internal/fen"
+import (
+	"encoding/json"
+
+	"h5pay/internal/fen"
+)
 
 // AdminOrder is an order with the fields that only the operator sees.
 type AdminOrder struct {
@@ -135,6 +139,18 @@ const (
 	// EventTest is sent by a call that tests an endpoint. It is of no order, and not stored.
 	EventTest EventType = "endpoint.test"
 )
+
+// WebhookBody is the body of a webhook. docs/webhooks.md describes it, and package webhook reads it.
+type WebhookBody struct {
+	ID        string          `json:"id"`
+	Type      EventType       `json:"type"`
+	CreatedAt int64           `json:"created_at"` // Unix ms
+	Shop      string          `json:"shop"`       // origin of the shop that made the order
+	AppID     string          `json:"appid"`
+	MchID     string          `json:"mch_id"`
+	Simulated bool            `json:"simulated,omitempty"` // WeChat was a simulator
+	Data      json.RawMessage `json:"data"`
+}
 
 // EventStatus is the delivery status of an event.
 type EventStatus string

@@ -15,7 +15,7 @@ import (
 // The errors of settings. Their values are secret.
 var (
 	errNoKey  = errors.New("H5PAY_KEY is missing: set it to an API key of the shop with the scope read, which POST /v1/keys makes")
-	errSecret = errors.New("WEBHOOK_SECRET: want whsec_ and the base64 of 24 to 64 bytes, or nothing, and a new one is drawn")
+	errSecret = errors.New("WEBHOOK_SECRET: want whsec_ and the base64 of 24 to 64 bytes, or nothing, and a new one is generated")
 )
 
 // usage is the text of -help above the flags.
@@ -24,7 +24,7 @@ const usage = `h5pay listen forwards the events of a running shop to a program o
   H5PAY_KEY=h5pay_... h5pay listen -forward http://localhost:3000/webhook
 
 H5PAY_KEY is an API key with the scope read. WEBHOOK_SECRET signs the events, as the shop signs
-its webhooks; without it a secret is drawn and printed. H5PAY_URL may name the shop, like -shop.
+its webhooks; without it a secret is generated and printed. H5PAY_URL may name the shop, like -shop.
 
 `
 
@@ -46,8 +46,8 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	if err == nil {
 		err = cmdflag.NoArguments(flags)
 	}
-	drawn := cfg.Secret == ""
-	if drawn {
+	generated := cfg.Secret == ""
+	if generated {
 		cfg.Secret = webhook.NewSecret()
 	}
 	var l *Listener
@@ -65,7 +65,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 		fmt.Fprintln(stderr, "h5pay listen:", err)
 		return 1
 	}
-	if drawn {
+	if generated {
 		fmt.Fprintf(stdout, "the webhook secret of this run: %s\n", cfg.Secret)
 	} else {
 		fmt.Fprintln(stdout, "the webhook secret is WEBHOOK_SECRET")

@@ -152,7 +152,7 @@ func (l *Listener) forward(ctx context.Context, e v1.Event) bool {
 
 // deliver posts an event once and returns the status of the response: "204 No Content".
 func (l *Listener) deliver(ctx context.Context, e v1.Event) (string, error) {
-	body, err := Body(e)
+	body, err := encodeEvent(e)
 	if err != nil {
 		return "", err
 	}
@@ -177,18 +177,12 @@ func (l *Listener) deliver(ctx context.Context, e v1.Event) (string, error) {
 	return res.Status, nil
 }
 
-// Body returns the body of a webhook, which is the same to the byte as that of the shop's delivery.
-func Body(e v1.Event) ([]byte, error) {
-	return json.Marshal(struct {
-		ID        string          `json:"id"`
-		Type      api.EventType   `json:"type"`
-		CreatedAt int64           `json:"created_at"`
-		Shop      string          `json:"shop"`
-		AppID     string          `json:"appid"`
-		MchID     string          `json:"mch_id"`
-		Simulated bool            `json:"simulated,omitempty"`
-		Data      json.RawMessage `json:"data"`
-	}{e.ID, e.Type, e.CreatedAt, e.Shop, e.AppID, e.MchID, e.Simulated, e.Data})
+// encodeEvent returns the body of a webhook, which is the same to the byte as that of the shop's
+// delivery.
+func encodeEvent(e v1.Event) ([]byte, error) {
+	return json.Marshal(api.WebhookBody{
+		ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, Shop: e.Shop, AppID: e.AppID, MchID: e.MchID, Simulated: e.Simulated, Data: e.Data,
+	})
 }
 
 // print writes one line with the time of day.

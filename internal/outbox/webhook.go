@@ -108,16 +108,10 @@ func parseRetryAfter(value string, now time.Time) time.Time {
 // that was moved does not lie. An event is simulated if its order is, and if this
 // shop is: a copy of the database beside a simulator must not pass for the shop.
 func (s *Sender) body(e order.Event) []byte {
-	body, err := json.Marshal(struct {
-		ID        string          `json:"id"`
-		Type      api.EventType   `json:"type"`
-		CreatedAt int64           `json:"created_at"`
-		Shop      string          `json:"shop"`
-		AppID     string          `json:"appid"`
-		MchID     string          `json:"mch_id"`
-		Simulated bool            `json:"simulated,omitempty"`
-		Data      json.RawMessage `json:"data"`
-	}{e.ID, e.Type, e.CreatedAt.UnixMilli(), e.Shop, e.AppID, e.MchID, e.Simulated || s.cfg.Simulated, json.RawMessage(e.Data)})
+	body, err := json.Marshal(api.WebhookBody{
+		ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt.UnixMilli(), Shop: e.Shop, AppID: e.AppID, MchID: e.MchID,
+		Simulated: e.Simulated || s.cfg.Simulated, Data: json.RawMessage(e.Data),
+	})
 	if err != nil {
 		return nil
 	}
