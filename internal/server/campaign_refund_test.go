@@ -82,8 +82,9 @@ func (p *purchase) refundNotifications(r *rand.Rand) {
 	}
 	s, op := p.buyer.Shop, p.buyer.Operator()
 	var wg sync.WaitGroup
+	no := p.anyPayment(r)
 	for _, refund := range s.Sim.Ledger().Refunds {
-		if refund.OutTradeNo != s.OutTradeNo(p.id) {
+		if refund.OutTradeNo != no {
 			continue
 		}
 		for _, forge := range append(wechattest.RefundForgeries(), "", "") {
