@@ -88,14 +88,6 @@ func (s *Store) RefundsTakenAfter(ctx context.Context, from, to, after time.Time
 		bound(from), until, bound(after), afterID, limit)
 }
 
-// bound is a time as the least value of a range, 0 for the zero time.
-func bound(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
 // DueRefunds returns refunds that are to be sent again or queried, at most limit: they
 // have not ended and were left alone for at least a minute. The pause is half the age
 // that the refund had then. It is at most half an hour in the first week of a refund,

@@ -9,7 +9,6 @@ package store
 import (
 	"database/sql"
 	"errors"
-	"time"
 )
 
 // Store keeps products and orders in a database with the schema of
@@ -26,35 +25,3 @@ func New(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: counted
 // ErrNotFound is returned for an order, a payment, a refund or an event that does not exist, and
 // for an order of another owner.
 var ErrNotFound = errors.New("no such order")
-
-// milli is how a time is stored; the zero time as NULL.
-func milli(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixMilli()
-}
-
-// text is how an optional text is stored; "" as NULL.
-func text(v string) any {
-	if v == "" {
-		return nil
-	}
-	return v
-}
-
-// flag is how a bool is stored.
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// fromMilli reads a stored time; 0 stands for NULL.
-func fromMilli(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
