@@ -13,7 +13,7 @@ const (
 	selectPayments = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, settled_at, 0) AS at,
 		transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AS incomplete
 		FROM payments `
-	selectTaken = `SELECT out_trade_no, id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, status, COALESCE(taken_at, 0) AS at, 0 AS incomplete
+	selectTaken = `SELECT out_trade_no, id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, status, COALESCE(accepted_at, 0) AS at, 0 AS incomplete
 		FROM refunds `
 )
 
@@ -64,9 +64,9 @@ func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date st
 // made here: it is not known when WeChat accepted them.
 func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
 	return s.queryEntries(ctx, selectTaken+`
-		WHERE taken_at IS NOT NULL AND taken_at >= ? AND taken_at < ? AND COALESCE(billed, ?) = ? AND refund_key IS NOT NULL
-		AND (taken_at, id) > (?, ?)
-		ORDER BY taken_at, id LIMIT ?`,
+		WHERE accepted_at IS NOT NULL AND accepted_at >= ? AND accepted_at < ? AND COALESCE(billed, ?) = ? AND refund_key IS NOT NULL
+		AND (accepted_at, id) > (?, ?)
+		ORDER BY accepted_at, id LIMIT ?`,
 		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutRefundNo, limit)
 }
 

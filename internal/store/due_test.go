@@ -226,7 +226,7 @@ func work(t *testing.T, orders int) map[string]int {
 			}
 		},
 		"console, table of refunds": func() {
-			_, err := s.RefundsTakenAfter(ctx, time.Time{}, time.Time{}, time.Time{}, "", 50)
+			_, err := s.RefundsAcceptedBetween(ctx, time.Time{}, time.Time{}, time.Time{}, "", 50)
 			must(err)
 		},
 		"console, refunds that wait": func() { _, err := s.RefundRequests(ctx); must(err) },

@@ -377,8 +377,8 @@ CREATE TABLE refunds (
   notify_url TEXT    NOT NULL,
   created_at INTEGER NOT NULL,
   status     TEXT    NOT NULL,
-  refund_id  TEXT UNIQUE, -- WeChat's number, once WeChat is known to have taken the refund
-  taken_at   INTEGER,     -- when that became known
+  refund_id  TEXT UNIQUE, -- WeChat's number, once WeChat is known to have accepted the refund
+  accepted_at INTEGER,    -- when that became known
   -- 1: the money comes from the available balance (refund_account). It becomes 1 before
   -- the call that says so is sent, and never 0 again.
   from_balance INTEGER NOT NULL DEFAULT 0 CHECK (from_balance IN (0, 1)),
@@ -388,15 +388,15 @@ CREATE TABLE refunds (
   stuck      INTEGER NOT NULL DEFAULT 0 CHECK (stuck IN (0, 1)),
   queried_at INTEGER,     -- when WeChat was last sent the refund, or queried about it
   ended_at   INTEGER,
-  billed     TEXT,        -- the day of the bill that holds the refund, where it differs from the day of taken_at
+  billed     TEXT,        -- the day of the bill that holds the refund, where it differs from the day of accepted_at
   updated_at INTEGER NOT NULL,
   UNIQUE (order_id, refund_key),
-  CHECK ((refund_id IS NULL) = (taken_at IS NULL)),
+  CHECK ((refund_id IS NULL) = (accepted_at IS NULL)),
   CHECK (stuck = 0 OR status = 'created'),
   CHECK (status IN ('created', 'failed') OR refund_id IS NOT NULL)
 ) STRICT;
 
-CREATE INDEX refunds_by_taking ON refunds (taken_at, id) WHERE taken_at IS NOT NULL;
+CREATE INDEX refunds_by_acceptance ON refunds (accepted_at, id) WHERE accepted_at IS NOT NULL;
 -- Finds the refunds that WeChat is to be sent, or queried about.
 CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'processing', 'abnormal');
 
