@@ -167,11 +167,11 @@ func work(t *testing.T, orders int) map[string]int {
 	steps := map[string]int{}
 	before := storetest.Snapshot(t, db)
 	for name, do := range map[string]func(){
-		"health":                       func() { _, err := s.Vitals(ctx, mchID); must(err) },
-		"health of endpoints":          func() { _, err := s.EndpointVitals(ctx); must(err) },
+		"health":                       func() { _, err := s.Health(ctx, mchID); must(err) },
+		"health of endpoints":          func() { _, err := s.EndpointHealth(ctx); must(err) },
 		"endpoints with something due": func() { _, err := s.DueEndpoints(ctx, now); must(err) },
 		"health of another merchant": func() {
-			v, err := s.Vitals(ctx, "1900000110")
+			v, err := s.Health(ctx, "1900000110")
 			must(err)
 			if v.Foreign != store.MaxCounted {
 				t.Errorf("%d orders of another merchant", v.Foreign)

@@ -62,7 +62,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	if late := claim(t, s, at.Add(1000*time.Hour)); len(late) != 0 {
 		t.Errorf("a dead event is tried: %+v", late)
 	}
-	if v := settingsVitals(t, s); v.Dead != 1 || !v.OldestPending.IsZero() || v.Attempts != 10 || v.Failures != 10 || v.LastFailureAt != at || v.LastError != "HTTP 500" {
+	if v := settingsHealth(t, s); v.Dead != 1 || !v.OldestPending.IsZero() || v.Attempts != 10 || v.Failures != 10 || v.LastFailureAt != at || v.LastError != "HTTP 500" {
 		t.Errorf("%+v", v)
 	}
 	// By hand it starts anew, and counts on.
@@ -85,10 +85,10 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// settingsVitals returns the vitals of the endpoint of the settings.
-func settingsVitals(t *testing.T, s *store.Store) store.EndpointVitals {
+// settingsHealth returns the health data of the endpoint of the settings.
+func settingsHealth(t *testing.T, s *store.Store) store.EndpointHealth {
 	t.Helper()
-	all, err := s.EndpointVitals(ctx)
+	all, err := s.EndpointHealth(ctx)
 	if err != nil || len(all) == 0 || all[0].ID != order.SettingsEndpoint {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -182,7 +182,7 @@ func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 			t.Errorf("%+v, %t, %v", got, ok, err)
 		}
 	}
-	if v := settingsVitals(t, s); v.State != order.EndpointGone || v.Dead != 2 {
+	if v := settingsHealth(t, s); v.State != order.EndpointGone || v.Dead != 2 {
 		t.Errorf("%+v", v)
 	}
 	later := now.Add(2 * time.Hour)
@@ -193,7 +193,7 @@ func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 	if got := claim(t, s, later); len(got) != 2 {
 		t.Errorf("%d events are claimed after a replay, want it and the one that waited", len(got))
 	}
-	if v := settingsVitals(t, s); v.State != order.EndpointEnabled || v.Dead != 1 {
+	if v := settingsHealth(t, s); v.State != order.EndpointEnabled || v.Dead != 1 {
 		t.Errorf("%+v", v)
 	}
 	storetest.Check(t, db)

@@ -923,7 +923,7 @@ CREATE TABLE keys (
 -- Counts the keys that have not ended, and finds those that ended long ago (keys.go).
 CREATE INDEX keys_by_end ON keys (LEAST(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)));
 
--- Continues Reconciled in vitals.go: keys that ended 90 days ago (KeepEndedKeys) are
+-- Continues Reconciled in health.go: keys that ended 90 days ago (KeepEndedKeys) are
 -- deleted, 100 a minute. A trigger costs the timer no statement.
 CREATE FUNCTION timer_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
