@@ -78,12 +78,12 @@ func (s *Store) Deliver(ctx context.Context, e order.Event, now time.Time) (mark
 	return true, next, nil
 }
 
-// Miss marks the delivery of a claimed event as not acknowledged and returns it as it is
+// FailDelivery marks the delivery of a claimed event as not acknowledged and returns it as it is
 // then. The event is tried again, unless this was the last try or the receiver is gone:
 // then it is dead. Nothing happens, and the result is false, when the claim has run out and
 // the event is somebody else's, or when it was replayed meanwhile. The trigger
 // delivery_was_tried closes an endpoint that is gone.
-func (s *Store) Miss(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
+func (s *Store) FailDelivery(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
 	e.LastError, e.LastStatus = f.Why, f.Status
 	if f.Gone {
 		e.LastError = "HTTP 410 Gone" // for the trigger delivery_was_tried

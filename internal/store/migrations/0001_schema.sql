@@ -558,7 +558,7 @@ BEGIN
     WHERE events.seq = NEW.event_seq), 1, 0);
 END;
 
--- Continues Deliver, Miss, Replay and ReplayRange in deliveries.go.
+-- Continues Deliver, FailDelivery, Replay and ReplayRange in deliveries.go.
 CREATE TRIGGER delivery_goes_on AFTER UPDATE OF status ON deliveries WHEN NEW.status <> OLD.status
 BEGIN
   UPDATE deliveries SET blocked = 1 - blocked
@@ -573,7 +573,7 @@ BEGIN
   WHERE id = NEW.endpoint_id AND state = 'gone' AND NEW.status = 'pending';
 END;
 
--- Continues Deliver and Miss in deliveries.go: the result of a try.
+-- Continues Deliver and FailDelivery in deliveries.go: the result of a try.
 CREATE TRIGGER delivery_was_tried AFTER UPDATE OF leased_until ON deliveries WHEN NEW.leased_until = 0 AND OLD.leased_until <> 0
 BEGIN
   UPDATE endpoints SET attempts = attempts + 1,

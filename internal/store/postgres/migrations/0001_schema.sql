@@ -658,7 +658,7 @@ CREATE TRIGGER delivery_begins AFTER INSERT ON deliveries
 FOR EACH ROW
 EXECUTE FUNCTION delivery_begins();
 
--- Continues Deliver, Miss, Replay and ReplayRange in deliveries.go.
+-- Continues Deliver, FailDelivery, Replay and ReplayRange in deliveries.go.
 CREATE FUNCTION delivery_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE deliveries SET blocked = 1 - blocked
@@ -679,7 +679,7 @@ FOR EACH ROW
 WHEN (NEW.status <> OLD.status)
 EXECUTE FUNCTION delivery_goes_on();
 
--- Continues Deliver and Miss in deliveries.go: the result of a try.
+-- Continues Deliver and FailDelivery in deliveries.go: the result of a try.
 CREATE FUNCTION delivery_was_tried() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE endpoints SET attempts = attempts + 1,
