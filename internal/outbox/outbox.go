@@ -167,10 +167,10 @@ func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]store.
 	return places, nil
 }
 
-// ForgetPayers removes the payers from events that are old enough. Without a URL in the
+// RemovePayers removes the payers from events that are old enough. Without a URL in the
 // settings events wait for that endpoint for ever, and lose their payers all the same.
-func (s *Sender) ForgetPayers(ctx context.Context) error {
-	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
+func (s *Sender) RemovePayers(ctx context.Context) error {
+	return s.cfg.Store.RemovePayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
 }
 
 const (

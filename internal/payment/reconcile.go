@@ -98,7 +98,7 @@ func (s *Service) tidy(ctx context.Context, now time.Time) error {
 		}
 		err = errors.Join(err, expireErr)
 	}
-	err = errors.Join(err, s.cfg.Store.ForgetStates(ctx, now, maxForgotten), s.cfg.Store.ForgetHours(ctx, now))
+	err = errors.Join(err, s.cfg.Store.DeleteStates(ctx, now, maxForgotten), s.cfg.Store.DeleteHours(ctx, now))
 	if s.cfg.Size == nil {
 		return err
 	}

@@ -95,8 +95,8 @@ func (s *Store) room(ctx context.Context, o order.Order) error {
 // hour counts hours since 1970, as guests_by_hour does.
 func hour(t time.Time) int64 { return t.UnixMilli() / time.Hour.Milliseconds() }
 
-// ForgetHours deletes the counts of guests of past hours, which no bound reads.
-func (s *Store) ForgetHours(ctx context.Context, now time.Time) error {
+// DeleteHours deletes the counts of guests of past hours, which no bound reads.
+func (s *Store) DeleteHours(ctx context.Context, now time.Time) error {
 	_, err := s.run(ctx, "forgetting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
 	return err
 }

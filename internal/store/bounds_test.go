@@ -148,7 +148,7 @@ func TestAllGuestsAreBounded(t *testing.T) {
 		t.Errorf("%d orders of guests are open, %v", v.OpenGuests, err)
 	}
 	rejects(t, db, s, guestOrder(t, "8", "203.0.113.7", "key-1"), store.ErrGuestsBound) // for the hour
-	if err := s.ForgetHours(ctx, now.Add(time.Hour)); err != nil {
+	if err := s.DeleteHours(ctx, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	var left int

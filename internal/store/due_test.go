@@ -180,8 +180,8 @@ func work(t *testing.T, orders int) map[string]int {
 		"timer, nothing due": func() {
 			_, err := s.DeleteUnpaid(ctx, now.AddDate(0, 0, -30), 100)
 			must(err)
-			must(s.ForgetStates(ctx, now, 1000))
-			must(s.ForgetHours(ctx, now))
+			must(s.DeleteStates(ctx, now, 1000))
+			must(s.DeleteHours(ctx, now))
 			must(s.NoteSize(ctx, store.Size{Used: 1, Capacity: 1000}))
 			_, err = s.Expire(ctx, now, 100)
 			must(err)
