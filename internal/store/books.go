@@ -57,7 +57,7 @@ func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date st
 		WHERE transaction_id IS NOT NULL AND COALESCE(paid_at, settled_at) >= ? AND COALESCE(paid_at, settled_at) < ?
 		AND COALESCE(billed, ?) = ? AND (COALESCE(paid_at, settled_at), out_trade_no) > (?, ?)
 		ORDER BY COALESCE(paid_at, settled_at), out_trade_no LIMIT ?`,
-		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutTradeNo, limit)
+		from.UnixMilli(), to.UnixMilli(), date, date, pageStart(after, from), after.OutTradeNo, limit)
 }
 
 // RefundsBetween is PaymentsBetween for refunds. It leaves out refunds that were not
@@ -67,7 +67,7 @@ func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date str
 		WHERE accepted_at IS NOT NULL AND accepted_at >= ? AND accepted_at < ? AND COALESCE(billed, ?) = ? AND refund_key IS NOT NULL
 		AND (accepted_at, id) > (?, ?)
 		ORDER BY accepted_at, id LIMIT ?`,
-		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutRefundNo, limit)
+		from.UnixMilli(), to.UnixMilli(), date, date, pageStart(after, from), after.OutRefundNo, limit)
 }
 
 // MarkBilled stores the day whose bill has these payments and refunds, if their own
@@ -124,9 +124,9 @@ func scanEntry(rows *sql.Rows) (e order.Entry, err error) {
 	return e, err
 }
 
-// behind returns the time of the last entry of the previous page, or a time before all
+// pageStart returns the time of the last entry of the previous page, or a time before all
 // entries from from on.
-func behind(after order.Entry, from time.Time) int64 {
+func pageStart(after order.Entry, from time.Time) int64 {
 	if after.At.IsZero() {
 		return from.UnixMilli() - 1
 	}
