@@ -13,8 +13,8 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// An order is due half its age after each query, but at least a minute after it, and
-// each minute from its expiry on.
+// A payment is due half its age after each query, at least a minute after it. After the
+// expiry it is due each minute.
 func TestDueTimes(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -39,7 +39,7 @@ func TestDueTimes(t *testing.T) {
 	}
 }
 
-// A query for a buyer's page counts, so the timer waits. Half of an odd number of milliseconds is
+// A query for a buyer's page counts, so the timer waits. Half of an odd number of ms is
 // stored as a whole number, also by D1, which computes with REAL.
 func TestDueWaitsAfterAPoll(t *testing.T) {
 	t.Parallel()
