@@ -229,7 +229,7 @@ func TestLateMarks(t *testing.T) {
 	pay(t, s, o, now)
 	slow := claimOne(t, s, now)
 	quick := claimOne(t, s, now.Add(order.EventLease))
-	if _, ok, err := s.FailDelivery(ctx, slow, order.Failure{Why: "no answer"}); ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, slow, order.Failure{Why: "no response"}); ok || err != nil {
 		t.Errorf("a late miss counts: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
