@@ -10,8 +10,8 @@ import (
 	"h5pay/internal/order"
 )
 
-// The outbox. No method here makes an event: triggers do, in the statement that
-// changes the order (migrations/0001_schema.sql, "Events").
+// The outbox. Triggers make the events, in the statement that changes the order
+// (migrations/0001_schema.sql, "Events").
 
 // EventsOf returns the events of an order, oldest first.
 func (s *Store) EventsOf(ctx context.Context, orderID string) ([]order.Event, error) {
@@ -71,7 +71,7 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, 
 	return events, next, nil
 }
 
-// origin is SQL for where an event comes from.
+// origin is SQL for the shop and the merchant of an event's order.
 const origin = `COALESCE((SELECT json_array(shop, appid, mch_id, simulated) FROM orders WHERE orders.id = order_id), '["", "", "", 0]')`
 
 const eventColumns = `seq, id, type, order_id, data, created_at, ` + origin + `,
@@ -99,7 +99,7 @@ func scanEvent(rows *sql.Rows) (order.Event, error) {
 	}
 	for _, text := range deliveries {
 		var d order.Delivery
-		var next, delivered float64 // D1 stores a number of JavaScript
+		var next, delivered float64 // D1 returns a number of JavaScript
 		if err := json.Unmarshal(text, &[]any{&d.EndpointID, &d.Status, &d.Attempts, &d.Tries, &next, &delivered, &d.LastStatus, &d.LastError}); err != nil {
 			return order.Event{}, fmt.Errorf("reading a delivery of event %s: %w", e.ID, err)
 		}
@@ -110,11 +110,11 @@ func scanEvent(rows *sql.Rows) (order.Event, error) {
 	return e, nil
 }
 
-// readOrigin sets where an event comes from, as origin has it.
+// readOrigin sets the fields of an event that origin selects.
 func readOrigin(e *order.Event, text string) error {
 	var simulated int
 	if err := json.Unmarshal([]byte(text), &[]any{&e.Shop, &e.AppID, &e.MchID, &simulated}); err != nil {
-		return fmt.Errorf("reading where event %s comes from: %w", e.ID, err)
+		return fmt.Errorf("reading the shop of event %s: %w", e.ID, err)
 	}
 	e.Simulated = simulated != 0
 	return nil
