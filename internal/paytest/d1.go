@@ -114,8 +114,34 @@ func (c d1Conn) ExecContext(ctx context.Context, query string, args []driver.Nam
 	return driver.RowsAffected(results[0].Meta.Changes), nil
 }
 
+// batch is the argument of a query that runs several statements, as in signer/warm.
+type batch interface {
+	Batch() (queries []string, args [][]any)
+}
+
+// Batches marks a driver whose queries take a batch.
+func (d1Driver) Batches() {}
+
+// CheckNamedValue accepts a batch.
+func (d1Conn) CheckNamedValue(v *driver.NamedValue) (err error) {
+	if _, ok := v.Value.(batch); !ok {
+		v.Value, err = driver.DefaultParameterConverter.ConvertValue(v.Value)
+	}
+	return err
+}
+
 func (c d1Conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	results, err := c.d.run(ctx, d1Statement{query, values(args)})
+	statements := []d1Statement{{query, values(args)}}
+	if len(args) == 1 {
+		if b, ok := args[0].Value.(batch); ok {
+			queries, args := b.Batch()
+			statements = make([]d1Statement, len(queries))
+			for i := range statements {
+				statements[i] = d1Statement{queries[i], args[i]}
+			}
+		}
+	}
+	results, err := c.d.run(ctx, statements...)
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +219,16 @@ type d1Rows struct {
 
 func (r *d1Rows) Columns() []string { return r.results[0].Results.Columns }
 func (r *d1Rows) Close() error      { return nil }
+
+func (r *d1Rows) HasNextResultSet() bool { return len(r.results) > 1 }
+
+func (r *d1Rows) NextResultSet() error {
+	if len(r.results) < 2 {
+		return io.EOF
+	}
+	r.results, r.next = r.results[1:], 0
+	return nil
+}
 
 func (r *d1Rows) Next(row []driver.Value) error {
 	rows := r.results[0].Results.Rows
