@@ -166,7 +166,7 @@ func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (takes, n
 	if err != nil {
 		failure.Why = err.Error()
 	}
-	e, marked, markErr := s.cfg.Store.Miss(ctx, e, failure)
+	e, marked, markErr := s.cfg.Store.FailDelivery(ctx, e, failure)
 	dead := e.Status == api.EventDead
 	switch {
 	case !marked:

@@ -157,7 +157,7 @@ func (s *Sender) Replay(ctx context.Context, id, endpoint string) (order.Event, 
 }
 
 // ReplayRange makes the events of a time due again and returns their places.
-func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]store.Place, error) {
+func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]store.EventPosition, error) {
 	places, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
 	if err != nil || len(places) == 0 {
 		return nil, err
@@ -167,14 +167,14 @@ func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]store.
 	return places, nil
 }
 
-// ForgetPayers removes the payers from events that are old enough. Without a URL in the
+// RemovePayers removes the payers from events that are old enough. Without a URL in the
 // settings events wait for that endpoint for ever, and lose their payers all the same.
-func (s *Sender) ForgetPayers(ctx context.Context) error {
-	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
+func (s *Sender) RemovePayers(ctx context.Context) error {
+	return s.cfg.Store.RemovePayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, removedOnce)
 }
 
 const (
 	minStatements = 50  // of Cloudflare's free plan
-	forgottenOnce = 500 // events
+	removedOnce = 500 // events
 	payerDays     = 30  // the default of Config.PayerDays
 )

@@ -133,7 +133,7 @@ func TestPayersAreForgotten(t *testing.T) {
 				t.Helper()
 				b.advance(after - elapsed)
 				elapsed = after
-				if err := b.sender.ForgetPayers(t.Context()); err != nil {
+				if err := b.sender.RemovePayers(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				return strings.Contains(b.stored(o).Data, b.buyer.User.OpenID)
@@ -156,7 +156,7 @@ func TestPayersAreForgottenInParts(t *testing.T) {
 	b.paidEvents(601)
 	b.advance(31 * 24 * time.Hour)
 	for _, want := range []int{101, 0} {
-		if err := b.sender.ForgetPayers(t.Context()); err != nil {
+		if err := b.sender.RemovePayers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var left int

@@ -185,7 +185,7 @@ func (b backend) listAudit(ctx context.Context, c *v1Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.cfg.Store.AdoptAudit(ctx, b.now().Add(-auditStale)); err != nil {
+	if err := b.cfg.Store.RecoverAudit(ctx, b.now().Add(-auditStale)); err != nil {
 		return nil, err
 	}
 	limit := cmp.Or(q.Limit, v1.DefaultPage)

@@ -13,7 +13,7 @@ import (
 const tableRows = 500
 
 var (
-	refundsHead = []string{"id", "refund_id", "order_id", "out_trade_no", "transaction_id", "amount", "status", "reason", "created_at", "taken_at", "ended_at", "failure", "duplicate"}
+	refundsHead = []string{"id", "refund_id", "order_id", "out_trade_no", "transaction_id", "amount", "status", "reason", "created_at", "accepted_at", "ended_at", "failure", "duplicate"}
 	billsHead   = []string{"date", "status", "payments", "refunds", "checked_at", "difference", "out_trade_no", "out_refund_no", "ours", "theirs"}
 )
 
@@ -63,19 +63,19 @@ func (b backend) tableRefunds(ctx context.Context, c *v1Call) (any, error) {
 			return nil, wrongField("cursor", "is not one of this table")
 		}
 	}
-	refunds, err := b.cfg.Store.RefundsTakenAfter(ctx, from, to, after, afterID, tableRows)
+	refunds, err := b.cfg.Store.RefundsAcceptedBetween(ctx, from, to, after, afterID, tableRows)
 	if err != nil {
 		return nil, err
 	}
 	var rows [][]string
 	for _, r := range refunds {
 		rows = append(rows, []string{r.ID, r.RefundID, r.OrderID, r.OutTradeNo, r.TransactionID, r.Amount.String(), string(r.Status), r.Reason,
-			cellTime(r.CreatedAt), cellTime(r.TakenAt), cellTime(r.EndedAt), r.Failure, strconv.FormatBool(r.Duplicate)})
+			cellTime(r.CreatedAt), cellTime(r.AcceptedAt), cellTime(r.EndedAt), r.Failure, strconv.FormatBool(r.Duplicate)})
 	}
 	t := v1.Table{N: len(rows)}
 	if len(rows) == tableRows {
 		last := refunds[len(refunds)-1]
-		t.Next = encodeCursor(last.TakenAt, last.ID)
+		t.Next = encodeCursor(last.AcceptedAt, last.ID)
 	}
 	t.Rows, err = spreadsheet(refundsHead, rows)
 	return t, err

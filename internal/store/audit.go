@@ -62,11 +62,11 @@ func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry) (o
 	return e, errors.New("the audit list grows faster than this call can append")
 }
 
-// staleOnce is how many intents of dead calls one AdoptAudit appends.
+// staleOnce is how many intents of dead calls one RecoverAudit appends.
 const staleOnce = 20
 
-// AdoptAudit appends an entry with Unknown for calls that began before a time and did not end.
-func (s *Store) AdoptAudit(ctx context.Context, before time.Time) error {
+// RecoverAudit appends an entry with Unknown for calls that began before a time and did not end.
+func (s *Store) RecoverAudit(ctx context.Context, before time.Time) error {
 	type stale struct {
 		intent string
 		entry  order.AuditEntry

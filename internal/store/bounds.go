@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,47 +92,11 @@ func (s *Store) room(ctx context.Context, o order.Order) error {
 	return nil
 }
 
-// notStored returns the order that was stored before with the ClientKey of o, the one
-// with its Reference and ErrReference, or the error of the bound that Insert exceeded.
-func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
-	old, err := order.Order{}, ErrNotFound
-	switch {
-	case o.ClientKey == "":
-	case o.Owner != "":
-		old, err = s.ByClientKey(ctx, o.Owner, o.ClientKey)
-	case o.KeyID != "":
-		old, err = s.ByAPIKey(ctx, o.KeyID, o.ClientKey)
-	}
-	if !errors.Is(err, ErrNotFound) {
-		return old, err
-	}
-	if o.Reference != "" {
-		switch old, err := s.ByReference(ctx, o.Reference); {
-		case err == nil:
-			return old, ErrReference
-		case !errors.Is(err, ErrNotFound):
-			return order.Order{}, err
-		}
-	}
-	if err := s.room(ctx, o); err != nil {
-		return order.Order{}, err
-	}
-	if o.LinkID != "" {
-		if l, err := s.LinkByID(ctx, o.LinkID); err != nil || l.State(o.CreatedAt) != order.LinkOpen {
-			return order.Order{}, cmp.Or(err, ErrLinkEnded)
-		}
-	}
-	return order.Order{}, errRoomAgain
-}
-
-// errRoomAgain says that a place became free after Insert found a bound exceeded.
-var errRoomAgain = errors.New("there was no room for the order, and now there is")
-
 // hour counts hours since 1970, as guests_by_hour does.
 func hour(t time.Time) int64 { return t.UnixMilli() / time.Hour.Milliseconds() }
 
-// ForgetHours deletes the counts of guests of past hours, which no bound reads.
-func (s *Store) ForgetHours(ctx context.Context, now time.Time) error {
+// DeleteHours deletes the counts of guests of past hours, which no bound reads.
+func (s *Store) DeleteHours(ctx context.Context, now time.Time) error {
 	_, err := s.run(ctx, "forgetting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
 	return err
 }

@@ -45,7 +45,7 @@ func TestTimelineDoesNotDependOnOneClock(t *testing.T) {
 		// WeChat's clock is behind too, and has whole seconds.
 		must(b.InsertRefund(ctx, order.Refund{ID: "R2", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-R2", Amount: 600, CreatedAt: b.at(now.Add(8 * time.Millisecond))}))
 		must(b.MoveRefund(ctx, "R2", api.RefundSucceeded, "5002", now.Add(-time.Minute), b.at(now.Add(9*time.Millisecond))))
-		must(b.RecordRefund(ctx, order.Refund{ID: "R3", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: "5003", CreatedAt: b.at(now), TakenAt: b.at(now)}))
+		must(b.RecordRefund(ctx, order.Refund{ID: "R3", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: "5003", CreatedAt: b.at(now), AcceptedAt: b.at(now)}))
 		must(b.MoveRefund(ctx, "R3", api.RefundClosed, "5003", time.Time{}, b.at(now.Add(time.Millisecond))))
 		must(b.InsertRefund(ctx, order.Refund{ID: "R4", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-R4", Amount: 600, CreatedAt: b.at(now.Add(8 * time.Millisecond))}))
 		must(true, b.NoteRefundFailure(ctx, order.Refund{ID: "R4"}, order.RefundFailure{Failure: "NOT_ENOUGH"}, b.at(now.Add(9*time.Millisecond))))

@@ -78,12 +78,12 @@ func (s *Store) Deliver(ctx context.Context, e order.Event, now time.Time) (mark
 	return true, next, nil
 }
 
-// Miss marks the delivery of a claimed event as not acknowledged and returns it as it is
+// FailDelivery marks the delivery of a claimed event as not acknowledged and returns it as it is
 // then. The event is tried again, unless this was the last try or the receiver is gone:
 // then it is dead. Nothing happens, and the result is false, when the claim has run out and
 // the event is somebody else's, or when it was replayed meanwhile. The trigger
 // delivery_was_tried closes an endpoint that is gone.
-func (s *Store) Miss(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
+func (s *Store) FailDelivery(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
 	e.LastError, e.LastStatus = f.Why, f.Status
 	if f.Gone {
 		e.LastError = "HTTP 410 Gone" // for the trigger delivery_was_tried
@@ -101,13 +101,13 @@ func (s *Store) Miss(ctx context.Context, e order.Event, f order.Failure) (order
 	return e, marked, err
 }
 
-// again is SQL that makes a delivery due with all its tries before it.
-const again = ` ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET status = 'pending', tries = 0, next_at = excluded.next_at, delivered_at = NULL, last_error = NULL, last_status = NULL`
+// makeDue is SQL that makes a delivery due with all its tries before it.
+const makeDue = ` ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET status = 'pending', tries = 0, next_at = excluded.next_at, delivered_at = NULL, last_error = NULL, last_status = NULL`
 
-// open is SQL for endpoints that may get an event once more, and wants for their types.
+// mayReplay is SQL for endpoints that may get an event again, takesType for those that take its type.
 const (
-	open  = `state IN ('enabled', 'gone')`
-	wants = `(types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = events.type))`
+	mayReplay = `state IN ('enabled', 'gone')`
+	takesType = `(types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = events.type))`
 )
 
 // Replay makes an event due now, with all its tries before it, whatever became of it
@@ -118,8 +118,8 @@ func (s *Store) Replay(ctx context.Context, id, endpoint string, now time.Time) 
 	return s.run(ctx, "replaying event "+id, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
 		SELECT endpoints.id, seq, IIF(type = 'order.closed', 1, 0), ?1, ?1 FROM events CROSS JOIN endpoints
-		WHERE events.id = ?2 AND `+open+` AND (endpoints.id = ?3 OR ?3 = ''
-			AND (`+wants+` OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)))`+again,
+		WHERE events.id = ?2 AND `+mayReplay+` AND (endpoints.id = ?3 OR ?3 = ''
+			AND (`+takesType+` OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)))`+makeDue,
 		now.UnixMilli(), id, endpoint)
 }
 
@@ -135,21 +135,21 @@ type ReplayRange struct {
 	Limit     int // of events
 }
 
-// Place is where an event stands in the order of time.
-type Place struct {
+// EventPosition is the position of an event in the order of creation.
+type EventPosition struct {
 	At  time.Time
 	Seq int64
 }
 
-// ReplayRange makes events due now like Replay, and returns their places, oldest first.
+// ReplayRange makes events due now like Replay, and returns their positions, oldest first.
 // Without a Status an endpoint also gets the events of its types that it did not get before.
-func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]Place, error) {
+func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]EventPosition, error) {
 	if r.From.After(r.AfterTime) {
 		r.AfterTime, r.AfterSeq = r.From, 0
 	}
-	const chosen = open + ` AND ?7 IN ('', endpoints.id)
-		AND CASE WHEN ?5 <> '' THEN deliveries.status = ?5 WHEN deliveries.status IS NULL THEN ` + wants + ` ELSE deliveries.status <> 'pending' END`
-	places, err := readAll(ctx, s, "replayed events", func(rows *sql.Rows) (p Place, err error) {
+	const chosen = mayReplay + ` AND ?7 IN ('', endpoints.id)
+		AND CASE WHEN ?5 <> '' THEN deliveries.status = ?5 WHEN deliveries.status IS NULL THEN ` + takesType + ` ELSE deliveries.status <> 'pending' END`
+	positions, err := readAll(ctx, s, "replayed events", func(rows *sql.Rows) (p EventPosition, err error) {
 		var at int64
 		err = rows.Scan(&p.Seq, &at)
 		p.At = fromMilli(at)
@@ -161,11 +161,11 @@ func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) (
 			AND EXISTS (SELECT 1 FROM endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq WHERE `+chosen+`)
 			ORDER BY created_at, seq LIMIT ?6) AS events
 		CROSS JOIN endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq
-		WHERE `+chosen+again+`
+		WHERE `+chosen+makeDue+`
 		RETURNING event_seq, (SELECT created_at FROM events WHERE seq = event_seq)`,
 		now.UnixMilli(), r.AfterTime.UnixMilli(), r.AfterSeq, r.To.UnixMilli(), string(r.Status), r.Limit, r.Endpoint)
-	slices.SortFunc(places, func(a, b Place) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq)) })
-	return slices.Compact(places), err
+	slices.SortFunc(positions, func(a, b EventPosition) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq)) })
+	return slices.Compact(positions), err
 }
 
 // scanClaim reads a claimed event.

@@ -167,11 +167,11 @@ func work(t *testing.T, orders int) map[string]int {
 	steps := map[string]int{}
 	before := storetest.Snapshot(t, db)
 	for name, do := range map[string]func(){
-		"health":                       func() { _, err := s.Vitals(ctx, mchID); must(err) },
-		"health of endpoints":          func() { _, err := s.EndpointVitals(ctx); must(err) },
+		"health":                       func() { _, err := s.Health(ctx, mchID); must(err) },
+		"health of endpoints":          func() { _, err := s.EndpointHealth(ctx); must(err) },
 		"endpoints with something due": func() { _, err := s.DueEndpoints(ctx, now); must(err) },
 		"health of another merchant": func() {
-			v, err := s.Vitals(ctx, "1900000110")
+			v, err := s.Health(ctx, "1900000110")
 			must(err)
 			if v.Foreign != store.MaxCounted {
 				t.Errorf("%d orders of another merchant", v.Foreign)
@@ -180,8 +180,8 @@ func work(t *testing.T, orders int) map[string]int {
 		"timer, nothing due": func() {
 			_, err := s.DeleteUnpaid(ctx, now.AddDate(0, 0, -30), 100)
 			must(err)
-			must(s.ForgetStates(ctx, now, 1000))
-			must(s.ForgetHours(ctx, now))
+			must(s.DeleteStates(ctx, now, 1000))
+			must(s.DeleteHours(ctx, now))
 			must(s.NoteSize(ctx, store.Size{Used: 1, Capacity: 1000}))
 			_, err = s.Expire(ctx, now, 100)
 			must(err)
@@ -226,7 +226,7 @@ func work(t *testing.T, orders int) map[string]int {
 			}
 		},
 		"console, table of refunds": func() {
-			_, err := s.RefundsTakenAfter(ctx, time.Time{}, time.Time{}, time.Time{}, "", 50)
+			_, err := s.RefundsAcceptedBetween(ctx, time.Time{}, time.Time{}, time.Time{}, "", 50)
 			must(err)
 		},
 		"console, refunds that wait": func() { _, err := s.RefundRequests(ctx); must(err) },

@@ -123,20 +123,20 @@ func (s *Store) DeleteDeliveries(ctx context.Context, id string, limit int) erro
 	return nil
 }
 
-// EndpointVitals tell whether an endpoint gets its events.
-type EndpointVitals struct {
+// EndpointHealth tell whether an endpoint gets its events.
+type EndpointHealth struct {
 	order.Endpoint
 	OldestPending time.Time // since when the oldest delivery about money waits, of those that are tried first; zero without one
 	OldestClosed  time.Time // the same for order.closed
 	Dead          int       // deliveries that were given up, MaxCounted at most
 }
 
-// EndpointVitals reads the vitals of all endpoints. It reads about MaxCounted rows of each kind
+// EndpointHealth reads the health data of all endpoints. It reads about MaxCounted rows of each kind
 // for each endpoint at most.
-func (s *Store) EndpointVitals(ctx context.Context) ([]EndpointVitals, error) {
+func (s *Store) EndpointHealth(ctx context.Context) ([]EndpointHealth, error) {
 	const oldest = `COALESCE((SELECT MIN(created_at) FROM (SELECT created_at FROM deliveries INDEXED BY deliveries_due
 		WHERE endpoint_id = endpoints.id AND status = 'pending' AND blocked = 0 AND closed = `
-	return readAll(ctx, s, "the vitals of endpoints", func(rows *sql.Rows) (v EndpointVitals, err error) {
+	return readAll(ctx, s, "the health of endpoints", func(rows *sql.Rows) (v EndpointHealth, err error) {
 		var pending, closed int64
 		v.Endpoint, err = scanEndpoint(rows, &pending, &closed, &v.Dead)
 		v.OldestPending, v.OldestClosed = fromMilli(pending), fromMilli(closed)

@@ -54,7 +54,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 		if e.Attempts != i+1 || e.LastTry() != (i == len(order.EventSchedule())-1) {
 			t.Errorf("try %d: %+v", i+1, e)
 		}
-		if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
+		if _, ok, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		storetest.Check(t, db)
@@ -62,7 +62,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	if late := claim(t, s, at.Add(1000*time.Hour)); len(late) != 0 {
 		t.Errorf("a dead event is tried: %+v", late)
 	}
-	if v := settingsVitals(t, s); v.Dead != 1 || !v.OldestPending.IsZero() || v.Attempts != 10 || v.Failures != 10 || v.LastFailureAt != at || v.LastError != "HTTP 500" {
+	if v := settingsHealth(t, s); v.Dead != 1 || !v.OldestPending.IsZero() || v.Attempts != 10 || v.Failures != 10 || v.LastFailureAt != at || v.LastError != "HTTP 500" {
 		t.Errorf("%+v", v)
 	}
 	// By hand it starts anew, and counts on.
@@ -85,10 +85,10 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// settingsVitals returns the vitals of the endpoint of the settings.
-func settingsVitals(t *testing.T, s *store.Store) store.EndpointVitals {
+// settingsHealth returns the health data of the endpoint of the settings.
+func settingsHealth(t *testing.T, s *store.Store) store.EndpointHealth {
 	t.Helper()
-	all, err := s.EndpointVitals(ctx)
+	all, err := s.EndpointHealth(ctx)
 	if err != nil || len(all) == 0 || all[0].ID != order.SettingsEndpoint {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -177,12 +177,12 @@ func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 		if i == 2 {
 			f = order.Failure{Why: "HTTP 500", NotBefore: now.Add(time.Hour)}
 		}
-		got, ok, err := s.Miss(ctx, e, f)
+		got, ok, err := s.FailDelivery(ctx, e, f)
 		if !ok || err != nil || (got.Status == api.EventDead) != f.Gone || !f.Gone && got.NextAt != f.NotBefore {
 			t.Errorf("%+v, %t, %v", got, ok, err)
 		}
 	}
-	if v := settingsVitals(t, s); v.State != order.EndpointGone || v.Dead != 2 {
+	if v := settingsHealth(t, s); v.State != order.EndpointGone || v.Dead != 2 {
 		t.Errorf("%+v", v)
 	}
 	later := now.Add(2 * time.Hour)
@@ -193,7 +193,7 @@ func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 	if got := claim(t, s, later); len(got) != 2 {
 		t.Errorf("%d events are claimed after a replay, want it and the one that waited", len(got))
 	}
-	if v := settingsVitals(t, s); v.State != order.EndpointEnabled || v.Dead != 1 {
+	if v := settingsHealth(t, s); v.State != order.EndpointEnabled || v.Dead != 1 {
 		t.Errorf("%+v", v)
 	}
 	storetest.Check(t, db)
@@ -211,7 +211,7 @@ func TestPausesOfEventsDiffer(t *testing.T) {
 	events := claim(t, s, now)
 	for _, e := range events {
 		first[e.NextAt] = true
-		if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
+		if _, ok, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -228,13 +228,13 @@ func TestLateMarks(t *testing.T) {
 	pay(t, s, o, now)
 	slow := claimOne(t, s, now)
 	quick := claimOne(t, s, now.Add(order.EventLease))
-	if _, ok, err := s.Miss(ctx, slow, order.Failure{Why: "no answer"}); ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, slow, order.Failure{Why: "no answer"}); ok || err != nil {
 		t.Errorf("a late miss counts: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
 		t.Errorf("a late delivery does not count: %t, %v", ok, err)
 	}
-	if _, ok, err := s.Miss(ctx, quick, order.Failure{Why: "HTTP 409"}); ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, quick, order.Failure{Why: "HTTP 409"}); ok || err != nil {
 		t.Errorf("a delivered event is missed: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, quick, now.Add(order.EventLease)); ok || err != nil {
@@ -256,7 +256,7 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	closed := claimOne(t, s, now)
-	if _, ok, err := s.Miss(ctx, closed, order.Failure{Why: "HTTP 400"}); !ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, closed, order.Failure{Why: "HTTP 400"}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	pay(t, s, o, now)
@@ -310,13 +310,13 @@ func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
 		at = at.Add(pause + pause/10)
 		e = claimOne(t, s, at)
 		if i < len(order.EventSchedule())-1 {
-			if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
+			if _, ok, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}
 	}
 	replay(t, s, e.ID, at)
-	if _, marked, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); marked || err != nil {
+	if _, marked, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); marked || err != nil {
 		t.Errorf("the try before the replay was marked: %v, %v", marked, err)
 	}
 	if again := claimOne(t, s, at.Add(order.EventLease)); again.ID != e.ID || again.Tries != 1 {

@@ -183,7 +183,7 @@ func TestEventIDOfARefundMadeByHand(t *testing.T) {
 	ids := map[string]string{}
 	for i, no := range []string{"a|b", "a*b", "a@b", "a_b", "a-b", "ab", "apb", "A|B", "a||b", strings.Repeat("|", 64)} {
 		refundID := fmt.Sprint("5000", i)
-		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: refundID, CreatedAt: now, TakenAt: now}); !ok || err != nil {
+		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: refundID, CreatedAt: now, AcceptedAt: now}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		if ok, err := s.MoveRefund(ctx, no, api.RefundSucceeded, refundID, now, now); !ok || err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -106,19 +105,4 @@ func scanKey(rows *sql.Rows, more ...any) (k key.Record, err error) {
 	k.Scopes = strings.Fields(scopes)
 	k.CreatedAt, k.LastUsedAt, k.ExpiresAt, k.RevokedAt = fromMilli(created), fromMilli(used), fromMilli(expires), fromMilli(revoked)
 	return k, err
-}
-
-// one returns the only row of a result. The error is ErrNotFound if there is none.
-func one[T any](rows []T, err error) (T, error) {
-	var none T
-	if err != nil {
-		return none, err
-	}
-	if len(rows) != 1 {
-		if len(rows) > 1 {
-			return none, fmt.Errorf("%d rows where one was expected", len(rows))
-		}
-		return none, ErrNotFound
-	}
-	return rows[0], nil
 }

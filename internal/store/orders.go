@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -76,6 +77,42 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 	}
 	return o, nil
 }
+
+// notStored returns the order that was stored before with the ClientKey of o, the one
+// with its Reference and ErrReference, or the error of the bound that Insert exceeded.
+func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
+	old, err := order.Order{}, ErrNotFound
+	switch {
+	case o.ClientKey == "":
+	case o.Owner != "":
+		old, err = s.ByClientKey(ctx, o.Owner, o.ClientKey)
+	case o.KeyID != "":
+		old, err = s.ByAPIKey(ctx, o.KeyID, o.ClientKey)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return old, err
+	}
+	if o.Reference != "" {
+		switch old, err := s.ByReference(ctx, o.Reference); {
+		case err == nil:
+			return old, ErrReference
+		case !errors.Is(err, ErrNotFound):
+			return order.Order{}, err
+		}
+	}
+	if err := s.room(ctx, o); err != nil {
+		return order.Order{}, err
+	}
+	if o.LinkID != "" {
+		if l, err := s.LinkByID(ctx, o.LinkID); err != nil || l.State(o.CreatedAt) != order.LinkOpen {
+			return order.Order{}, cmp.Or(err, ErrLinkEnded)
+		}
+	}
+	return order.Order{}, errRoomAgain
+}
+
+// errRoomAgain says that a place became free after Insert found a bound exceeded.
+var errRoomAgain = errors.New("there was no room for the order, and now there is")
 
 // selectOrders reads orders, each with the payment that pays it, or else its newest one.
 const selectOrders = `SELECT orders.id, COALESCE(token, '') AS token, source, COALESCE(reference, '') AS reference, COALESCE(key_id, '') AS key_id, COALESCE(link_id, '') AS link_id,

@@ -46,21 +46,21 @@ const paymentColumns = `COALESCE(payments.out_trade_no, '') AS out_trade_no, COA
 
 // paymentRow receives the paymentColumns of a row.
 type paymentRow struct {
-	p                                                        order.Payment
-	created, expires, prepay, asking, queried, paid, updated int64
+	p                                                         order.Payment
+	created, expires, prepay, claimed, queried, paid, updated int64
 }
 
 func (r *paymentRow) fields() []any {
 	p := &r.p
 	return []any{&p.OutTradeNo, &p.OrderID, &p.Guest, &p.AppID, &p.MchID, &p.APIVersion, &p.TradeType, &p.OpenID, &p.Total, &p.Currency, &p.ShopName, &p.Body,
-		&p.ClientIP, &p.NotifyURL, &r.created, &r.expires, &p.Status, &p.PrepayID, &r.prepay, &p.SignType, &p.PayURL, &r.asking,
+		&p.ClientIP, &p.NotifyURL, &r.created, &r.expires, &p.Status, &p.PrepayID, &r.prepay, &p.SignType, &p.PayURL, &r.claimed,
 		&p.Failure, &r.queried, &p.TransactionID, &r.paid, &p.Payer, &p.PayerUnknown, &p.Duplicate, &p.Refunded, &p.Simulated, &r.updated}
 }
 
 func (r *paymentRow) payment() order.Payment {
 	p := r.p
 	p.CreatedAt, p.ExpiresAt, p.UpdatedAt = fromMilli(r.created), fromMilli(r.expires), fromMilli(r.updated)
-	p.PrepayAt, p.ClaimedUntil, p.QueriedAt, p.PaidAt = fromMilli(r.prepay), fromMilli(r.asking), fromMilli(r.queried), fromMilli(r.paid)
+	p.PrepayAt, p.ClaimedUntil, p.QueriedAt, p.PaidAt = fromMilli(r.prepay), fromMilli(r.claimed), fromMilli(r.queried), fromMilli(r.paid)
 	return p
 }
 

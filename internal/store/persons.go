@@ -54,10 +54,10 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 	return nil
 }
 
-// ForgetPayers removes the payer from events that were made before a time and wait at no
+// RemovePayers removes the payer from events that were made before a time and wait at no
 // endpoint that may get them, at most limit. With unset no event waits for
 // order.SettingsEndpoint.
-func (s *Store) ForgetPayers(ctx context.Context, before time.Time, unset bool, limit int) error {
+func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
 			SELECT seq FROM events INDEXED BY events_with_payer

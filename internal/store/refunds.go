@@ -34,12 +34,12 @@ func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) 
 // because WeChat will decline them. The trigger refund_begins makes the order refunding.
 func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, updated_at)
 		SELECT ?1, order_id, out_trade_no, api_version, ?2, '', '', ?3, 'processing', ?4, MAX(updated_at, ?5), MAX(updated_at, ?5) FROM payments
 		WHERE out_trade_no = ?6 AND order_id = ?7 AND status = 'paid'
 		AND total >= ?2 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?7 AND refunds.out_trade_no = ?6 AND refunds.status IN ('processing', 'succeeded', 'abnormal'))
 		ON CONFLICT DO NOTHING`,
-		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.OutTradeNo, r.OrderID)
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.AcceptedAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
 // RecordClosedRefund stores a refund of which WeChat kept the money, and that was not made
@@ -47,15 +47,15 @@ func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) 
 // are, so all of the payment may have been refunded meanwhile.
 func (s *Store) RecordClosedRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, ended_at, updated_at)
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, ended_at, updated_at)
 		SELECT ?1, order_id, out_trade_no, api_version, ?2, '', '', ?3, 'closed', ?4, MAX(updated_at, ?5), MAX(updated_at, ?5), MAX(updated_at, ?5) FROM payments
 		WHERE out_trade_no = ?6 AND order_id = ?7 AND status = 'paid'
 		ON CONFLICT DO NOTHING`,
-		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.OutTradeNo, r.OrderID)
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.AcceptedAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
 const selectRefunds = `SELECT refunds.id, refunds.order_id, refunds.out_trade_no, refunds.api_version, COALESCE(refund_key, '') AS refund_key, fingerprint, amount, reason, refunds.notify_url,
-	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
+	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(accepted_at, 0) AS accepted_at,
 	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,
 	COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
 	refunds.updated_at, COALESCE(transaction_id, '') AS transaction_id, total, duplicate
@@ -76,24 +76,16 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, er
 	return s.queryRefunds(ctx, `WHERE refunds.order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
 }
 
-// RefundsTakenAfter returns refunds that WeChat accepted from one time until before another, the
+// RefundsAcceptedBetween returns refunds that WeChat accepted from one time until before another, the
 // first accepted first, at most limit. after and afterID, optional, name the last one of the
 // call before. The zero time bounds nothing.
-func (s *Store) RefundsTakenAfter(ctx context.Context, from, to, after time.Time, afterID string, limit int) ([]order.Refund, error) {
+func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time.Time, afterID string, limit int) ([]order.Refund, error) {
 	until := int64(1) << 52
 	if !to.IsZero() {
 		until = to.UnixMilli()
 	}
-	return s.queryRefunds(ctx, `WHERE refunds.taken_at >= ? AND refunds.taken_at < ? AND (refunds.taken_at, refunds.id) > (?, ?) ORDER BY refunds.taken_at, refunds.id LIMIT ?`,
+	return s.queryRefunds(ctx, `WHERE refunds.accepted_at >= ? AND refunds.accepted_at < ? AND (refunds.accepted_at, refunds.id) > (?, ?) ORDER BY refunds.accepted_at, refunds.id LIMIT ?`,
 		bound(from), until, bound(after), afterID, limit)
-}
-
-// bound is a time as the least value of a range, 0 for the zero time.
-func bound(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }
 
 // DueRefunds returns refunds that are to be sent again or queried, at most limit: they
@@ -136,10 +128,10 @@ func (s *Store) queryRefunds(ctx context.Context, where string, args ...any) ([]
 
 func scanRefund(rows *sql.Rows) (order.Refund, error) {
 	var r order.Refund
-	var created, taken, queried, ended, updated int64
-	err := rows.Scan(&r.ID, &r.OrderID, &r.OutTradeNo, &r.APIVersion, &r.Key, &r.Fingerprint, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
+	var created, accepted, queried, ended, updated int64
+	err := rows.Scan(&r.ID, &r.OrderID, &r.OutTradeNo, &r.APIVersion, &r.Key, &r.Fingerprint, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &accepted,
 		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.TransactionID, &r.Total, &r.Duplicate)
-	r.CreatedAt, r.TakenAt, r.QueriedAt = fromMilli(created), fromMilli(taken), fromMilli(queried)
+	r.CreatedAt, r.AcceptedAt, r.QueriedAt = fromMilli(created), fromMilli(accepted), fromMilli(queried)
 	r.EndedAt, r.UpdatedAt = fromMilli(ended), fromMilli(updated)
 	return r, err
 }
@@ -161,7 +153,7 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
+		UPDATE refunds SET status = ?, refund_id = ?, accepted_at = COALESCE(accepted_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
 			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
 			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)

@@ -20,8 +20,8 @@ func (s *Store) UseState(ctx context.Context, state string, expires time.Time) (
 	return n == 1, nil
 }
 
-// ForgetStates deletes states that have expired, at most limit.
-func (s *Store) ForgetStates(ctx context.Context, now time.Time, limit int) error {
+// DeleteStates deletes states that have expired, at most limit.
+func (s *Store) DeleteStates(ctx context.Context, now time.Time, limit int) error {
 	_, err := s.db.ExecContext(ctx, `DELETE FROM used_states WHERE state IN
 		(SELECT state FROM used_states WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`, now.UnixMilli(), limit)
 	if err != nil {

@@ -35,7 +35,7 @@ func FillPostgres(ctx context.Context, s *pgtest.Server, name string, orders int
 		FROM generate_series(1, ORDERS) AS i;
 		INSERT INTO order_steps (order_id, status, at) SELECT id, 'open', created_at FROM orders;
 		INSERT INTO order_steps (order_id, status, at) SELECT id, status, updated_at FROM orders WHERE status <> 'open';
-		INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, ended_at, updated_at)
+		INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, ended_at, updated_at)
 		SELECT 'R' || out_trade_no, order_id, out_trade_no, 'key', 'v3', 10, '', '', settled_at, 'succeeded', '50' || out_trade_no, settled_at, settled_at, settled_at
 		FROM payments WHERE transaction_id IS NOT NULL AND created_at % 10000 = 1000;
 		INSERT INTO events (id, type, order_id, subject, data, created_at)

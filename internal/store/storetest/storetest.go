@@ -189,9 +189,9 @@ const brokenTimes = `
 	SELECT 'payment ' || payments.out_trade_no, 'created before its order, or updated before it was created' FROM payments JOIN orders ON orders.id = order_id
 	WHERE payments.created_at < orders.created_at OR payments.updated_at < payments.created_at OR settled_at < payments.created_at
 	UNION ALL
-	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, 0) || ', ended ' || COALESCE(ended_at, 0)
+	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', accepted ' || COALESCE(accepted_at, 0) || ', ended ' || COALESCE(ended_at, 0)
 		|| ', updated ' || refunds.updated_at
-	FROM refunds WHERE taken_at < created_at OR ended_at < created_at OR updated_at < created_at OR updated_at < taken_at
+	FROM refunds WHERE accepted_at < created_at OR ended_at < created_at OR updated_at < created_at OR updated_at < accepted_at
 	UNION ALL
 	SELECT 'event ' || id, 'created at ' || created_at || ', after one of ' || before
 	FROM (SELECT id, created_at, LAG(created_at) OVER (PARTITION BY order_id ORDER BY seq) AS before FROM events) WHERE created_at < before

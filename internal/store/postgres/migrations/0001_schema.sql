@@ -458,8 +458,8 @@ CREATE TABLE refunds (
   notify_url TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL,
   status     TEXT COLLATE "C" NOT NULL,
-  refund_id  TEXT COLLATE "C" UNIQUE, -- WeChat's number, once WeChat is known to have taken the refund
-  taken_at   BIGINT,     -- when that became known
+  refund_id  TEXT COLLATE "C" UNIQUE, -- WeChat's number, once WeChat is known to have accepted the refund
+  accepted_at BIGINT,    -- when that became known
   -- 1: the money comes from the available balance (refund_account). It becomes 1 before
   -- the call that says so is sent, and never 0 again.
   from_balance BIGINT NOT NULL DEFAULT 0 CHECK (from_balance IN (0, 1)),
@@ -469,15 +469,15 @@ CREATE TABLE refunds (
   stuck      BIGINT NOT NULL DEFAULT 0 CHECK (stuck IN (0, 1)),
   queried_at BIGINT,     -- when WeChat was last sent the refund, or queried about it
   ended_at   BIGINT,
-  billed     TEXT COLLATE "C",        -- the day of the bill that holds the refund, where it differs from the day of taken_at
+  billed     TEXT COLLATE "C",        -- the day of the bill that holds the refund, where it differs from the day of accepted_at
   updated_at BIGINT NOT NULL,
   UNIQUE (order_id, refund_key),
-  CHECK ((refund_id IS NULL) = (taken_at IS NULL)),
+  CHECK ((refund_id IS NULL) = (accepted_at IS NULL)),
   CHECK (stuck = 0 OR status = 'created'),
   CHECK (status IN ('created', 'failed') OR refund_id IS NOT NULL)
 );
 
-CREATE INDEX refunds_by_taking ON refunds (taken_at, id) WHERE taken_at IS NOT NULL;
+CREATE INDEX refunds_by_acceptance ON refunds (accepted_at, id) WHERE accepted_at IS NOT NULL;
 -- Finds the refunds that WeChat is to be sent, or queried about.
 CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE status IN ('created', 'processing', 'abnormal');
 
@@ -658,7 +658,7 @@ CREATE TRIGGER delivery_begins AFTER INSERT ON deliveries
 FOR EACH ROW
 EXECUTE FUNCTION delivery_begins();
 
--- Continues Deliver, Miss, Replay and ReplayRange in deliveries.go.
+-- Continues Deliver, FailDelivery, Replay and ReplayRange in deliveries.go.
 CREATE FUNCTION delivery_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE deliveries SET blocked = 1 - blocked
@@ -679,7 +679,7 @@ FOR EACH ROW
 WHEN (NEW.status <> OLD.status)
 EXECUTE FUNCTION delivery_goes_on();
 
--- Continues Deliver and Miss in deliveries.go: the result of a try.
+-- Continues Deliver and FailDelivery in deliveries.go: the result of a try.
 CREATE FUNCTION delivery_was_tried() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE endpoints SET attempts = attempts + 1,
@@ -923,7 +923,7 @@ CREATE TABLE keys (
 -- Counts the keys that have not ended, and finds those that ended long ago (keys.go).
 CREATE INDEX keys_by_end ON keys (LEAST(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)));
 
--- Continues Reconciled in vitals.go: keys that ended 90 days ago (KeepEndedKeys) are
+-- Continues Reconciled in health.go: keys that ended 90 days ago (KeepEndedKeys) are
 -- deleted, 100 a minute. A trigger costs the timer no statement.
 CREATE FUNCTION timer_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -10,8 +10,8 @@ import (
 
 // What the operator looks at (migrations/0001_schema.sql, "Operating").
 
-// Vitals tell whether a shop is well.
-type Vitals struct {
+// Health tell whether a shop is well.
+type Health struct {
 	Reconciled time.Time // when the timer last asked WeChat about all it had to; zero before the first time
 	ForSale    bool      // whether there is anything to buy
 	BackEnd    bool      // whether a back end makes orders: there is an API key, or the newest order is not of the shop's page
@@ -26,13 +26,13 @@ type Vitals struct {
 	OpenGuests int       // orders of guests that wait for a payment
 }
 
-// MaxCounted is how far the vitals count, so that they read a constant number of rows.
+// MaxCounted is how far the health data count, so that they read a constant number of rows.
 const MaxCounted = 100
 
-// Vitals reads the vitals of the shop of a merchant, in one statement. It reads about
+// Health reads the health data of the shop of a merchant, in one statement. It reads about
 // MaxCounted rows of each kind at most, whatever is open or pending.
-func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
-	var v Vitals
+func (s *Store) Health(ctx context.Context, mchID string) (Health, error) {
+	var v Health
 	var reconciled int64
 	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM payments INDEXED BY payments_due WHERE due_at IS NOT NULL AND mch_id `
 	open := func(version string) string {
@@ -55,7 +55,7 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
 		Scan(&reconciled, &v.ForSale, &v.BackEnd, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Duplicates, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
 	if err != nil {
-		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
+		return Health{}, fmt.Errorf("reading the health data: %w", err)
 	}
 	v.Reconciled = fromMilli(reconciled)
 	return v, nil
