@@ -137,7 +137,13 @@ func (c d1Conn) QueryContext(ctx context.Context, query string, args []driver.Na
 			queries, args := b.Batch()
 			statements = make([]d1Statement, len(queries))
 			for i := range statements {
-				statements[i] = d1Statement{queries[i], args[i]}
+				statements[i] = d1Statement{queries[i], make([]any, len(args[i]))}
+				for n, arg := range args[i] {
+					var err error
+					if statements[i].Params[n], err = driver.DefaultParameterConverter.ConvertValue(arg); err != nil {
+						return nil, err
+					}
+				}
 			}
 		}
 	}

@@ -250,7 +250,7 @@ func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 
 // Timeline returns the steps of an order, oldest first.
 func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
-	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`, id)
+	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY n`, id)
 }
 
 func scanStep(rows *sql.Rows) (step api.Step, err error) {
