@@ -83,7 +83,8 @@ CREATE UNIQUE INDEX orders_by_reference ON orders (reference) WHERE reference IS
 CREATE UNIQUE INDEX orders_by_client_key ON orders (owner, client_key) WHERE owner IS NOT NULL;
 CREATE INDEX orders_by_owner ON orders (owner, created_at, id) WHERE owner IS NOT NULL;
 CREATE INDEX orders_by_time ON orders (created_at, id);
-CREATE INDEX orders_by_status ON orders (status, created_at, id);
+-- Most orders are paid, and those are found by time.
+CREATE INDEX orders_by_status ON orders (status, created_at, id) WHERE status <> 'paid';
 CREATE UNIQUE INDEX orders_by_key ON orders (key_id, client_key) WHERE key_id IS NOT NULL;
 -- Finds the open orders whose time is over.
 CREATE INDEX orders_due ON orders (due_at) WHERE due_at IS NOT NULL;
@@ -200,6 +201,7 @@ CREATE TABLE payments (
   api_version    TEXT    NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the payment ends with the version with which it began
   trade_type     TEXT    NOT NULL,
   openid         TEXT    NOT NULL, -- JSAPI: who is to pay; '' otherwise, and once the person is erased
+  own            INTEGER NOT NULL DEFAULT 0 CHECK (own IN (0, 1)), -- 1 if openid is the owner of the order, who finds it by that
   total          INTEGER NOT NULL CHECK (total > 0),
   currency       TEXT    NOT NULL,
   shop_name      TEXT    NOT NULL, -- MWEB sends it
@@ -209,6 +211,7 @@ CREATE TABLE payments (
   created_at     INTEGER NOT NULL, -- just before the first call of unifiedorder; also time_start
   expires_at     INTEGER NOT NULL, -- of the order; also time_expire
   status         TEXT    NOT NULL,
+  closing        INTEGER NOT NULL DEFAULT 0 CHECK (closing IN (0, 1)), -- 1 once it is to be closed; payments_due has it in place of the status
   prepay_id      TEXT,    -- of WeChat; pay_url where APIv3 gives none
   prepay_at      INTEGER,
   sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
@@ -231,6 +234,8 @@ CREATE TABLE payments (
   simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)), -- as of an order
   updated_at     INTEGER NOT NULL,
   CHECK ((openid = '') OR trade_type = 'JSAPI'),
+  CHECK (closing = 1 OR status <> 'closing'),
+  CHECK (closing = 0 OR status NOT IN ('created', 'pending')),
   CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
   CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
   CHECK ((transaction_id IS NULL) = (status <> 'paid')),
@@ -240,19 +245,17 @@ CREATE TABLE payments (
 
 CREATE INDEX payments_by_order ON payments (order_id, created_at, out_trade_no);
 CREATE UNIQUE INDEX payments_by_transaction ON payments (transaction_id) WHERE transaction_id IS NOT NULL;
--- Opening an order twice, in the same place, gives the same payment.
-CREATE UNIQUE INDEX payments_live ON payments (order_id, trade_type, openid) WHERE status IN ('created', 'pending');
 CREATE INDEX payments_by_time ON payments (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
--- These two find the payments of a person, beside those of the orders that they own.
-CREATE INDEX payments_by_payer ON payments (payer) WHERE payer IS NOT NULL;
-CREATE INDEX payments_by_openid ON payments (openid) WHERE openid <> '';
+-- These two find the payments of a person in orders of others.
+CREATE INDEX payments_by_payer ON payments (payer) WHERE payer <> openid;
+CREATE INDEX payments_by_openid ON payments (openid) WHERE openid <> '' AND own = 0;
 -- Finds the payments of which WeChat has not reported the payer or the time.
 CREATE INDEX incomplete_payments ON payments (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the payments that were notified and are not confirmed.
 CREATE INDEX notified_payments ON payments (queried_at) WHERE notified_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the payments that the timer queries WeChat about. Due in payments.go reads each of
 -- the kinds of one merchant by itself.
-CREATE INDEX payments_due ON payments (mch_id, api_version, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX payments_due ON payments (mch_id, api_version, guest, closing, due_at) WHERE due_at IS NOT NULL;
 -- Finds the duplicates whose money has not gone back.
 CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AND refunded < total;
 
@@ -261,7 +264,7 @@ CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AN
 -- seconds (order.MinCloseAge).
 CREATE TRIGGER order_closes AFTER UPDATE OF status ON orders WHEN NEW.status = 'closing' AND OLD.status <> 'closing'
 BEGIN
-  UPDATE payments SET status = 'closing', due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
+  UPDATE payments SET status = 'closing', closing = 1, due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
   WHERE order_id = NEW.id AND status IN ('created', 'pending');
 END;
 
@@ -283,7 +286,7 @@ BEGIN
   UPDATE orders SET paid_by = COALESCE(paid_by, NEW.out_trade_no), status = IIF(paid_by IS NULL, 'paid', status),
     due_at = NULL, network = NULL, simulated = MAX(simulated, NEW.simulated), updated_at = MAX(updated_at, NEW.updated_at)
   WHERE id = NEW.order_id;
-  UPDATE payments SET status = 'closing', due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
+  UPDATE payments SET status = 'closing', closing = 1, due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
   WHERE order_id = NEW.order_id AND status IN ('created', 'pending');
   UPDATE payments SET duplicate = 1
   WHERE out_trade_no = NEW.out_trade_no AND NEW.out_trade_no <> (SELECT paid_by FROM orders WHERE id = NEW.order_id);
