@@ -288,12 +288,12 @@ func fill(t *testing.T, db *sql.DB, orders int) {
 	storetest.Exec(t, db, `
 		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body, client_ip, notify_url,
 			created_at, expires_at, status, updated_at, due_at, prepay_id, prepay_at, pay_url)
-		SELECT printf('%032d', rowid), id, 1, appid, mch_id, 'v2', 'NATIVE', '', total, currency, '', description, '', '',
-			created_at, expires_at, 'pending', ?1, ?1 + 60000 + rowid, 'wx' || rowid, ?1, 'weixin://wxpay/' || rowid FROM orders`, now.UnixMilli())
-	storetest.Exec(t, db, `UPDATE orders SET status = 'closing', due_at = NULL, network = NULL WHERE rowid % 4 = 0`)
-	storetest.Exec(t, db, `UPDATE payments SET status = 'closed', due_at = NULL WHERE rowid % 4 = 0`)
-	storetest.Exec(t, db, `UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = '4200' || rowid, paid_at = created_at,
-		payer = 'p', settled_by = 'notify', settled_at = created_at WHERE rowid % 4 = 1`)
+		SELECT '00000000' || id, id, 1, appid, mch_id, 'v2', 'NATIVE', '', total, currency, '', description, '', '',
+			created_at, expires_at, 'pending', ?1, ?1 + 60000 + CAST(id AS INTEGER), 'wx' || id, ?1, 'weixin://wxpay/' || id FROM orders`, now.UnixMilli())
+	storetest.Exec(t, db, `UPDATE orders SET status = 'closing', due_at = NULL, network = NULL WHERE CAST(id AS INTEGER) % 4 = 0`)
+	storetest.Exec(t, db, `UPDATE payments SET status = 'closed', due_at = NULL WHERE CAST(order_id AS INTEGER) % 4 = 0`)
+	storetest.Exec(t, db, `UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = '4200' || order_id, paid_at = created_at,
+		payer = 'p', settled_by = 'notify', settled_at = created_at WHERE CAST(order_id AS INTEGER) % 4 = 1`)
 	storetest.Exec(t, db, `UPDATE deliveries SET status = 'delivered', delivered_at = created_at, attempts = 1 WHERE closed = 0 AND event_seq % 2 = 0`)
 	storetest.Exec(t, db, `UPDATE deliveries SET status = 'dead' WHERE closed = 0 AND status = 'pending' AND event_seq % 3 = 0`)
 }
