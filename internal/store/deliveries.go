@@ -129,10 +129,8 @@ type ReplayRange struct {
 	From, To time.Time       // To is not part of it
 	Status   api.EventStatus // of the delivery; "" for all
 	Endpoint string          // "" for all
-	// AfterTime and AfterSeq are those of the last event of the call before.
-	AfterTime time.Time
-	AfterSeq  int64
-	Limit     int // of events
+	After    Place           // where the call before ended
+	Limit    int             // of events
 }
 
 // Place is where an event stands in the order of time.
@@ -141,31 +139,55 @@ type Place struct {
 	Seq int64
 }
 
-// ReplayRange makes events due now like Replay, and returns their places, oldest first.
+// compare orders places by time.
+func (p Place) compare(q Place) int { return cmp.Or(p.At.Compare(q.At), cmp.Compare(p.Seq, q.Seq)) }
+
+// ReplayRange makes events due now like Replay. It returns their places, oldest first, and
+// the After of the next call, nil when nothing is left. It looks at eventWindow events at
+// most, so that it may replay fewer than r.Limit although there are more.
 // Without a Status an endpoint also gets the events of its types that it did not get before.
-func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]Place, error) {
-	if r.From.After(r.AfterTime) {
-		r.AfterTime, r.AfterSeq = r.From, 0
+func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) (replayed []Place, next *Place, err error) {
+	if r.From.After(r.After.At) {
+		r.After = Place{At: r.From}
+	}
+	end := Place{At: r.To} // no event has Seq 0
+	last, err := readAll(ctx, s, "the events of a time", scanPlace, `
+		SELECT seq, created_at FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?1, ?2) AND created_at < ?3
+		ORDER BY created_at, seq LIMIT 1 OFFSET ?4`, r.After.At.UnixMilli(), r.After.Seq, r.To.UnixMilli(), eventWindow-1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(last) > 0 {
+		end, next = last[0], &last[0]
 	}
 	const chosen = open + ` AND ?7 IN ('', endpoints.id)
 		AND CASE WHEN ?5 <> '' THEN deliveries.status = ?5 WHEN deliveries.status IS NULL THEN ` + wants + ` ELSE deliveries.status <> 'pending' END`
-	places, err := readAll(ctx, s, "replayed events", func(rows *sql.Rows) (p Place, err error) {
-		var at int64
-		err = rows.Scan(&p.Seq, &at)
-		p.At = fromMilli(at)
-		return p, err
-	}, `
+	replayed, err = readAll(ctx, s, "replayed events", scanPlace, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
 		SELECT endpoints.id, seq, IIF(events.type = 'order.closed', 1, 0), ?1, ?1
-		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND created_at < ?4
+		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND (created_at, seq) <= (?4, ?8)
 			AND EXISTS (SELECT 1 FROM endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq WHERE `+chosen+`)
 			ORDER BY created_at, seq LIMIT ?6) AS events
 		CROSS JOIN endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq
 		WHERE `+chosen+again+`
 		RETURNING event_seq, (SELECT created_at FROM events WHERE seq = event_seq)`,
-		now.UnixMilli(), r.AfterTime.UnixMilli(), r.AfterSeq, r.To.UnixMilli(), string(r.Status), r.Limit, r.Endpoint)
-	slices.SortFunc(places, func(a, b Place) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq)) })
-	return slices.Compact(places), err
+		now.UnixMilli(), r.After.At.UnixMilli(), r.After.Seq, end.At.UnixMilli(), string(r.Status), r.Limit, r.Endpoint, end.Seq)
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortFunc(replayed, Place.compare)
+	replayed = slices.Compact(replayed)
+	if len(replayed) == r.Limit {
+		next = &replayed[r.Limit-1]
+	}
+	return replayed, next, nil
+}
+
+func scanPlace(rows *sql.Rows) (p Place, err error) {
+	var at int64
+	err = rows.Scan(&p.Seq, &at)
+	p.At = fromMilli(at)
+	return p, err
 }
 
 // scanClaim reads a claimed event.
