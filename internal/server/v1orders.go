@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -192,19 +193,19 @@ func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 // createRefund pays money back.
 func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateRefund)
-	if err := b.needsSecondPerson(ctx, c, req.Amount); err != nil {
-		return nil, err
-	}
 	same := req
 	same.FromBalance = false // a repeated call may change it
 	fingerprint, err := c.fingerprintOf(same)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.payment.RefundForBackEnd(ctx, c.PathValue("id"), c.by.id, c.idempotencyKey, fingerprint,
-		api.RefundRequest{OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance})
+	r, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: c.PathValue("id"), KeyID: c.by.id, IdempotencyKey: c.idempotencyKey, Fingerprint: fingerprint,
+		OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance, Bound: b.soloBound(c)})
 	var rejected *api.Error
 	switch {
+	case errors.Is(err, payment.ErrBound):
+		return nil, &v1.Error{Code: v1.CodeSecondPerson, Field: "amount",
+			Message: fmt.Sprintf("amount: refunds of an order from %d fen on need a second person: use POST /v1/orders/{id}/refund-requests", b.cfg.RefundConfirm)}
 	case errors.As(err, &rejected) && rejected.Code == api.CodeConflict:
 		return nil, c.mismatch()
 	case errors.As(err, &rejected) && rejected.Code == api.CodeBadRequest: // its message begins with the field
