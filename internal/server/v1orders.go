@@ -114,32 +114,6 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 	return list, nil
 }
 
-// exportedRows is how many rows a table has if the call does not say.
-const exportedRows = 500
-
-// exportOrders returns orders as a table. Openids are masked.
-func (b backend) exportOrders(ctx context.Context, c *v1Call) (any, error) {
-	q := c.query.(v1.OrderTable)
-	f := store.WindowFilter{Status: api.OrderStatus(q.Status), Source: order.Source(q.Source), Link: q.Link,
-		From: timeOrZero(q.From), To: timeOrZero(q.To), Limit: cmp.Or(q.Limit, exportedRows)}
-	if q.Cursor != "" {
-		var err error
-		if f.BeforeTime, f.BeforeID, err = decodeCursor(q.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this list")
-		}
-	}
-	orders, next, err := b.cfg.Store.SearchWindow(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	cursor := ""
-	if next != nil {
-		cursor = encodeCursor(next.BeforeTime, next.BeforeID)
-	}
-	text, err := ordersTable(orders)
-	return tableOf(text, cursor), err
-}
-
 // getOrder returns an order with its payments, refunds and steps.
 func (b backend) getOrder(ctx context.Context, c *v1Call) (any, error) {
 	ctx = context.WithoutCancel(ctx) // sync may settle a payment
