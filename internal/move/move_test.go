@@ -94,7 +94,7 @@ func trade(t *testing.T, db *sql.DB, orders int) {
 			must(s.Pay(ctx, no, order.Paid{TransactionID: fmt.Sprintf("T%d-%d", i, n), Payer: "payer", PaidAt: now}, now))
 		}
 		if i%3 == 1 {
-			must(s.InsertRefund(ctx, order.Refund{ID: fmt.Sprint("R", i), OrderID: id, OutTradeNo: numbers[0], Key: "key", Amount: 30, CreatedAt: now}))
+			must(s.InsertRefund(ctx, order.Refund{ID: fmt.Sprint("R", i), OrderID: id, OutTradeNo: numbers[0], Key: "key", Amount: 30, CreatedAt: now}, 0))
 			must(s.MoveRefund(ctx, fmt.Sprint("R", i), api.RefundSucceeded, fmt.Sprint("50", i), now, now))
 		}
 		if i%5 == 0 {
