@@ -221,10 +221,10 @@ func TestImportRejects(t *testing.T) {
 }
 
 // A shop whose data breaks an invariant is not exported.
-func TestExportRejectsWhatIsNotSound(t *testing.T) {
+func TestExportRejectsBrokenInvariants(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
-		"refunded amount":     `UPDATE orders SET refunded = 29 WHERE refunded = 30`,
+		"the refunded amount": `UPDATE orders SET refunded = 29 WHERE refunded = 30`,
 		"has no event":        `DELETE FROM events WHERE type = 'order.paid'`,
 		"count of open guest": `UPDATE guests_open SET n = n + 1`,
 		"has no order":        `UPDATE payments SET order_id = 'none' WHERE out_trade_no = 'P0-0'`,
