@@ -21,7 +21,7 @@ sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*'
 GOWASM   := $(call sources,internal/cmd/wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst internal/fen) $(GOWASM)
 CONSOLE  := $(call sources,wasm/console wasm/dom wasm/ui internal/api internal/cst internal/fen internal/v1) $(GOWASM)
-SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
+SIGNER   := $(call sources,signer internal wechat webhook) internal/startpage/rows.txt $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm/... ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell GOTOOLCHAIN=auto go env GOROOT)/lib/wasm/wasm_exec.js
@@ -112,7 +112,7 @@ build/console/app.wasm: $(CONSOLE) | tools
 	@mkdir -p build/console
 	go run ./internal/cmd/wasmbuild -for page -o $@ ./wasm/console
 
-public/index.html: build/page/app.wasm build/console/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
+public/index.html: build/page/app.wasm build/console/app.wasm $(call sources,internal/startpage) internal/startpage/rows.txt node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $< -console build/console/app.wasm
 
 public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/page.*) go.mod | tools
