@@ -72,20 +72,48 @@ func New(c api.Catalogue) (api.StartPage, error) {
 	}, nil
 }
 
+// fields are the texts of Sample, and the values of a product that take their places.
+var fields = []struct {
+	text string
+	of   func(api.Product) string
+}{
+	{"h5pay-id", func(p api.Product) string { return html.EscapeString(p.ID) }},
+	{"h5pay-name", func(p api.Product) string { return html.EscapeString(p.Name) }},
+	{"h5pay-detail", func(p api.Product) string { return html.EscapeString(p.Detail) }},
+	{"/h5pay-image", func(p api.Product) string { return html.EscapeString(p.Image) }},
+	{"111111.11", func(p api.Product) string { return p.Price.String() }},
+	{"222222.22", func(p api.Product) string { return p.Amount.Min.String() }},
+	{"333333.33", func(p api.Product) string { return p.Amount.Max.String() }},
+}
+
 // list returns the list of the products in a language.
 func list(products []api.Product, lang string) string {
 	var b strings.Builder
 	b.WriteString(`<ul class="cards">`)
 	for _, p := range products[:min(len(products), MaxRows)] {
-		values := []string{"h5pay-id", html.EscapeString(p.ID), "h5pay-name", html.EscapeString(p.Name),
-			"h5pay-detail", html.EscapeString(p.Detail), "/h5pay-image", html.EscapeString(p.Image), "111111.11", p.Price.String()}
-		if p.Amount != nil {
-			values = append(values, "222222.22", p.Amount.Min.String(), "333333.33", p.Amount.Max.String())
-		}
-		b.WriteString(strings.NewReplacer(values...).Replace(row(Kind(p, lang))))
+		writeRow(&b, row(Kind(p, lang)), p)
 	}
 	b.WriteString("</ul>")
 	return b.String()
+}
+
+// writeRow writes a row with the values of a product. Values are not searched, so they cannot hold a
+// text of Sample.
+func writeRow(b *strings.Builder, row string, p api.Product) {
+	for {
+		at, field := len(row), -1
+		for i, f := range fields {
+			if n := strings.Index(row[:at], f.text); n >= 0 {
+				at, field = n, i
+			}
+		}
+		b.WriteString(row[:at])
+		if field < 0 {
+			return
+		}
+		b.WriteString(fields[field].of(p))
+		row = row[at+len(fields[field].text):]
+	}
 }
 
 // row returns the row of a kind, "" if there is none.
