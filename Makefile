@@ -147,8 +147,14 @@ chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of order
 load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## measure how many orders per second this machine handles without faults
 	$(campaign) -calm
 
-bench-page: build compressed browser ## compare the page with go-app's hello world on an emulated phone; writes docs/pagespeed.md
-	go run ./e2e/pagebench -o docs/pagespeed.md
+bench-page: build compressed browser .wrangler/lighthouse/node_modules/.package-lock.json ## compare the page with go-app's hello world and JavaScript on an emulated phone; writes docs/pagespeed.md
+	go run ./e2e/pagebench -lighthouse .wrangler/lighthouse -o docs/pagespeed.md
+
+.wrangler/lighthouse/node_modules/.package-lock.json: e2e/pagebench/lighthouse/package.json e2e/pagebench/lighthouse/package-lock.json .npmrc
+	@mkdir -p .wrangler/lighthouse
+	cp $^ .wrangler/lighthouse
+	cd .wrangler/lighthouse && npm ci --no-audit --no-fund
+	@touch $@
 
 size: build ## print the sizes of the Worker and the page; fail above a limit
 	go run ./e2e/size
