@@ -144,19 +144,6 @@ func (p *orderScreen) Render() app.UI {
 		section(p.tr(textDeliveries), p.deliveries()))
 }
 
-func (p *orderScreen) copyButton(value string) app.UI {
-	return p.mini(textCopy, func(ctx app.Context) {
-		ctx.Async(func() {
-			err := p.c.b.Copy(p.ctx, value)
-			ctx.Dispatch(func(app.Context) {
-				if p.say(textCopied); err != nil {
-					p.sayWrong(textNotCopied)
-				}
-			})
-		})
-	}, value)
-}
-
 func (p *orderScreen) actions() app.UI {
 	var buttons []app.UI
 	buttons = append(buttons, p.mini(textSync, func(ctx app.Context) {

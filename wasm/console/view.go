@@ -143,6 +143,20 @@ func (s *base) mini(label text, on func(app.Context), scope ...any) app.UI {
 	return s.button(label, "weui-btn weui-btn_mini weui-btn_default", on, scope...)
 }
 
+// copyButton puts a text onto the clipboard.
+func (s *base) copyButton(value string) app.UI {
+	return s.mini(textCopy, func(ctx app.Context) {
+		ctx.Async(func() {
+			err := s.c.b.Copy(s.ctx, value)
+			ctx.Dispatch(func(app.Context) {
+				if s.say(textCopied); err != nil {
+					s.sayWrong(textNotCopied)
+				}
+			})
+		})
+	}, value)
+}
+
 func (s *base) submit(label text, ready bool) app.UI {
 	return elem("button").Class("weui-btn weui-btn_primary").Attr("type", "submit").Attr("disabled", s.working || !ready).Text(s.tr(label))
 }
