@@ -84,7 +84,7 @@ func (p *keysScreen) Render() app.UI {
 	if p.made.Key != "" {
 		made = elem("div").Class("made").Role("status").Body(
 			elem("p").Text(p.tr(textMade)), elem("code").ID("made").Text(p.made.Key),
-			p.copyButton(p.made.Key))
+			p.copyButton(textCopy, p.made.Key))
 	}
 	var options []option
 	for _, r := range roles {

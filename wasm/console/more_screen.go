@@ -34,7 +34,7 @@ func (p *moreScreen) Render() app.UI {
 	}
 	return p.frame(
 		elem("ul").Class("list links").Body(links...),
-		section(p.tr(textSignedInAs), elem("dl").Class("facts").Body(
+		section(p.tr(textAccount), elem("dl").Class("facts").Body(
 			p.rowText(textSignedInAs, p.c.session.Name+" ("+p.c.session.KeyID+")"),
 			p.rowText(textScopes, strings.Join(scopes, ", ")),
 			p.rowText(textUntil, beijingTime(p.c.session.ExpiresAt)))),

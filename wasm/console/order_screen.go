@@ -129,7 +129,7 @@ func (p *orderScreen) Render() app.UI {
 			p.rowText(textOrderNo, o.ID), p.rowText(textReference, o.Reference), p.rowText(textDescription, o.Description),
 			p.rowText(textSource, p.tr(sources[o.Source])), p.rowText(textCreated, beijingTime(o.CreatedAt)),
 			p.rowText(textExpires, beijingTime(o.ExpiresAt)), p.rowText(textPaidAt, beijingTime(o.PaidAt)),
-			app.If(o.URL != "", p.row(textCustomerURL, elem("span").Class("address").Text(o.URL), p.copyButton(o.URL))),
+			app.If(o.URL != "", p.row(textCustomerURL, elem("span").Class("address").Text(o.URL), p.copyButton(textCopy, o.URL))),
 			app.Range(o.Lines).Slice(func(i int) app.UI {
 				l := o.Lines[i]
 				return elem("div").Body(elem("dt").Text(l.Name+" × "+count(l.Quantity)), elem("dd").Body(p.money(l.Price)))
