@@ -124,14 +124,14 @@ func (p *todayScreen) waits(name text, n int, href string) app.UI {
 	return elem("li").Body(elem("a").Attr("href", href).Body(elem("span").Text(p.tr(name)), elem("strong").Text(shown)))
 }
 
-// troubles lists the checks that fail, each with the screen where it is repaired.
+// troubles lists the checks that found something, each with the screen where it is repaired.
 func (p *todayScreen) troubles() app.UI {
 	var wrong []app.UI
 	for _, c := range p.checks.Checks {
-		if c.Status != v1.CheckFail {
+		if !needsAttention(c) {
 			continue
 		}
-		href := repairs[c.ID]
+		href := p.repairOf(c)
 		if href == "" {
 			href = "/console/check"
 		}
