@@ -26,8 +26,8 @@ type Text struct {
 // Rows returns the whole table, in the order of the checks.
 func Rows() []Row { return rows[:] }
 
-// Explain returns the row of a cause. setting is the setting that is wrong, or "": for a cause that
-// many settings have, it selects the menu.
+// Explain returns the row of a cause. setting is the wrong setting, or "". For a cause that
+// many settings share, it selects the menu.
 func Explain(id ID, setting string) (Row, bool) {
 	for _, row := range rows {
 		if row.ID != id {
@@ -47,26 +47,27 @@ type Check string
 // The checks. Those of the first group make no call. Those of the second one call WeChat, those of the
 // third one the shop's own address and the webhook endpoints.
 const (
-	Settings     Check = "settings"
-	Mode         Check = "wechat" // real or simulated
-	APIv3        Check = "apiv3"
-	Certificate  Check = "certificate"
-	Limits       Check = "limits"
-	Addresses    Check = "addresses"
-	Database     Check = "database"
-	Schema       Check = "schema"
-	Speed        Check = "speed"
-	Size         Check = "size"
-	Disk         Check = "disk"
-	Nodes        Check = "nodes"
-	Timer        Check = "cron"
-	Outbox       Check = "outbox"
-	Orders       Check = "orders"
-	Refunds      Check = "refunds"
-	Bills        Check = "bills"
-	Certificates Check = "certificates"
-	Selling      Check = "selling"
-	Catalogue    Check = "catalogue"
+	Settings      Check = "settings"
+	Mode          Check = "wechat" // real or simulated
+	APIv3         Check = "apiv3"
+	Certificate   Check = "certificate"
+	Limits        Check = "limits"
+	Addresses     Check = "addresses"
+	Database      Check = "database"
+	Schema        Check = "schema"
+	Speed         Check = "speed"
+	Size          Check = "size"
+	Disk          Check = "disk"
+	Nodes         Check = "nodes"
+	Timer         Check = "cron"
+	Outbox        Check = "outbox"
+	Orders        Check = "orders"
+	Refunds       Check = "refunds"
+	Bills         Check = "bills"
+	Notifications Check = "notifications"
+	Certificates  Check = "certificates"
+	Selling       Check = "selling"
+	Catalogue     Check = "catalogue"
 
 	SignIn       Check = "sign_in"
 	SignInDomain Check = "sign_in_domain"
@@ -82,7 +83,7 @@ const (
 	Webhook    Check = "webhook"
 )
 
-// Title is the name of a check for people.
+// Title is the name of a check in both languages.
 type Title struct {
 	Check  Check
 	ZH, EN string
@@ -91,7 +92,7 @@ type Title struct {
 // Titles returns the names of all checks, in their order.
 func Titles() []Title { return titles[:] }
 
-// titles are plain data: no code fills them at the start of a program.
+// titles are constant data: no code runs for them when a program starts.
 var titles = [...]Title{
 	{Settings, "配置", "Settings"},
 	{Mode, "真实或模拟的微信", "Real or simulated WeChat"},
@@ -110,6 +111,7 @@ var titles = [...]Title{
 	{Orders, "未完成的订单", "Open orders"},
 	{Refunds, "退款", "Refunds"},
 	{Bills, "对账", "Bills"},
+	{Notifications, "微信的通知", "WeChat's notifications"},
 	{Certificates, "已保存的平台证书", "Stored platform certificates"},
 	{Selling, "是否在售", "Selling"},
 	{Catalogue, "商品", "Catalogue"},

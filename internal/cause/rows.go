@@ -35,7 +35,7 @@ const (
 	menuCache      = "Cloudflare > Caching > Cache Rules"
 )
 
-// settingMenu returns where the value of a setting is shown.
+// settingMenu returns the menu that shows the value of a setting.
 func settingMenu(setting string) (zh, en string) {
 	switch setting {
 	case "WECHAT_APPID", "WECHAT_APPSECRET":
@@ -54,7 +54,7 @@ func settingMenu(setting string) (zh, en string) {
 	return "", ""
 }
 
-// rows are plain data: no code fills them at the start of a program.
+// rows are constant data: no code runs for them when a program starts.
 var rows = [...]Row{
 	{SettingMissing, Settings,
 		Text{"缺少一项必需的配置", "店铺不启动：除健康页外，所有请求都返回 503", "填写这一项配置，见 docs/settings.zh-CN.md", ""},
@@ -173,6 +173,9 @@ var rows = [...]Row{
 	{BillMissing, Bills,
 		Text{"昨天的账单还没有核对", "漏记的支付不会被发现", "账单在北京时间 10 点后生成；检查定时任务，或调用 POST /v1/bills/日期/check", ""},
 		Text{"The bill of yesterday was not compared.", "A missing payment is not found.", "Bills are ready after ten o'clock in Beijing. Look at the timer, or call POST /v1/bills/DATE/check.", ""}},
+	{NotificationMissing, Notifications,
+		Text{"最近一笔付款没有收到微信的通知", "付款结果靠查询得知，付款人关掉页面时会晚几分钟", "运行连微信一起的检查：它能分辨防火墙、跳转、缓存和密钥错误", ""},
+		Text{"WeChat's notification of the last payment did not arrive.", "Payments are found by queries, minutes late if the payer closes the page.", "Run the checks that call WeChat: they tell a firewall, a redirect, a cache and a wrong key apart.", ""}},
 	{CertificatesOld, Certificates,
 		Text{"平台证书超过一天没有下载", "微信换证书后，消息会无法验证", "看日志里下载失败的原因", menuPublicZH},
 		Text{"The platform certificates were not downloaded for a day.", "When WeChat changes its certificate, its messages cannot be verified.", "The log says why the download failed.", menuPublicEN}},

@@ -48,10 +48,9 @@ func (s *Store) entries(ctx context.Context, query string, numbers []string) (ma
 	return entries, err
 }
 
-// PaymentsBetween returns the payments from from to to that belong to the bill of date,
-// at most limit: those that were not found in another bill. A payment without a time
-// counts under the time at which it became known. after is the last entry of the
-// previous page.
+// PaymentsBetween returns at most limit payments between from and to that belong to the bill
+// of date, because no other bill has them. A payment without paid_at counts at the time when
+// it became known. after is the last entry of the previous page.
 func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
 	return s.queryEntries(ctx, selectPaymentEntries+`
 		WHERE transaction_id IS NOT NULL AND COALESCE(paid_at, settled_at) >= ? AND COALESCE(paid_at, settled_at) < ?
@@ -70,8 +69,8 @@ func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date str
 		from.UnixMilli(), to.UnixMilli(), date, date, pageStart(after, from), after.OutRefundNo, limit)
 }
 
-// MarkBilled stores the day whose bill has these payments and refunds, if their own
-// times are of another day.
+// MarkBilled stores date as the day of the bill for payments and refunds whose own times are
+// of another day.
 func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRefundNos []string) error {
 	for _, part := range []struct {
 		numbers []string
@@ -87,15 +86,15 @@ func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRef
 		if err != nil {
 			return err
 		}
-		if _, err := s.run(ctx, "marking what is in the bill of "+date, part.query, date, string(list)); err != nil {
+		if _, err := s.run(ctx, "marking the entries of the bill of "+date, part.query, date, string(list)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// CompletePayments stores the payer and the time of payments that lack them. It changes
-// only payments that are paid by these transactions, and no value that is there.
+// CompletePayments stores the payer and the time of payments that lack them. It changes only
+// payments that these transactions paid, and replaces no value.
 func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPayment) error {
 	if len(payments) == 0 {
 		return nil
@@ -124,8 +123,8 @@ func scanEntry(rows *sql.Rows) (e order.Entry, err error) {
 	return e, err
 }
 
-// pageStart returns the time of the last entry of the previous page, or a time before all
-// entries from from on.
+// pageStart returns the time of the last entry of the previous page in Unix ms, or a time
+// before from without one.
 func pageStart(after order.Entry, from time.Time) int64 {
 	if after.At.IsZero() {
 		return from.UnixMilli() - 1

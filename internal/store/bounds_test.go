@@ -41,7 +41,7 @@ func takes(t *testing.T, s *store.Store, o order.Order) order.Order {
 	return begin(t, s, stored)
 }
 
-// rejects tries to insert an order beyond a bound, which must change nothing.
+// rejects tries to insert an order beyond a bound, and checks that nothing changes.
 func rejects(t *testing.T, db *sql.DB, s *store.Store, o order.Order, want error) {
 	t.Helper()
 	before := storetest.Dump(t, db)

@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// claim takes what is due at a time.
+// claim claims the events that are due at a time.
 func claim(t *testing.T, s *store.Store, at time.Time) []order.Event {
 	t.Helper()
 	events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, at, 100, 20)
@@ -22,7 +22,7 @@ func claim(t *testing.T, s *store.Store, at time.Time) []order.Event {
 	return events
 }
 
-// claimOne takes the one event that is due at a time.
+// claimOne claims the only event that is due at a time.
 func claimOne(t *testing.T, s *store.Store, at time.Time) order.Event {
 	t.Helper()
 	events := claim(t, s, at)
@@ -65,7 +65,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	if v := settingsHealth(t, s); v.Dead != 1 || !v.OldestPending.IsZero() || v.Attempts != 10 || v.Failures != 10 || v.LastFailureAt != at || v.LastError != "HTTP 500" {
 		t.Errorf("%+v", v)
 	}
-	// By hand it starts anew, and counts on.
+	// A replay gives it new tries, and attempts continue to count.
 	again := at.Add(2000 * time.Hour)
 	replay(t, s, onlyEvent(t, s, o).ID, again)
 	e := onlyEvent(t, s, o)
@@ -112,7 +112,7 @@ func onlyEvent(t *testing.T, s *store.Store, o order.Order) order.Event {
 	return events[0]
 }
 
-// Of any number of deliverers each event goes to one, until its lease is over.
+// One of several concurrent senders gets an event, until its lease ends.
 func TestOneDelivererGetsAnEvent(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -154,7 +154,7 @@ func TestOneDelivererGetsAnEvent(t *testing.T) {
 			t.Errorf("event %s was claimed %d times", id, n)
 		}
 	}
-	all(now.Add(order.EventLease)) // nobody has marked any: all have crashed
+	all(now.Add(order.EventLease)) // no sender has marked an event: all have crashed
 	for id, n := range got {
 		if n != 2 {
 			t.Errorf("event %s was claimed %d times", id, n)
@@ -162,8 +162,8 @@ func TestOneDelivererGetsAnEvent(t *testing.T) {
 	}
 }
 
-// After a 410 no event is claimed, until one is replayed. The order of marking does not
-// matter: tries that were under way count.
+// After a 410 no event is claimed until one is replayed. Tries that were under way then still
+// count, in any sequence.
 func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -220,7 +220,8 @@ func TestPausesOfEventsDiffer(t *testing.T) {
 	}
 }
 
-// Who was too slow marks nothing that is somebody else's, unless it is good news.
+// A sender whose lease has ended cannot mark an event as failed, but it can mark it as
+// delivered.
 func TestLateMarks(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -228,7 +229,7 @@ func TestLateMarks(t *testing.T) {
 	pay(t, s, o, now)
 	slow := claimOne(t, s, now)
 	quick := claimOne(t, s, now.Add(order.EventLease))
-	if _, ok, err := s.FailDelivery(ctx, slow, order.Failure{Why: "no answer"}); ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, slow, order.Failure{Why: "no response"}); ok || err != nil {
 		t.Errorf("a late miss counts: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
@@ -245,8 +246,8 @@ func TestLateMarks(t *testing.T) {
 	}
 }
 
-// A refund is not told of before its payment; a late payment does not wait for
-// the news that the order was closed.
+// order.refunded waits until order.paid is delivered. A late order.paid does not wait for
+// order.closed.
 func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -283,7 +284,7 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// A dead event holds up nothing.
+// A dead event delays no other event.
 func TestDeadEventLetsTheNextGo(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -297,8 +298,8 @@ func TestDeadEventLetsTheNextGo(t *testing.T) {
 	}
 }
 
-// An operator replays an event while its last try is on its way: that it fails
-// does not bury what was asked for.
+// An operator replays an event while its last try is under way. The failure of that try does
+// not end the replay.
 func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)

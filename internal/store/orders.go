@@ -14,7 +14,7 @@ import (
 	"h5pay/internal/order"
 )
 
-// ErrReference says that another order has the reference.
+// ErrReference means that another order has the reference.
 var ErrReference = errors.New("another order has this reference")
 
 // Insert stores a new order of any source. If its owner, or its API key, has used its
@@ -33,13 +33,13 @@ func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) 
 			return stored, err
 		}
 	}
-	return order.Order{}, ErrFull // other orders took each free place: the caller may retry later
+	return order.Order{}, ErrFull // other orders took every free place: the caller may retry later
 }
 
 // maxInserts is how often Insert tries if places become free meanwhile.
 const maxInserts = 3
 
-// insert is one try of Insert. errRoomAgain says that another try may succeed.
+// insert is one try of Insert. After errRoomAgain another try may succeed.
 func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) {
 	if o.Lines == nil {
 		o.Lines = []order.Line{}
@@ -111,8 +111,8 @@ func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, erro
 	return order.Order{}, errRoomAgain
 }
 
-// errRoomAgain says that a place became free after Insert found a bound exceeded.
-var errRoomAgain = errors.New("there was no room for the order, and now there is")
+// errRoomAgain means that a place became free after Insert found a bound exceeded.
+var errRoomAgain = errors.New("a bound was exceeded, and no longer is")
 
 // selectOrders reads orders, each with the payment that pays it, or else its newest one.
 const selectOrders = `SELECT orders.id, COALESCE(token, '') AS token, source, COALESCE(reference, '') AS reference, COALESCE(key_id, '') AS key_id, COALESCE(link_id, '') AS link_id,
@@ -242,7 +242,7 @@ func scanOpenOrder(rows *sql.Rows) (o OpenOrder, err error) {
 func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 	var first int64
 	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MIN(created_at), 0) FROM orders`).Scan(&first); err != nil {
-		return time.Time{}, fmt.Errorf("looking for the first order: %w", err)
+		return time.Time{}, fmt.Errorf("reading the time of the first order: %w", err)
 	}
 	return fromMilli(first), nil
 }
@@ -283,10 +283,10 @@ func scan(rows *sql.Rows) (order.Order, error) {
 		return order.Order{}, err
 	}
 	if err := json.Unmarshal([]byte(lines), &o.Lines); err != nil {
-		return order.Order{}, errors.New("its lines are not JSON")
+		return order.Order{}, errors.New("the column items is not JSON")
 	}
 	if err := json.Unmarshal([]byte(trades), &o.TradeTypes); err != nil {
-		return order.Order{}, errors.New("its trade types are not JSON")
+		return order.Order{}, errors.New("the column trade_types is not JSON")
 	}
 	o.CreatedAt, o.ExpiresAt, o.UpdatedAt = fromMilli(created), fromMilli(expires), fromMilli(updated)
 	o.Payment = p.payment()

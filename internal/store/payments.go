@@ -10,12 +10,11 @@ import (
 	"h5pay/internal/order"
 )
 
-// InsertPayment stores a new payment of an open order, with a claim until claim as of
-// ClaimPrepay, and reports whether it did. It does not if the order is open no longer, if
-// the buyer has a payment of the same trade type that is offered, or if the order has
-// order.MaxLive payments that can be paid, or order.MaxPayments in all, or if WeChat declined
-// order.MaxFailed of them, which do not count towards MaxPayments. The total, the body and the
-// expiry are those of the order.
+// InsertPayment stores a new payment of an open order and reports whether it did. The payment
+// is claimed until claim, as by ClaimPrepay. Its total, body and expiry are those of the
+// order. Nothing is stored if the order is not open, or if the buyer has an offered payment
+// of the same trade type. An order may have order.MaxLive payments that can be paid,
+// order.MaxPayments that did not fail, and order.MaxFailed that failed.
 func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.Time) (bool, error) {
 	return s.run(ctx, "storing a payment of order "+p.OrderID, `
 		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, own, total, currency, shop_name, body,
@@ -31,7 +30,7 @@ func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.T
 		milli(claim), minDue.Milliseconds(), flag(p.Simulated), p.OrderID, order.MaxLive, order.MaxPayments, order.MaxFailed)
 }
 
-// paymentColumns are those of a payment, all with a value also where an order has no
+// paymentColumns are the columns of a payment. None is NULL, also where an order has no
 // payment.
 const paymentColumns = `COALESCE(payments.out_trade_no, '') AS out_trade_no, COALESCE(payments.order_id, '') AS order_id, COALESCE(payments.guest, 0) AS payment_guest,
 	COALESCE(payments.appid, '') AS payment_appid, COALESCE(payments.mch_id, '') AS payment_mch_id, COALESCE(api_version, '') AS api_version,
@@ -95,7 +94,7 @@ func scanPayment(rows *sql.Rows) (order.Payment, error) {
 // The least and the greatest time between two queries of the timer about one payment.
 const (
 	minDue = time.Minute
-	maxDue = 6 * time.Hour // after the expiry: what keeps the payment open may last
+	maxDue = 6 * time.Hour // after the expiry: the reason why the payment is still open may last
 )
 
 // due is SQL for the time of the next query about a payment that is queried at ?1. The

@@ -24,7 +24,7 @@ func scan(t *testing.T, o order.Order) order.Payment {
 	return p
 }
 
-// payBy pays a payment.
+// payBy marks a payment as paid.
 func payBy(t *testing.T, s *store.Store, outTradeNo string, at time.Time) {
 	t.Helper()
 	if ok, err := s.Pay(ctx, outTradeNo, order.Paid{TransactionID: "4200-" + outTradeNo, Payer: "alice", PaidAt: at}, at); !ok || err != nil {

@@ -8,24 +8,29 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 )
 
-// InsertRefund stores a new refund and reports whether it did. The payment has to be paid
-// and has to have as much left. A Key stays the key of one refund of the order.
+// InsertRefund stores a new refund and reports whether it did. The payment must be paid and
+// have at least the amount left. A Key belongs to one refund of the order. With a bound, in
+// fen, the sum of the order's refunds stays below it, without those of duplicates; 0 is no
+// bound.
 //
 // One statement checks all of this and stores the refund. So of any number of calls at
 // once only those succeed for which the payment has enough left. The trigger refund_begins
 // makes the order refunding.
-func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
+func (s *Store) InsertRefund(ctx context.Context, r order.Refund, bound fen.Fen) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, updated_at)
 		SELECT ?1, order_id, out_trade_no, api_version, ?2, ?11, ?3, ?4, ?5, MAX(updated_at, ?6), ?7, 'created', MAX(updated_at, ?6) FROM payments
 		WHERE out_trade_no = ?8 AND order_id = ?9 AND status = 'paid'
 		AND total >= ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status NOT IN ('failed', 'closed'))
 		AND ?10 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status <> 'failed')
+		AND (?12 = 0 OR ?12 > ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds JOIN payments AS of_refund ON of_refund.out_trade_no = refunds.out_trade_no
+			WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
 		ON CONFLICT DO NOTHING`,
-		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint)
+		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint, int64(bound))
 }
 
 // RecordRefund stores a refund that WeChat has accepted and that was not made here, as
@@ -42,9 +47,9 @@ func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) 
 		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.AcceptedAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
-// RecordClosedRefund stores a refund of which WeChat kept the money, and that was not made
-// here, and reports whether it did. It takes no room, and payment and order stay as they
-// are, so all of the payment may have been refunded meanwhile.
+// RecordClosedRefund stores a refund that was not made here and that WeChat closed without
+// paying it, and reports whether it did. It does not count against the payment, and changes
+// neither the payment nor the order. So the payment may already be refunded in full.
 func (s *Store) RecordClosedRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, ended_at, updated_at)
@@ -76,9 +81,9 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, er
 	return s.queryRefunds(ctx, `WHERE refunds.order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
 }
 
-// RefundsAcceptedBetween returns refunds that WeChat accepted from one time until before another, the
-// first accepted first, at most limit. after and afterID, optional, name the last one of the
-// call before. The zero time bounds nothing.
+// RefundsAcceptedBetween returns at most limit refunds that WeChat accepted at from or later
+// and before to, the earliest first. after and afterID, if set, are of the last refund of the
+// previous page. A zero time is no bound.
 func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time.Time, afterID string, limit int) ([]order.Refund, error) {
 	until := int64(1) << 52
 	if !to.IsZero() {
@@ -145,8 +150,8 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 // whole seconds, and its clock may be behind the one that wrote created_at: a refund
 // never ends before it was created.
 //
-// A failed refund had left its amount to others. It comes back only if the payment
-// still has that amount left.
+// The amount of a failed refund is free for other refunds. A failed refund changes only if
+// the payment still has that amount left.
 //
 // The trigger event_order_refunded makes the event of a refund that succeeded, and
 // takings_of_refund adds it to the takings.

@@ -55,8 +55,8 @@ func (s *Store) run(ctx context.Context, what, query string, args ...any) (bool,
 	return n > 0, nil // D1 counts what triggers write too
 }
 
-// readAll runs a query and returns what scan makes of each row. what names the rows in
-// an error.
+// readAll runs a query and returns the value that scan reads from each row. what names the
+// rows in an error.
 func readAll[T any](ctx context.Context, s *Store, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {

@@ -22,6 +22,5 @@ type Store struct {
 // New returns a store over db: D1 in the Worker, SQLite or PostgreSQL elsewhere.
 func New(db *sql.DB) *Store { return &Store{Bounds: DefaultBounds(), db: counted{db}} }
 
-// ErrNotFound is returned for an order, a payment, a refund or an event that does not exist, and
-// for an order of another owner.
-var ErrNotFound = errors.New("no such order")
+// ErrNotFound means that the row does not exist, or that the order is of another owner.
+var ErrNotFound = errors.New("not found in the database")

@@ -7,7 +7,7 @@ import (
 	"h5pay/internal/api"
 )
 
-// milli is how a time is stored; the zero time as NULL.
+// milli returns a time as it is stored: Unix ms, or NULL for the zero time.
 func milli(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -23,7 +23,7 @@ func fromMilli(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// text is how an optional text is stored; "" as NULL.
+// text returns an optional text as it is stored: "" is NULL.
 func text(v string) any {
 	if v == "" {
 		return nil
@@ -31,7 +31,7 @@ func text(v string) any {
 	return v
 }
 
-// flag is how a bool is stored.
+// flag returns a bool as it is stored.
 func flag(b bool) int {
 	if b {
 		return 1
@@ -39,7 +39,7 @@ func flag(b bool) int {
 	return 0
 }
 
-// bound is a time as the least value of a range, 0 for the zero time.
+// bound returns a time as the lower bound of a range in Unix ms, 0 for the zero time.
 func bound(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -9,10 +9,10 @@ import (
 	"h5pay/internal/order"
 )
 
-// WindowFilter selects orders, also by what no index has. A zero field selects all.
+// WindowFilter selects orders, also by columns without an index. A zero field selects all.
 type WindowFilter struct {
-	// At most one of these, which select one order at most. Number is any number of the
-	// order, its payments and its refunds, and may select a few.
+	// At most one of these is set. Each selects at most one order, except Number, which is
+	// any number of the order, its payments or its refunds.
 	Number, Reference, OutTradeNo, TransactionID string
 
 	Link               string // ID of the payment link that made the orders
@@ -20,7 +20,7 @@ type WindowFilter struct {
 	Source             order.Source
 	MetaKey, MetaValue string    // an entry of the metadata
 	From, To           time.Time // created at From or after it, and before To
-	BeforeTime         time.Time // with BeforeID: where the call before ended
+	BeforeTime         time.Time // with BeforeID: of the last order that the previous call looked at
 	BeforeID           string
 	Limit              int // required
 }

@@ -14,8 +14,8 @@ const (
 	chartLeft, chartBottom  = 4, 34
 )
 
-// chart draws what each time took as bars, what went back in front of them. Its figures stand below
-// it as a table, for readers who cannot see it.
+// chart draws the payments of each interval as bars, with the refunds in front of them. A
+// table below has the figures, for readers who cannot see the chart.
 func (s *base) chart(id string, name text, sums []sum) app.UI {
 	var most, total fen.Fen
 	for _, one := range sums {
@@ -24,7 +24,7 @@ func (s *base) chart(id string, name text, sums []sum) app.UI {
 	if total == 0 {
 		return elem("p").Class("none").Text(s.tr(textNoTakings))
 	}
-	const room = chartHeight - chartBottom - 16
+	const room = chartHeight - chartBottom - 34 // the greatest amount stands above the bars
 	step := float64(chartWidth-2*chartLeft) / float64(len(sums))
 	var bars, rows []app.UI
 	bar := func(i int, kind string, amount fen.Fen, inset float64) {
@@ -50,7 +50,7 @@ func (s *base) chart(id string, name text, sums []sum) app.UI {
 	}
 	bars = append(bars,
 		svg("line").Attr("x1", "0").Attr("x2", strconv.Itoa(chartWidth)).Attr("y1", number(chartHeight-chartBottom+.5)).Attr("y2", number(chartHeight-chartBottom+.5)),
-		svg("text").Attr("x", strconv.Itoa(chartWidth-chartLeft)).Attr("y", "20").Attr("text-anchor", "end").Text("¥"+most.String()))
+		svg("text").Attr("x", strconv.Itoa(chartWidth-chartLeft)).Attr("y", "22").Attr("text-anchor", "end").Text("¥"+most.String()))
 	head := func(t text) app.UI { return elem("th").Attr("scope", "col").Text(s.tr(t)) }
 	return elem("div").Class("chart").ID("chart-"+id).Body(
 		svg("svg").Attr("viewBox", "0 0 "+strconv.Itoa(chartWidth)+" "+strconv.Itoa(chartHeight)).Role("img").Aria("label", s.tr(name)).Body(bars...),
@@ -66,7 +66,7 @@ func svg(tag string) app.HTMLElem { return app.Elem(tag).XMLNS("http://www.w3.or
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
 
-// short leaves the year out of a day.
+// short returns a day without its year.
 func short(label string) string {
 	if len(label) == len("2006-01-02") {
 		return label[5:]

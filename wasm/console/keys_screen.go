@@ -84,16 +84,7 @@ func (p *keysScreen) Render() app.UI {
 	if p.made.Key != "" {
 		made = elem("div").Class("made").Role("status").Body(
 			elem("p").Text(p.tr(textMade)), elem("code").ID("made").Text(p.made.Key),
-			p.mini(textCopy, func(ctx app.Context) {
-				ctx.Async(func() {
-					err := p.c.b.Copy(p.ctx, p.made.Key)
-					ctx.Dispatch(func(app.Context) {
-						if p.say(textCopied); err != nil {
-							p.sayWrong(textNotCopied)
-						}
-					})
-				})
-			}))
+			p.copyButton(textCopy, p.made.Key))
 	}
 	var options []option
 	for _, r := range roles {

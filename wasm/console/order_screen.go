@@ -15,7 +15,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// orderScreen shows one order, pays money back and closes it.
+// orderScreen shows one order, and refunds or closes it.
 type orderScreen struct {
 	app.Compo
 	base
@@ -82,7 +82,8 @@ func (p *orderScreen) requests() (asked []v1.RefundRequest, err error) {
 	return asked, err
 }
 
-// eventsOf returns the IDs of the events that an order may have: they follow from what they are about.
+// eventsOf returns the IDs of the events that an order may have. An ID follows from the type
+// and the subject of an event.
 func eventsOf(o v1.Order) (ids []string) {
 	switch o.Status {
 	case v1.OrderPaid, v1.OrderRefunding, v1.OrderRefunded:
@@ -103,7 +104,7 @@ func eventsOf(o v1.Order) (ids []string) {
 	return ids[:min(len(ids), 30)]
 }
 
-// left returns what of the payment that pays the order can still go back.
+// left returns the amount of the order's payment that can still be refunded.
 func (p *orderScreen) left() fen.Fen {
 	left := p.order.Amount
 	for _, r := range p.order.Refunds {
@@ -129,7 +130,7 @@ func (p *orderScreen) Render() app.UI {
 			p.rowText(textOrderNo, o.ID), p.rowText(textReference, o.Reference), p.rowText(textDescription, o.Description),
 			p.rowText(textSource, p.tr(sources[o.Source])), p.rowText(textCreated, beijingTime(o.CreatedAt)),
 			p.rowText(textExpires, beijingTime(o.ExpiresAt)), p.rowText(textPaidAt, beijingTime(o.PaidAt)),
-			app.If(o.URL != "", p.row(textCustomerURL, elem("span").Class("address").Text(o.URL), p.copyButton(o.URL))),
+			app.If(o.URL != "", p.row(textCustomerURL, elem("span").Class("address").Text(o.URL), p.copyButton(textCopy, o.URL))),
 			app.Range(o.Lines).Slice(func(i int) app.UI {
 				l := o.Lines[i]
 				return elem("div").Body(elem("dt").Text(l.Name+" × "+count(l.Quantity)), elem("dd").Body(p.money(l.Price)))
@@ -142,19 +143,6 @@ func (p *orderScreen) Render() app.UI {
 			return elem("li").Body(elem("span").Class("what").Text(p.tr(orderStatuses[s.Status].name)), when(s.At))
 		}))),
 		section(p.tr(textDeliveries), p.deliveries()))
-}
-
-func (p *orderScreen) copyButton(value string) app.UI {
-	return p.mini(textCopy, func(ctx app.Context) {
-		ctx.Async(func() {
-			err := p.c.b.Copy(p.ctx, value)
-			ctx.Dispatch(func(app.Context) {
-				if p.say(textCopied); err != nil {
-					p.sayWrong(textNotCopied)
-				}
-			})
-		})
-	}, value)
 }
 
 func (p *orderScreen) actions() app.UI {
@@ -232,8 +220,8 @@ func (p *orderScreen) refundForm() app.UI {
 		p.submit(textRefund, p.refund.amount != ""))
 }
 
-// askRefund asks the operator to confirm the refund. Whatever happens to the call, the same form
-// makes one refund.
+// askRefund asks the operator to confirm the refund. The same form makes one refund, even if
+// the call is repeated.
 func (p *orderScreen) askRefund(ctx app.Context) {
 	amount, ok := fen.ParseYuan(p.refund.amount)
 	if !ok || amount == 0 {

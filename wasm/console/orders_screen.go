@@ -22,10 +22,10 @@ type ordersScreen struct {
 	typed  orderFilter // in the form
 	orders []v1.Order
 	next   string // cursor of the next part
-	grown  bool   // more than the first part is shown: it is not read again by itself
+	grown  bool   // more than the first part is shown: the list is not refreshed
 }
 
-// orderFilter is what the form selects.
+// orderFilter is the filter of the form.
 type orderFilter struct {
 	number, status, source string
 	from, to               string // days of Beijing, "2006-01-02"
@@ -43,7 +43,7 @@ func (p *ordersScreen) OnMount(ctx app.Context) {
 	p.begin(ctx, true)
 }
 
-// query returns the filter as /v1/orders takes it.
+// query returns the filter as a query of /v1/orders.
 func (f orderFilter) query() []string {
 	return []string{"number", f.number, "status", f.status, "source", f.source, "from", dayMilli(f.from, 0), "to", dayMilli(f.to, 1)}
 }
@@ -116,7 +116,7 @@ func (p *ordersScreen) Render() app.UI {
 	case len(p.orders) == 0:
 		list = p.nothing(textNoOrders, textNoOrdersHint)
 	default:
-		list = elem("ul").Class("list orders").Body(app.Range(p.orders).Slice(func(i int) app.UI { return p.entry(p.orders[i]) }))
+		list = elem("ul").Class("list orders").Body(app.Range(p.orders).Slice(func(i int) app.UI { return p.orderEntry(p.orders[i]) }))
 	}
 	p.loaded = true // the form stays while the list is read
 	defer func() { p.loaded = loaded }()
@@ -125,7 +125,8 @@ func (p *ordersScreen) Render() app.UI {
 		p.exports(&p.table, map[string]text{"orders": textExportOrders, "refunds": textExportRefunds}, p.filter.exported()))
 }
 
-func (p *ordersScreen) entry(o v1.Order) app.UI {
+// orderEntry is an order in a list.
+func (s *base) orderEntry(o v1.Order) app.UI {
 	status := orderStatuses[o.Status]
 	return elem("li").DataSet("order", o.ID).Body(
 		elem("a").Attr("href", "/console/order?id="+url.QueryEscape(o.ID)).Body(
@@ -133,12 +134,12 @@ func (p *ordersScreen) entry(o v1.Order) app.UI {
 				elem("strong").Text(o.Description),
 				elem("span").Class("small").Body(when(o.CreatedAt), app.Text(" "+o.Reference))),
 			elem("span").Class("much").Body(
-				p.money(o.Amount),
-				app.If(o.Refunded > 0, elem("span").Class("small").Text(p.tr(textBackTotal)+" ¥"+o.Refunded.String())),
-				p.badge(status.name, status.kind, string(o.Status)))))
+				s.money(o.Amount),
+				app.If(o.Refunded > 0, elem("span").Class("small").Text(s.tr(textBackTotal)+" ¥"+o.Refunded.String())),
+				s.badge(status.name, status.kind, string(o.Status)))))
 }
 
-// exported returns the filter as a table of orders or refunds takes it.
+// exported returns the filter as a query of a table of orders or refunds.
 func (f orderFilter) exported() []string {
 	return []string{"from", dayMilli(f.from, 0), "to", dayMilli(f.to, 1)}
 }

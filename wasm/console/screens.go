@@ -9,7 +9,7 @@ func (c *console) register() {
 	}
 }
 
-// screens returns how the screen of each path is opened.
+// screens returns a constructor of each screen by its path.
 func (c *console) screens() map[string]func() app.Composer {
 	return map[string]func() app.Composer{
 		"/console":               func() app.Composer { return newTodayScreen(c) },
@@ -17,7 +17,11 @@ func (c *console) screens() map[string]func() app.Composer {
 		"/console/order":         func() app.Composer { return newOrderScreen(c) },
 		"/console/products":      func() app.Composer { return newProductsScreen(c) },
 		"/console/product":       func() app.Composer { return newProductScreen(c) },
+		"/console/links":         func() app.Composer { return newLinksScreen(c) },
+		"/console/links/new":     func() app.Composer { return openNewLinkScreen(c) },
+		"/console/link":          func() app.Composer { return openLinkScreen(c) },
 		"/console/events":        func() app.Composer { return newEventsScreen(c) },
+		"/console/endpoints":     func() app.Composer { return newEndpointsScreen(c) },
 		"/console/notifications": func() app.Composer { return newNotificationsScreen(c) },
 		"/console/bills":         func() app.Composer { return newBillsScreen(c) },
 		"/console/check":         func() app.Composer { return newCheckScreen(c) },

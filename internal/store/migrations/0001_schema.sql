@@ -390,8 +390,8 @@ CREATE TABLE refunds (
   status     TEXT    NOT NULL,
   refund_id  TEXT,        -- WeChat's number, once WeChat is known to have accepted the refund
   accepted_at INTEGER,    -- when that became known
-  -- 1: the money comes from the available balance (refund_account). It becomes 1 before
-  -- the call that says so is sent, and never 0 again.
+  -- 1: the money comes from the available balance (refund_account). It is stored before the
+  -- call that sends it, and may change while the refund is created.
   from_balance INTEGER NOT NULL DEFAULT 0 CHECK (from_balance IN (0, 1)),
   failure      TEXT, -- WeChat's code when it last declined the refund
   failure_text TEXT, -- WeChat's text for it
@@ -754,8 +754,8 @@ CREATE TABLE timers (
   at   INTEGER NOT NULL
 ) STRICT;
 
--- Counts of what leaves no row of its own (Count in operating.go). Counters there
--- computes the others from orders, payments, refunds and events.
+-- Counts of things that no other table stores (Count in counters.go). Counters computes the
+-- others from orders, payments, refunds and events.
 CREATE TABLE counters (
   name TEXT    NOT NULL PRIMARY KEY,
   n    INTEGER NOT NULL

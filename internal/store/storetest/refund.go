@@ -25,8 +25,8 @@ const keepRefunds = `
 	CREATE TRIGGER keep_refunds BEFORE DELETE ON refunds
 	BEGIN SELECT RAISE(ABORT, 'a refund was deleted'); END;`
 
-// checkRefunds fails the test when refunds, payments and orders do not agree. Each query
-// is of one moment.
+// checkRefunds fails the test when refunds, payments and orders do not agree. Each query sees
+// one moment.
 func checkRefunds(t testing.TB, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT payments.out_trade_no, IIF(duplicate = 1, 'duplicate', orders.status), payments.total, IIF(duplicate = 1, payments.refunded, orders.refunded),
@@ -48,16 +48,16 @@ func checkRefunds(t testing.TB, db *sql.DB) {
 			t.Fatal(err)
 		}
 		for what, broken := range map[string]bool{
-			"refunded is not the sum of its refunds":           refunded != succeeded,
-			"more than was paid goes back":                     accepted > total,
-			"more than was paid was promised to go back":       live > total && foreign == 0,
-			"refunds of what was not paid":                     live > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
-			"refunding without a refund under way":             status == "refunding" && open == 0,
-			"a refund is under way and it is not refunding":    status != "refunding" && status != "duplicate" && open > 0,
-			"refunded, but not all of it":                      status == "refunded" && refunded != total,
-			"all of it has gone back and it is not refunded":   status == "paid" && refunded == total,
-			"money has gone back that never came":              refunded > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
-			"there are more refunds under way than WeChat has": open > order.MaxRefunds,
+			"refunded is not the sum of its refunds":                 refunded != succeeded,
+			"more than the total is refunded":                        accepted > total,
+			"refunds that may succeed exceed the total":              live > total && foreign == 0,
+			"refunds of an unpaid payment":                           live > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
+			"refunding without a refund under way":                   status == "refunding" && open == 0,
+			"a refund is under way, but the status is not refunding": status != "refunding" && status != "duplicate" && open > 0,
+			"the status is refunded, but not the total":              status == "refunded" && refunded != total,
+			"the total is refunded, but the status is paid":          status == "paid" && refunded == total,
+			"an unpaid payment has a refunded amount":                refunded > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
+			"more refunds are under way than WeChat allows":          open > order.MaxRefunds,
 		} {
 			if broken {
 				t.Errorf("payment %s (%s, total %d, refunded %d, succeeded %d, accepted %d, live %d, open %d): %s",
@@ -71,8 +71,8 @@ func checkRefunds(t testing.TB, db *sql.DB) {
 	checkRefundHistory(t, db)
 }
 
-// checkRefundHistory fails the test when a refund went a way that is not in the
-// table of changes, or lacks what belongs to its status.
+// checkRefundHistory fails the test when a refund made a change that is not in the table of
+// changes, or its fields do not fit its status.
 func checkRefundHistory(t testing.TB, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT id, status, refund_key IS NOT NULL, refund_id IS NOT NULL, ended_at IS NOT NULL, COALESCE(failure, ''),
@@ -105,11 +105,11 @@ func checkRefundHistory(t testing.TB, db *sql.DB) {
 		}
 		s := api.RefundStatus(status)
 		for what, broken := range map[string]bool{
-			"its history cannot lead there":     at != status,
-			"WeChat has accepted it, or not":    accepted != (s != api.RefundCreated && s != api.RefundFailed),
-			"it has ended, or not":              ended != (s == api.RefundSucceeded || s == api.RefundClosed || s == api.RefundFailed),
-			"failed without a code":             s == api.RefundFailed && failure == "",
-			"it was accepted and has a failure": accepted && failure != "",
+			"its history does not lead to its status": at != status,
+			"accepted_at does not fit the status":     accepted != (s != api.RefundCreated && s != api.RefundFailed),
+			"ended_at does not fit the status":        ended != (s == api.RefundSucceeded || s == api.RefundClosed || s == api.RefundFailed),
+			"it failed without a code":                s == api.RefundFailed && failure == "",
+			"it was accepted and has a failure":       accepted && failure != "",
 		} {
 			if broken {
 				t.Errorf("refund %s (%s, history %q): %s", id, status, history, what)
