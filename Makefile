@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages postgres test-postgres journeys
+.PHONY: help dev test check unit fuzz e2e e2e-all e2e-versions build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages postgres test-postgres journeys
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -21,7 +21,7 @@ sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*'
 GOWASM   := $(call sources,internal/cmd/wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst internal/fen) $(GOWASM)
 CONSOLE  := $(call sources,wasm/console wasm/dom wasm/ui internal/api internal/cst internal/fen internal/v1) $(GOWASM)
-SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
+SIGNER   := $(call sources,signer internal wechat webhook) internal/startpage/rows.txt $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm/... ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell GOTOOLCHAIN=auto go env GOROOT)/lib/wasm/wasm_exec.js
@@ -68,10 +68,16 @@ paying   = $(call tests,basket calls desk faults journey navigation places recon
 verified = $(call tests,reconcile refund secrets webhook)|TestPay|TestPayByCode|TestPayInAPhonesBrowser|TestForgedNotifications
 tests    = $(shell grep -ohE '^func Test[A-Za-z0-9]+' $(patsubst %,e2e/%_test.go,$(1)) | sed 's/func //' | paste -sd'|' -)
 
+# Both runs at once, because journeys wait more than they compute. Each has a world of its own.
 e2e: build compressed browser languages ## run the tests with real Chromium, real workerd and a simulated WeChat
-	go test -count=1 -timeout 20m ./e2e/...
-	E2E_API=v2 go test -count=1 -timeout 20m -run '^($(paying))$$' ./e2e
-	E2E_API=certificates go test -count=1 -timeout 20m -run '^($(verified))$$' ./e2e
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target e2e-all e2e-versions
+
+e2e-all:
+	go test -count=1 -timeout 25m ./e2e/...
+
+e2e-versions:
+	E2E_API=certificates go test -count=1 -timeout 25m -run '^($(verified))$$' ./e2e
+	E2E_API=v2 go test -count=1 -timeout 25m -run '^($(paying))$$' ./e2e
 
 journeys: build compressed browser ## run every journey in the browser on one version of WeChat's API: API=v3, certificates or v2
 	E2E_API=$(API) go test -count=1 -timeout 40m ./e2e
@@ -112,7 +118,7 @@ build/console/app.wasm: $(CONSOLE) | tools
 	@mkdir -p build/console
 	go run ./internal/cmd/wasmbuild -for page -o $@ ./wasm/console
 
-public/index.html: build/page/app.wasm build/console/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
+public/index.html: build/page/app.wasm build/console/app.wasm $(call sources,internal/startpage) internal/startpage/rows.txt node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $< -console build/console/app.wasm
 
 public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/page.*) go.mod | tools
@@ -147,8 +153,14 @@ chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of order
 load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## measure how many orders per second this machine handles without faults
 	$(campaign) -calm
 
-bench-page: build compressed browser ## compare the page with go-app's hello world on an emulated phone; writes docs/pagespeed.md
-	go run ./e2e/pagebench -o docs/pagespeed.md
+bench-page: build compressed browser .wrangler/lighthouse/node_modules/.package-lock.json ## compare the page with go-app's hello world and JavaScript on an emulated phone; writes docs/pagespeed.md
+	go run ./e2e/pagebench -lighthouse .wrangler/lighthouse -o docs/pagespeed.md
+
+.wrangler/lighthouse/node_modules/.package-lock.json: e2e/pagebench/lighthouse/package.json e2e/pagebench/lighthouse/package-lock.json .npmrc
+	@mkdir -p .wrangler/lighthouse
+	cp $^ .wrangler/lighthouse
+	cd .wrangler/lighthouse && npm ci --no-audit --no-fund
+	@touch $@
 
 size: build ## print the sizes of the Worker and the page; fail above a limit
 	go run ./e2e/size

@@ -119,6 +119,8 @@ func TestEveryPageWithoutASigner(t *testing.T) {
 	})
 	t.Run("absent", func(t *testing.T) {
 		p := newPlace(t, wechattest.Desktop, offlineSigner)
+		p.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+		p.tap(button("去支付"))
 		p.until("an error", `document.querySelector('[data-error="offline"] button')`)
 		p.screenshots("no-connection")
 		p.eval("online(), ''")

@@ -20,11 +20,14 @@ type BasketRequest struct {
 	Network string // the network of a guest, whose orders are bounded; "" if unknown: then only the bound of all guests applies
 }
 
-// PlaceBasket prices a basket and stores its order. A repeated request returns the order of the
+// PlaceBasket prices a basket and stores its order, unless the buyer saw another total. A repeated request returns the order of the
 // first one, with its prices, even if an item is no longer for sale.
 func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order, error) {
 	if !validClientKey(r.ClientKey) {
 		return order.Order{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
+	}
+	if r.Total < 0 {
+		return order.Order{}, reject(api.CodeBadRequest, "total: want 0 or more fen")
 	}
 	basket, err := order.NewBasket(r.Items)
 	if err != nil {
@@ -34,6 +37,9 @@ func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order
 	err = s.Selling(ctx)
 	if err == nil {
 		o.Lines, o.Total, err = s.price(ctx, basket)
+	}
+	if err == nil && r.Total != 0 && r.Total != o.Total {
+		err = reject(api.CodePriceChanged, "total: the prices have changed")
 	}
 	if err != nil {
 		return s.placedBefore(ctx, o, err)

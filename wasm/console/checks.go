@@ -5,7 +5,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// repairs are the screens where what a check found is repaired.
+// repairs are the screens on which the operator repairs the result of a check.
 var repairs = map[cause.Check]string{
 	cause.Outbox: "/console/events?status=dead", cause.Orders: "/console/orders?status=open", cause.Refunds: "/console/orders?status=refunding",
 	cause.Bills: "/console/bills", cause.Catalogue: "/console/products", cause.Selling: "/console/more", cause.Notifications: "/console/check?network=true",
@@ -15,7 +15,7 @@ var repairs = map[cause.Check]string{
 // pathEndpoints is the path of a screen that needs the scope admin.
 const pathEndpoints = "/console/endpoints"
 
-// repairOf returns the screen where what a check found is repaired, "" if it is elsewhere or the
+// repairOf returns the screen on which the operator repairs the result of a check, "" if it is elsewhere or the
 // operator may not see it.
 func (s *base) repairOf(c v1.CheckResult) string {
 	href := repairs[cause.Check(c.ID)]
@@ -46,7 +46,7 @@ func checkName(id string) text {
 	return text{id, id}
 }
 
-// problem says what a check found.
+// problem returns the explanation of a check's result.
 func (s *base) problem(c v1.CheckResult) string {
 	if row, ok := cause.Explain(cause.ID(c.Cause), c.Setting); ok {
 		return s.tr(text{row.ZH.Problem, row.EN.Problem})

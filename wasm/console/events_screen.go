@@ -47,7 +47,7 @@ var eventStatuses = map[api.EventStatus]statusText{
 	api.EventUntaken: {textUntaken, "off"},
 }
 
-// delivery shows an event and the state of its delivery.
+// delivery shows an event and the status of its deliveries.
 func (s *base) delivery(e v1.Event) app.UI {
 	status := eventStatuses[e.Status]
 	var each []app.UI

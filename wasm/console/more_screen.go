@@ -21,7 +21,7 @@ var (
 	textResumed        = text{"已恢复收款", "The shop sells again"}
 )
 
-// moreScreen has the places that a phone's bar has no room for, and who is signed in.
+// moreScreen has the links for which a phone's bar is too narrow, and the session.
 type moreScreen struct {
 	app.Compo
 	base
