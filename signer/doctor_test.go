@@ -637,6 +637,7 @@ func faultsInDatabase(t *testing.T, all *produced) {
 		"timer never ran":     {`DELETE FROM timers WHERE name = 'reconcile'`, cause.TimerNeverRan},
 		"timer stopped":       {`UPDATE timers SET at = ` + hourAgo + ` WHERE name = 'reconcile'`, cause.TimerStopped},
 		"unreadable":          {`DROP TABLE timers`, cause.DatabaseUnreadable},
+		"no switches":         {`DROP TABLE switches`, cause.DatabaseUnreadable},
 		"outdated":            {`UPDATE d1_migrations SET name = '0000_schema.sql'`, cause.SchemaOutdated},
 		"outdated, no table":  {`UPDATE d1_migrations SET name = '0000_schema.sql'; DROP TABLE timers`, cause.SchemaOutdated},
 		"full":                {`INSERT INTO database_size (one, used, capacity) VALUES (1, 95, 100) ON CONFLICT (one) DO UPDATE SET used = 95, capacity = 100`, cause.DatabaseFull},

@@ -93,7 +93,12 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks = append(checks, refunds)
 	// Not a failure, because the operator switched it. The page reports it as a reminder.
 	selling := api.HealthCheck{Name: "selling", OK: true}
-	if err := s.payment.Selling(ctx); err != nil {
+	var rejected *api.Error
+	switch err := s.payment.Selling(ctx); {
+	case err != nil && !errors.As(err, &rejected):
+		s.logger(ctx).Error("the database does not answer", "error", err)
+		selling = failed(cause.DatabaseUnreadable, "selling", "the switch of selling cannot be read, or the database lacks a migration")
+	case err != nil:
 		selling = noted(cause.SellingStopped, "selling", "the operator has stopped selling, or SELLING is off: no order is accepted")
 	}
 	checks = append(checks, selling)
