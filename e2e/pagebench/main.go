@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"h5pay/e2e/pages"
 	"h5pay/internal/cleanup"
@@ -109,10 +110,19 @@ func run(ctx context.Context, rounds int, cli string, audits int, out string) er
 			log.Printf("Lighthouse, run %d: %-11s %+v", i+1, c.name, a)
 		}
 	}
-	text := r.markdown(rounds, found)
+	text := r.markdown(rounds, found, loadAverage())
 	fmt.Print(text)
 	if out == "" {
 		return nil
 	}
 	return os.WriteFile(out, []byte(text), 0o644)
+}
+
+// loadAverage returns the load of the machine in the last five minutes, "" where it is not known.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) > 1 {
+		return fields[1]
+	}
+	return ""
 }

@@ -58,7 +58,7 @@ var names = []string{nameOurs, nameHello, nameByHand}
 var kinds = [2]string{"first", "second"}
 
 // markdown returns the report.
-func (r results) markdown(rounds int, audits map[string][]audit) string {
+func (r results) markdown(rounds int, audits map[string][]audit, load string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# Page speed")
@@ -75,6 +75,9 @@ func (r results) markdown(rounds int, audits map[string][]audit) string {
 	line("")
 	line("A first visit has an empty browser profile. The second visit has the same profile, after the browser was")
 	line("closed and started again. Medians of %d alternating rounds, %s, %d processors. Compare ratios.", rounds, runtime.Version(), runtime.NumCPU())
+	if load != "" {
+		line("The load average of the machine at the end was %s. Above the number of processors the figures are not comparable.", load)
+	}
 	line("")
 	line("- **Ready**: the program has drawn what the page is for. In the shop that is the catalogue with buttons that work,")
 	line("  at the signer's prices. In hello world it is the heading, without the loader.")
