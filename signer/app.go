@@ -95,6 +95,7 @@ type platform struct {
 	explain func(id cause.ID, setting string) (zh, en *v1.CauseText)
 	// notified counts WeChat's notifications, see server.Config; may be nil.
 	notified func(kind, verdict string)
+	now      func() time.Time // nil means time.Now
 	log      *slog.Logger
 }
 
@@ -115,7 +116,7 @@ func newApp(p platform) app {
 	if p.endpointDoer == nil {
 		p.endpointDoer = p.webhookDoer
 	}
-	clock := doctor.NewClock(p.doer, nil)
+	clock := doctor.NewClock(p.doer, p.now)
 	v3 := set.v3(p.rsa)
 	var keeper *certificate.Keeper // nil without platform certificates
 	if v3 != nil && v3.Certificates {
@@ -134,6 +135,7 @@ func newApp(p platform) app {
 		MchURL:    set.BaseURL,
 		Doer:      clock,
 		CertDoer:  p.certDoer,
+		Now:       p.now,
 	})
 	if err != nil {
 		return unavailable(errors.Join(settingErrors(err)...), set.AdminToken, log)
@@ -141,7 +143,7 @@ func newApp(p platform) app {
 	st := store.New(p.db)
 	st.Bounds = set.Unpaid
 	if v3 != nil && v3.Certificates {
-		if keeper, err = certificate.New(certificate.Config{Store: st, WeChat: client, Log: log}); err != nil {
+		if keeper, err = certificate.New(certificate.Config{Store: st, WeChat: client, Now: p.now, Log: log}); err != nil {
 			return unavailable(err, set.AdminToken, log)
 		}
 	}
@@ -165,6 +167,7 @@ func newApp(p platform) app {
 		Statements:    statements,
 		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
+		Now:           p.now,
 		Log:           log,
 	})
 	events, eventsErr := outbox.New(outbox.Config{
@@ -174,6 +177,7 @@ func newApp(p platform) app {
 		PayerDays:  set.PayerDays,
 		Announce:   p.announce,
 		Statements: statements,
+		Now:        p.now,
 		Log:        log,
 
 		EndpointDoer:  p.endpointDoer,
@@ -198,6 +202,7 @@ func newApp(p platform) app {
 		Endpoints:     func(context.Context) ([]doctor.Endpoint, error) { return set.endpoints(p.webhookDoer), nil },
 		Simulated:     set.BaseURL != "",
 		Outside:       p.outside,
+		Now:           p.now,
 		Log:           log,
 	})
 	if err != nil {
@@ -226,6 +231,7 @@ func newApp(p platform) app {
 		Doctor:        checks,
 		Explain:       p.explain,
 		Notified:      p.notified,
+		Now:           p.now,
 		Log:           log,
 	}
 	if keeper != nil {
