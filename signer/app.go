@@ -257,7 +257,7 @@ func newApp(p platform) app {
 					log.Error("refreshing the platform certificates failed", "error", err)
 				}
 			}
-			if err := errors.Join(events.ForgetPayers(ctx), events.SealAgain(ctx)); err != nil {
+			if err := errors.Join(events.RemovePayers(ctx), events.SealAgain(ctx)); err != nil {
 				return err
 			}
 			return pay.CheckBills(ctx)

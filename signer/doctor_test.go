@@ -626,7 +626,7 @@ func faultsInDatabase(t *testing.T, all *produced) {
 			VALUES ('P1', 'o1', 0, 'wx', '` + mchID + `', '` + version + `', 'NATIVE', '', 1, 'CNY', 's', 'b', '', 'u', 1, 1, 2, ` + state + `)`
 	}
 	refund := func(state string) string {
-		return `INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, updated_at, status, stuck, refund_id, taken_at)
+		return `INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, updated_at, status, stuck, refund_id, accepted_at)
 			VALUES ('R1', 'o1', 'P1', 'k', 'v2', 1, '', 'u', 1, 1, ` + state + `)`
 	}
 	const hourAgo = `(CAST(strftime('%s', 'now') AS INTEGER) - 3600) * 1000`

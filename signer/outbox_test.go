@@ -33,9 +33,9 @@ func TestNativeSignerDelivers(t *testing.T) {
 		"sent elsewhere": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, api.EventPending, "HTTP 307"},
-		"broken off":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, api.EventPending, "no answer"},
+		"broken off":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, api.EventPending, "no response"},
 		"a body for ever":     {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-r.Context().Done() }, api.EventDelivered, ""},
-		"a stall without end": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, api.EventPending, "no answer in 10 s"},
+		"a stall without end": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, api.EventPending, "no response in 10 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var elsewhere atomic.Int32
@@ -66,7 +66,7 @@ func TestNativeSignerDelivers(t *testing.T) {
 			o := insertPaidOrder(t, store)
 
 			ctx := t.Context()
-			if test.why == "no answer in 10 s" {
+			if test.why == "no response in 10 s" {
 				// Shorter delays for the test.
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, 2*time.Second)

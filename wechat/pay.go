@@ -36,14 +36,14 @@ type Merchant interface {
 	QueryOrder(ctx context.Context, outTradeNo string) (Trade, error)
 	// QueryTransaction queries an order by WeChat's number of its payment.
 	QueryTransaction(ctx context.Context, transactionID string) (Trade, error)
-	// CloseOrder closes an unpaid order at WeChat. taken is when WeChat accepted the
+	// CloseOrder closes an unpaid order at WeChat. accepted is when WeChat accepted the
 	// order. Before MinCloseAge has passed nothing is sent, and the error is of kind
 	// Retry. With the zero time the caller is responsible for the rule.
 	//
 	// The error's code gives the state of the order: CodeOrderPaid, query it; CodeOrderClosed, it
 	// was closed before; CodeOrderNotExist, WeChat never accepted it. A payment that WeChat reports
 	// later still counts.
-	CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error
+	CloseOrder(ctx context.Context, outTradeNo string, accepted time.Time) error
 
 	// CanRefund reports whether what Refund needs is configured.
 	CanRefund() bool

@@ -32,11 +32,11 @@ func (c *Client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, erro
 }
 
 // CloseOrder is CloseOrder of APIv2.
-func (c *Client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
+func (c *Client) CloseOrder(ctx context.Context, outTradeNo string, accepted time.Time) error {
 	if c.v2 == nil {
 		return notConfigured(V2)
 	}
-	return c.v2.CloseOrder(ctx, outTradeNo, taken)
+	return c.v2.CloseOrder(ctx, outTradeNo, accepted)
 }
 
 // CanRefund is CanRefund of APIv2.

@@ -181,12 +181,12 @@ func readTrade(fields []Field, state TradeState) (trade Trade, problem string) {
 
 // CloseOrder makes an unpaid order unpayable. WeChat's response does not name the
 // order: only TLS ties it to this one.
-func (c *v2client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
+func (c *v2client) CloseOrder(ctx context.Context, outTradeNo string, accepted time.Time) error {
 	const op = opClose
 	switch {
 	case !validOutTradeNo(outTradeNo):
 		return notSent(op, "malformed out_trade_no")
-	case !taken.IsZero() && c.cfg.Now().Sub(taken) < MinCloseAge:
+	case !accepted.IsZero() && c.cfg.Now().Sub(accepted) < MinCloseAge:
 		return &Error{Op: op, Message: "not sent: the order is younger than five minutes", Kind: Retry}
 	}
 	// Sent to the backup host too: a second close finds the order closed.

@@ -258,11 +258,11 @@ func (v *v3client) readTrade(m v3trade) (trade Trade, problem string) {
 
 // CloseOrder makes an unpaid order unpayable. WeChat closes an order twice without
 // an error.
-func (v *v3client) CloseOrder(ctx context.Context, outTradeNo string, taken time.Time) error {
+func (v *v3client) CloseOrder(ctx context.Context, outTradeNo string, accepted time.Time) error {
 	switch {
 	case !validOutTradeNo(outTradeNo):
 		return notSent(opV3+opClose, "malformed out_trade_no")
-	case !taken.IsZero() && v.cfg.Now().Sub(taken) < MinCloseAge:
+	case !accepted.IsZero() && v.cfg.Now().Sub(accepted) < MinCloseAge:
 		return &Error{Op: opV3 + opClose, Message: "not sent: the order is younger than five minutes", Kind: Retry}
 	}
 	in := struct {

@@ -63,7 +63,7 @@ func TestWorkerHonoursRetryAfter(t *testing.T) {
 	s := newShop(t, receiver.URL)
 	before := time.Now()
 	s.pay()
-	missed := regexp.MustCompile(`"msg":"event not acknowledged".*"reason":"HTTP 503","next_at":"([^"]+)"`)
+	missed := regexp.MustCompile(`"msg":"the receiver did not acknowledge the event".*"reason":"HTTP 503","next_at":"([^"]+)"`)
 	var found []string
 	for deadline := time.Now().Add(30 * time.Second); found == nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -26,8 +26,8 @@ type Text struct {
 // Rows returns the whole table, in the order of the checks.
 func Rows() []Row { return rows[:] }
 
-// Explain returns the row of a cause. setting is the setting that is wrong, or "": for a cause that
-// many settings have, it selects the menu.
+// Explain returns the row of a cause. setting is the wrong setting, or "". For a cause that
+// many settings share, it selects the menu.
 func Explain(id ID, setting string) (Row, bool) {
 	for _, row := range rows {
 		if row.ID != id {
@@ -82,7 +82,7 @@ const (
 	Webhook    Check = "webhook"
 )
 
-// Title is the name of a check for people.
+// Title is the name of a check in both languages.
 type Title struct {
 	Check  Check
 	ZH, EN string
@@ -91,7 +91,7 @@ type Title struct {
 // Titles returns the names of all checks, in their order.
 func Titles() []Title { return titles[:] }
 
-// titles are plain data: no code fills them at the start of a program.
+// titles are constant data: no code runs for them when a program starts.
 var titles = [...]Title{
 	{Settings, "配置", "Settings"},
 	{Mode, "真实或模拟的微信", "Real or simulated WeChat"},

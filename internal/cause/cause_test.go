@@ -103,7 +103,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// A cause that any setting can have leads to the menu of the setting.
+// For a cause that any setting can have, Explain returns the menu of the setting.
 func TestMenuOfASetting(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{

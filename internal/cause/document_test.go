@@ -9,7 +9,7 @@ import (
 
 var update = flag.Bool("update", false, "write the causes into docs/doctor.md and docs/doctor.zh-CN.md")
 
-// documentOf returns the part of the document that follows from the table: one table for each check.
+// documentOf returns the generated part of the document: one table for each check.
 func documentOf(heads [5]string, title func(Title) string, text func(Row) Text) string {
 	var b strings.Builder
 	cell := func(s string) string { return strings.ReplaceAll(s, "|", "\\|") }

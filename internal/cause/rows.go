@@ -35,7 +35,7 @@ const (
 	menuCache      = "Cloudflare > Caching > Cache Rules"
 )
 
-// settingMenu returns where the value of a setting is shown.
+// settingMenu returns the menu that shows the value of a setting.
 func settingMenu(setting string) (zh, en string) {
 	switch setting {
 	case "WECHAT_APPID", "WECHAT_APPSECRET":
@@ -54,7 +54,7 @@ func settingMenu(setting string) (zh, en string) {
 	return "", ""
 }
 
-// rows are plain data: no code fills them at the start of a program.
+// rows are constant data: no code runs for them when a program starts.
 var rows = [...]Row{
 	{SettingMissing, Settings,
 		Text{"缺少一项必需的配置", "店铺不启动：除健康页外，所有请求都返回 503", "填写这一项配置，见 docs/settings.zh-CN.md", ""},

@@ -10,8 +10,8 @@ import (
 	"h5pay/wechat"
 )
 
-// How far the clock may be from WeChat's. WeChat accepts no more than five minutes (docs/wechat.md
-// 18.3).
+// The accepted differences between this clock and WeChat's. WeChat accepts five minutes at
+// most (docs/wechat.md 18.3).
 const (
 	clockWarn = time.Minute
 	clockFail = 4 * time.Minute
@@ -49,7 +49,7 @@ func (c *Clock) Do(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// Offset returns how far this clock is ahead of WeChat's, as the last response has it. A Date has
+// Offset returns how far this clock was ahead of WeChat's at the last response. A Date has
 // whole seconds.
 func (c *Clock) Offset() (offset time.Duration, ok bool) {
 	c.mu.Lock()

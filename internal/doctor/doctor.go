@@ -22,7 +22,7 @@ import (
 // callTimeout is how long one call may take.
 const callTimeout = 4 * time.Second
 
-// WeChat has the calls that the doctor makes. *wechat.Client is one.
+// WeChat has the calls that the doctor makes. *wechat.Client implements it.
 type WeChat interface {
 	AuthorizeURL(redirectURI string, scope wechat.Scope, state string) (string, error)
 	ExchangeCode(ctx context.Context, code string) (wechat.Token, error)
@@ -31,12 +31,12 @@ type WeChat interface {
 	For(v wechat.Version) (wechat.Merchant, error)
 }
 
-// Notifications has the messages that arrived as WeChat's, the newest first.
+// Notifications returns the messages that arrived at the notify URLs, newest first.
 type Notifications interface {
 	Notifications(ctx context.Context, verdict, outTradeNo string, limit int) ([]order.Notification, error)
 }
 
-// Endpoint is a webhook endpoint of the merchant's.
+// Endpoint is a webhook endpoint of the merchant.
 type Endpoint struct {
 	URL     string
 	Secrets []wechat.Secret // in the form of webhook.ParseSecret
@@ -53,7 +53,7 @@ type Config struct {
 
 	WeChat WeChat
 	Doer   wechat.Doer // for the authorize page; follows no redirect
-	// Certificates says that platform certificates verify WeChat's messages.
+	// Certificates means that platform certificates verify WeChat's messages.
 	Certificates bool
 	// Clock is the Doer of WeChat's calls.
 	Clock *Clock
@@ -61,7 +61,7 @@ type Config struct {
 	Notifications Notifications
 	// Endpoints, optional, returns the webhook endpoints.
 	Endpoints func(ctx context.Context) ([]Endpoint, error)
-	// Simulated says that WeChat is a simulator. The test events then say so.
+	// Simulated means that WeChat is a simulator. The test events then say so.
 	Simulated bool
 	// Outside, optional, runs the checks of the shop's address, which a Worker cannot call. token is
 	// for a probe, see package probe.
@@ -71,13 +71,13 @@ type Config struct {
 	Now func() time.Time // time.Now when nil
 }
 
-// Doctor runs the checks that make calls. It can be used by any number of goroutines at once.
+// Doctor runs the checks that make calls. It is safe for concurrent use.
 type Doctor struct {
 	cfg Config
 	now func() time.Time
 }
 
-// New checks cfg and returns its doctor.
+// New validates cfg and returns a Doctor.
 func New(cfg Config) (*Doctor, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -91,7 +91,7 @@ func New(cfg Config) (*Doctor, error) {
 	return &Doctor{cfg, cfg.Now}, nil
 }
 
-// result is what a check found. The zero value is a check that is ok.
+// result is the result of a check. The zero value means ok.
 type result struct {
 	cause   cause.ID
 	setting string
@@ -100,10 +100,11 @@ type result struct {
 	skipped bool
 }
 
-// skip is a check that did not run.
+// skip returns the result of a check that did not run.
 func skip(why string) result { return result{skipped: true, detail: why} }
 
-// safely runs a check. net/http catches only panics of its own goroutines.
+// safely runs a check and returns a panic as a failure. net/http catches only panics of its
+// own goroutines.
 func (d *Doctor) safely(f func() result) (r result) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -116,7 +117,7 @@ func (d *Doctor) safely(f func() result) (r result) {
 
 // The reasons of skipped checks.
 const (
-	follows   = "not run: another check has failed on which it depends"
+	follows   = "not run: it depends on another check, which failed"
 	elsewhere = "not run: a Worker cannot call its own address; h5pay doctor -shop URL does it from another machine"
 )
 
@@ -134,7 +135,7 @@ func present(name cause.Check, r result) v1.CheckResult {
 	return c
 }
 
-// random returns a text that nobody has used.
+// random returns a new random text.
 func random() string {
 	text, err := alphabet.Alphanumeric.Random(rand.Reader, 24)
 	if err != nil {

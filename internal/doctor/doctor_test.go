@@ -32,7 +32,7 @@ func (panicking) Notifications(context.Context, string, string, int) ([]order.No
 	panic("7")
 }
 
-// A panic in a check ends the check and nothing else.
+// A panic in a check ends only this check.
 func TestPanicInACheck(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
@@ -71,7 +71,8 @@ func (d dated) Do(*http.Request) (*http.Response, error) {
 	return &http.Response{Header: http.Header{"Date": {string(d)}}, Body: http.NoBody}, nil
 }
 
-// A minute is reported, and from four minutes on WeChat may decline every call.
+// A difference of a minute is a warning. From four minutes it is a failure, because WeChat
+// may decline every call.
 func TestClock(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)

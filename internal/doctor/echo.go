@@ -11,8 +11,8 @@ import (
 	"h5pay/wechat"
 )
 
-// echoPauses are the pauses between the looks at the notifications: about four seconds in all. Each
-// look is one statement.
+// echoPauses are the pauses between the reads of the notifications, about four seconds in
+// all. Each read is one statement.
 var echoPauses = [...]time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, time.Second, 1500 * time.Millisecond}
 
 // echo makes WeChat send a callback to the notify URL, and looks for it among the notifications of
@@ -35,7 +35,7 @@ func (d *Doctor) echo(ctx context.Context) result {
 		waited += pause
 		list, err := d.cfg.Notifications.Notifications(ctx, "", "", 20)
 		if err != nil {
-			return skip("the notifications cannot be read")
+			return skip("reading the notifications failed")
 		}
 		for _, n := range list {
 			if n.At.Before(began.Truncate(time.Millisecond)) {
@@ -56,8 +56,8 @@ func (d *Doctor) echo(ctx context.Context) result {
 	return result{cause: cause.EchoNotReceived, detail: fmt.Sprintf("no callback at %s in %v", d.notifyURL(), waited.Round(100*time.Millisecond))}
 }
 
-// unreadable reports whether a message may be the callback: one that cannot be read does not say what
-// it is.
+// unreadable reports whether a message may be the callback although its kind is unknown,
+// because it could not be read.
 func unreadable(n order.Notification) bool {
 	return n.Verdict == string(v1.NotificationForged) || n.Verdict == string(v1.NotificationRejected) && n.OutTradeNo == ""
 }

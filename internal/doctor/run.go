@@ -15,8 +15,8 @@ import (
 // budget is how long all checks may take.
 const budget = 9 * time.Second
 
-// Run runs the checks, in 10 s at most, and returns their results in the order of the table. A check
-// that fails for a cause that another one has found is skipped.
+// Run runs the checks, in 10 s at most, and returns their results in the order of the table.
+// If another check has found the same cause, a failed check becomes skipped.
 func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -41,7 +41,7 @@ func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	check(cause.CallV3, d.callV3)
 	check(cause.PlatformKeys, d.platformKeys)
 	group.Go(func() {
-		results := d.endpoints(ctx) // each is safe by itself
+		results := d.endpoints(ctx) // each of them catches its panics
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, results...)
@@ -88,13 +88,13 @@ func (d *Doctor) Run(ctx context.Context, token string) []v1.CheckResult {
 	return once(append(all, clock))
 }
 
-// sequence is the order of the results. The first check that finds a cause has it.
+// sequence is the order of the results. The first check that finds a cause keeps it.
 var sequence = [...]cause.Check{
 	cause.Clock, cause.SignIn, cause.SignInDomain, cause.CallV2, cause.CallV3, cause.PlatformKeys, cause.Order,
 	cause.NotifyURL, cause.DomainFile, cause.Echo, cause.Webhook,
 }
 
-// once sorts results and keeps each cause once: the check that runs first has it.
+// once sorts results and keeps each cause once, in the first check that has it.
 func once(all []v1.CheckResult) []v1.CheckResult {
 	slices.SortStableFunc(all, func(a, b v1.CheckResult) int {
 		return cmp.Compare(slices.Index(sequence[:], cause.Check(a.ID)), slices.Index(sequence[:], cause.Check(b.ID)))

@@ -26,7 +26,7 @@ func (d *Doctor) endpoints(ctx context.Context) []v1.CheckResult {
 	if d.cfg.Endpoints != nil {
 		var err error
 		if endpoints, err = d.cfg.Endpoints(ctx); err != nil {
-			return []v1.CheckResult{present(cause.Webhook, skip("the webhook endpoints cannot be read"))}
+			return []v1.CheckResult{present(cause.Webhook, skip("reading the webhook endpoints failed"))}
 		}
 	}
 	if len(endpoints) == 0 {
@@ -45,8 +45,8 @@ func (d *Doctor) endpoints(ctx context.Context) []v1.CheckResult {
 	return results
 }
 
-// endpoint sends an event with a right signature, which has to be accepted, and one with a wrong
-// signature, which must not be.
+// endpoint sends an event with a correct signature, which the receiver must accept, and one
+// with a wrong signature, which it must reject.
 func (d *Doctor) endpoint(ctx context.Context, e Endpoint) result {
 	host := ""
 	if u, err := url.Parse(e.URL); err == nil {
@@ -71,7 +71,7 @@ func (d *Doctor) endpoint(ctx context.Context, e Endpoint) result {
 	return result{}
 }
 
-// reason describes an error without its text, which may have the URL.
+// reason describes an error without its text, because the text may contain the URL.
 func reason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("no response in %v", callTimeout)
@@ -79,7 +79,7 @@ func reason(err error) string {
 	return "no response"
 }
 
-// post sends a test event that the secrets sign.
+// post sends a test event, signed with the secrets.
 func (d *Doctor) post(ctx context.Context, e Endpoint, secrets []string) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

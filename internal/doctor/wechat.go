@@ -15,7 +15,8 @@ import (
 	"h5pay/wechat/apiv3"
 )
 
-// call makes a call, and once more if WeChat signed the response wrongly on purpose or was busy.
+// call makes a call. It repeats it once if WeChat was busy, or signed the response wrongly on
+// purpose.
 func call(ctx context.Context, f func(ctx context.Context) error) *wechat.Error {
 	var e *wechat.Error
 	for range 2 {
@@ -32,15 +33,15 @@ func call(ctx context.Context, f func(ctx context.Context) error) *wechat.Error 
 	return e
 }
 
-// signIn exchanges a code that nobody has. WeChat declines the code only if AppID and AppSecret are
-// right (docs/wechat.md 1.9).
+// signIn exchanges an invalid code. WeChat declines the code only if AppID and AppSecret are
+// correct (docs/wechat.md 1.9).
 func (d *Doctor) signIn(ctx context.Context) result {
 	e := call(ctx, func(ctx context.Context) error {
 		_, err := d.cfg.WeChat.ExchangeCode(ctx, "000"+random())
 		return err
 	})
 	if e == nil {
-		return result{cause: cause.WeChatIntercepted, detail: "access_token: a code that nobody has was accepted"}
+		return result{cause: cause.WeChatIntercepted, detail: "access_token: an invalid code was accepted"}
 	}
 	of := func(id cause.ID, setting string) result {
 		return result{cause: id, setting: setting, detail: e.Error()}
@@ -62,8 +63,8 @@ func (d *Doctor) signIn(ctx context.Context) result {
 	return unexplained(e)
 }
 
-// signInDomain opens the authorize page. If the domain is wrong, WeChat may say so on the page. A
-// server is not in WeChat, so that any other page says nothing (docs/wechat.md 1.6).
+// signInDomain opens the authorize page. If the domain is wrong, WeChat may show an error on
+// it. A server is not inside WeChat, so any other page proves nothing (docs/wechat.md 1.6).
 func (d *Doctor) signInDomain(ctx context.Context) result {
 	link, err := d.cfg.WeChat.AuthorizeURL(d.cfg.ShopURL+"/", wechat.ScopeBase, random())
 	if err != nil {
@@ -82,7 +83,7 @@ func (d *Doctor) signInDomain(ctx context.Context) result {
 	defer res.Body.Close()
 	page, err := io.ReadAll(io.LimitReader(res.Body, 256<<10))
 	if err != nil {
-		return skip("the authorize page broke off")
+		return skip("the response of the authorize page broke off")
 	}
 	if strings.Contains(string(page), "10003") {
 		return result{cause: cause.SignInDomainWrong, setting: "SHOP_URL", detail: "the authorize page shows the error 10003"}
@@ -112,7 +113,8 @@ func v2Result(e *wechat.Error) result {
 	of := func(id cause.ID, setting string) result {
 		return result{cause: id, setting: setting, detail: e.Error()}
 	}
-	// A response about the account itself is not signed and has words only (docs/wechat.md 2.5).
+	// A response about the account itself is unsigned and has only a text (docs/wechat.md
+	// 2.5).
 	switch lower := strings.ToLower(e.Message); {
 	case e.Code == wechat.CodeOrderNotExist:
 		return result{}
@@ -148,8 +150,8 @@ func (d *Doctor) callV3(ctx context.Context) result {
 	return d.v3Result(e)
 }
 
-// v3Result explains the failure of a call of APIv3. WeChat's reasons for the status 401 are words
-// without a signature (docs/wechat.md 18.9): they explain, and nothing else follows from them.
+// v3Result explains the failure of a call of APIv3. WeChat's reasons for the status 401 are
+// unsigned texts (docs/wechat.md 18.9). They only explain the failure.
 func (d *Doctor) v3Result(e *wechat.Error) result {
 	of := func(id cause.ID, setting string) result {
 		return result{cause: id, setting: setting, detail: e.Error()}
@@ -164,7 +166,7 @@ func (d *Doctor) v3Result(e *wechat.Error) result {
 			return of(cause.APIv3KeyWrong, "WECHAT_APIV3_KEY")
 		case apiv3.UnknownSerial:
 			if d.cfg.Certificates {
-				return skip("no platform certificate is known that signed the response")
+				return skip("the platform certificate of the response is unknown")
 			}
 			return of(cause.PublicKeyIDWrong, "WECHAT_PUBLIC_KEY_ID")
 		case apiv3.Forged:
@@ -215,14 +217,14 @@ func (d *Doctor) platformKeys(ctx context.Context) result {
 		}
 	}
 	if left := last.Sub(d.now()); left < 10*24*time.Hour {
-		return result{cause: cause.CertificatesExpiring, detail: "the last one ends at " + last.UTC().Format(time.RFC3339), warn: left > 0}
+		return result{cause: cause.CertificatesExpiring, detail: "the last one expires at " + last.UTC().Format(time.RFC3339), warn: left > 0}
 	}
 	return result{}
 }
 
-// order places an order of one fen that WeChat must decline, because nobody has its openid. Before
-// that WeChat says whether the merchant may take payments with the appid. An order that is accepted
-// all the same expires by itself.
+// order places an order of one fen that WeChat must decline, because its openid does not
+// exist. Before that, WeChat checks whether the merchant may use the appid. An order that is
+// accepted nevertheless expires.
 func (d *Doctor) order(ctx context.Context) result {
 	jsapi := false
 	for _, t := range d.cfg.TradeTypes {
@@ -230,7 +232,7 @@ func (d *Doctor) order(ctx context.Context) result {
 	}
 	m, err := d.cfg.WeChat.For(d.cfg.Version)
 	if err != nil || !jsapi {
-		return skip("only a real order could show it: JSAPI is not in TRADE_TYPES")
+		return skip("only a real order could check it: JSAPI is not in TRADE_TYPES")
 	}
 	now := d.now()
 	e := call(ctx, func(ctx context.Context) error {
@@ -266,7 +268,7 @@ func (d *Doctor) order(ctx context.Context) result {
 
 func (d *Doctor) notifyURL() string { return d.cfg.ShopURL + api.PathNotifyPay }
 
-// unexplained sorts a failure that no code explains.
+// unexplained returns the result for a failure that no code explains.
 func unexplained(e *wechat.Error) result {
 	r := result{cause: cause.WeChatDeclined, detail: e.Error()}
 	status := e.Status

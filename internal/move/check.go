@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// sums is SQL for the sums of a shop, by their names. They are the same in every database.
+// sums is SQL for the sums of a shop, by their names. It runs on every database.
 var sums = []struct{ what, sql string }{
 	{"orders", `SELECT status, COUNT(*), CAST(COALESCE(SUM(total), 0) AS INTEGER), CAST(COALESCE(SUM(refunded), 0) AS INTEGER) FROM orders GROUP BY status ORDER BY status`},
 	{"payments", `SELECT status || ' ' || duplicate, COUNT(*), CAST(COALESCE(SUM(total), 0) AS INTEGER), CAST(COALESCE(SUM(refunded), 0) AS INTEGER) FROM payments GROUP BY status, duplicate ORDER BY status, duplicate`},
@@ -32,18 +32,18 @@ func readSums(ctx context.Context, tx *sql.Tx) (lines []string, err error) {
 	return lines, nil
 }
 
-// rules are SQL for what must hold in a shop. Each selects the rows that break it.
+// rules are the invariants of a shop in SQL. Each selects the rows that break it.
 var rules = []struct{ what, sql string }{
 	{"an order is paid by a payment that is not its own, or is not paid", `SELECT orders.id FROM orders LEFT JOIN payments ON payments.out_trade_no = paid_by
 		WHERE paid_by IS NOT NULL AND (payments.order_id IS NULL OR payments.order_id <> orders.id OR payments.status <> 'paid' OR payments.duplicate = 1)`},
-	{"a payment is paid and neither pays its order nor is a duplicate", `SELECT out_trade_no FROM payments JOIN orders ON orders.id = order_id
+	{"a payment is paid, but neither pays its order nor is a duplicate", `SELECT out_trade_no FROM payments JOIN orders ON orders.id = order_id
 		WHERE payments.status = 'paid' AND IIF(COALESCE(paid_by, '') = out_trade_no, 1, 0) = duplicate`},
 	{"a payment has no order", `SELECT out_trade_no FROM payments WHERE NOT EXISTS (SELECT 1 FROM orders WHERE orders.id = order_id)`},
 	{"a refund has no payment", `SELECT id FROM refunds WHERE NOT EXISTS (SELECT 1 FROM payments WHERE payments.out_trade_no = refunds.out_trade_no AND payments.order_id = refunds.order_id)`},
-	{"what was refunded is not the sum of the refunds", `SELECT out_trade_no FROM payments
+	{"the refunded amount of a payment is not the sum of its refunds", `SELECT out_trade_no FROM payments
 		WHERE refunded <> (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND refunds.status = 'succeeded')`},
-	{"what was refunded of an order is not that of its payment", `SELECT orders.id FROM orders JOIN payments ON out_trade_no = paid_by WHERE orders.refunded <> payments.refunded`},
-	{"more goes back than was paid", `SELECT out_trade_no FROM payments
+	{"the refunded amount of an order is not that of its payment", `SELECT orders.id FROM orders JOIN payments ON out_trade_no = paid_by WHERE orders.refunded <> payments.refunded`},
+	{"refunds exceed the payment", `SELECT out_trade_no FROM payments
 		WHERE total < (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND refunds.status IN ('processing', 'succeeded', 'abnormal'))`},
 	{"a duplicate has no refund", `SELECT out_trade_no FROM payments WHERE duplicate = 1 AND NOT EXISTS (SELECT 1 FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no)`},
 	{"a paid order has no event, or two", `SELECT id FROM orders WHERE paid_by IS NOT NULL AND 1 <> (SELECT COUNT(*) FROM events WHERE type = 'order.paid' AND subject = orders.id)`},
@@ -51,7 +51,7 @@ var rules = []struct{ what, sql string }{
 	{"the sums of a link are wrong", `SELECT id FROM links WHERE paid <> (SELECT COUNT(*) FROM orders WHERE link_id = links.id AND paid_by IS NOT NULL)
 		OR paid_amount <> (SELECT COALESCE(SUM(total), 0) FROM orders WHERE link_id = links.id AND paid_by IS NOT NULL)`},
 	{"a closed order can be paid", `SELECT id FROM orders WHERE status = 'closed' AND EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND payments.status IN ('created', 'pending', 'closing'))`},
-	{"the last step of an order is not its status", `SELECT id FROM orders WHERE status <> (SELECT step.status FROM order_steps AS step WHERE step.order_id = orders.id ORDER BY step.rowid DESC LIMIT 1)`},
+	{"the last step of an order is not its status", `SELECT id FROM orders WHERE status <> (SELECT step.status FROM order_steps AS step WHERE step.order_id = orders.id ORDER BY step.n DESC LIMIT 1)`},
 	{"the count of open guest orders is wrong", `SELECT n FROM guests_open WHERE n <> (SELECT COUNT(*) FROM orders WHERE guest = 1 AND status = 'open')`},
 }
 
@@ -68,7 +68,7 @@ func checkRules(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	if len(broken) > 0 {
-		return fmt.Errorf("the data is not sound: %s", strings.Join(broken, "; "))
+		return fmt.Errorf("the data breaks an invariant: %s", strings.Join(broken, "; "))
 	}
 	return nil
 }

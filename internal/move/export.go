@@ -27,7 +27,7 @@ type line struct {
 	Summary *Summary       `json:"summary,omitempty"`
 }
 
-// Summary is what a file or a database holds.
+// Summary describes the content of a file or a database.
 type Summary struct {
 	Rows map[string]int `json:"rows"` // by table
 	Sums []string       `json:"sums"` // such as "orders paid: 3, 20400, 600": number, fen, fen refunded
@@ -36,8 +36,8 @@ type Summary struct {
 // page is how many rows one statement reads or writes.
 const page = 500
 
-// Export writes a file with everything that is stored. The data is of one moment, also while the
-// shop runs. It fails if the data is not sound.
+// Export writes a file with all data. The data is of one moment, even while the shop runs.
+// Export fails if the data breaks an invariant.
 func Export(ctx context.Context, db Database, w io.Writer) (Summary, error) {
 	s, err := readSchema(ctx)
 	if err != nil {
@@ -61,8 +61,8 @@ func Export(ctx context.Context, db Database, w io.Writer) (Summary, error) {
 	return sum, out.Flush()
 }
 
-// ExportD1 writes a file of SQL for an empty D1 with the schema of this program: wrangler d1 execute
-// runs it. The triggers are removed first and made again at the end.
+// ExportD1 writes a file of SQL for an empty D1 with the schema of this program: wrangler d1
+// execute runs it. The file drops the triggers first and creates them again at the end.
 func ExportD1(ctx context.Context, db Database, w io.Writer) (Summary, error) {
 	s, err := readSchema(ctx)
 	if err != nil {
@@ -134,7 +134,7 @@ func (db Database) snapshot() sql.IsolationLevel {
 	return sql.LevelDefault
 }
 
-// prepare lets the statements of a transaction take the time that they need.
+// prepare removes the time limits of a transaction's statements.
 func (db Database) prepare(ctx context.Context, tx *sql.Tx) error {
 	if !db.Postgres {
 		return nil

@@ -18,11 +18,11 @@ import (
 	"h5pay/internal/store"
 )
 
-// ErrNotEmpty says that the database of Import has data.
+// ErrNotEmpty means that the database of Import has data.
 var ErrNotEmpty = errors.New("the database has data: import into an empty one")
 
-// Import stores what Export wrote, or what wrangler d1 export wrote of D1, in an empty database. All
-// of it is stored and sound, or nothing is stored.
+// Import stores a file of Export, or of wrangler d1 export, in an empty database. If the data
+// breaks an invariant, or anything fails, nothing is stored.
 func Import(ctx context.Context, db Database, r io.Reader) (Summary, error) {
 	in := bufio.NewReader(r)
 	first, err := in.Peek(1)
@@ -40,7 +40,7 @@ func Import(ctx context.Context, db Database, r io.Reader) (Summary, error) {
 	dec.UseNumber()
 	var h header
 	if err := dec.Decode(&h); err != nil || h.Format != "1" {
-		return Summary{}, errors.New("it is no file of h5pay export")
+		return Summary{}, errors.New("want a file of h5pay export")
 	}
 	if h.Schema != store.Schema() {
 		return Summary{}, fmt.Errorf("the file has the schema %s, and this program knows %s: export and import with the same version of h5pay", h.Schema, store.Schema())
@@ -49,7 +49,7 @@ func Import(ctx context.Context, db Database, r io.Reader) (Summary, error) {
 		for {
 			var l line
 			if err := dec.Decode(&l); err != nil {
-				return nil, fmt.Errorf("the file has no end: %w", err)
+				return nil, fmt.Errorf("the file has no last line: %w", err)
 			}
 			if l.Summary != nil {
 				return l.Summary, nil
@@ -61,7 +61,7 @@ func Import(ctx context.Context, db Database, r io.Reader) (Summary, error) {
 	})
 }
 
-// importSQL runs a file of SQL in a new SQLite, and imports that one.
+// importSQL runs a file of SQL in a new SQLite, and imports that database.
 func importSQL(ctx context.Context, to Database, r io.Reader) (Summary, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -83,7 +83,7 @@ func importSQL(ctx context.Context, to Database, r io.Reader) (Summary, error) {
 	}
 	var schema string
 	if err := db.QueryRowContext(ctx, `SELECT MAX(name) FROM d1_migrations`).Scan(&schema); err != nil {
-		return Summary{}, errors.New("it is no file of h5pay export or of wrangler d1 export")
+		return Summary{}, errors.New("want a file of h5pay export or of wrangler d1 export")
 	}
 	if schema != store.Schema() {
 		return Summary{}, fmt.Errorf("the file has the schema %s, and this program knows %s: run the migrations of this version first", schema, store.Schema())
@@ -95,7 +95,7 @@ func importSQL(ctx context.Context, to Database, r io.Reader) (Summary, error) {
 	return Import(ctx, to, &file)
 }
 
-// write stores the rows that rows inserts, in one transaction.
+// write calls rows to store all rows, in one transaction.
 func (db Database) write(ctx context.Context, s schema, rows func(insert func(string, map[string]any) error) (*Summary, error)) (sum Summary, err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -107,7 +107,7 @@ func (db Database) write(ctx context.Context, s schema, rows func(insert func(st
 	}
 	var n int
 	if err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM payments) + (SELECT COUNT(*) FROM events) + (SELECT COUNT(*) FROM products)`).Scan(&n); err != nil {
-		return sum, fmt.Errorf("looking whether the database is empty: %w", err)
+		return sum, fmt.Errorf("checking whether the database is empty: %w", err)
 	}
 	if n > 0 {
 		return sum, ErrNotEmpty
@@ -160,7 +160,7 @@ func (db Database) write(ctx context.Context, s schema, rows func(insert func(st
 	return sum, tx.Commit()
 }
 
-// setTriggers switches the triggers on or off: what they do is in the rows already.
+// setTriggers switches the triggers on or off. Their results are already in the rows.
 func (db Database) setTriggers(ctx context.Context, tx *sql.Tx, s schema, on bool) error {
 	if db.Postgres {
 		verb := "DISABLE"
@@ -194,7 +194,7 @@ type writer struct {
 	n      map[string]int // rows by table
 
 	waiting []map[string]any
-	of      *table // of those that wait
+	of      *table // of the rows that wait
 }
 
 func (w *writer) insert(ctx context.Context, name string, row map[string]any) error {

@@ -94,7 +94,7 @@ func trade(t *testing.T, db *sql.DB, orders int) {
 			must(s.Pay(ctx, no, order.Paid{TransactionID: fmt.Sprintf("T%d-%d", i, n), Payer: "payer", PaidAt: now}, now))
 		}
 		if i%3 == 1 {
-			must(s.InsertRefund(ctx, order.Refund{ID: fmt.Sprint("R", i), OrderID: id, OutTradeNo: numbers[0], Key: "key", Amount: 30, CreatedAt: now}))
+			must(s.InsertRefund(ctx, order.Refund{ID: fmt.Sprint("R", i), OrderID: id, OutTradeNo: numbers[0], Key: "key", Amount: 30, CreatedAt: now}, 0))
 			must(s.MoveRefund(ctx, fmt.Sprint("R", i), api.RefundSucceeded, fmt.Sprint("50", i), now, now))
 		}
 		if i%5 == 0 {
@@ -105,8 +105,8 @@ func trade(t *testing.T, db *sql.DB, orders int) {
 	must(true, s.Count(ctx, map[string]int{"forged": 3}))
 }
 
-// A shop goes from SQLite to PostgreSQL and back, and nothing of it changes. It goes on there: what
-// the databases draw does not begin anew.
+// A shop moves from SQLite to PostgreSQL and back without a change. In each database it
+// continues: generated values do not restart.
 func TestShopMovesThereAndBack(t *testing.T) {
 	t.Parallel()
 	from, there, back := sqlite(t), postgreSQL(t), sqlite(t)
@@ -128,7 +128,7 @@ func TestShopMovesThereAndBack(t *testing.T) {
 	if d := cmp.Diff(content(t, from.DB), content(t, back.DB)); d != "" {
 		t.Errorf("the shop has changed (-before +after):\n%.2000s", d)
 	}
-	// It goes on in PostgreSQL.
+	// The shop continues in PostgreSQL.
 	s := store.New(there.DB)
 	if ok, err := s.Pay(ctx, "P3-0", order.Paid{TransactionID: "T-late", PaidAt: now}, now); !ok || err != nil {
 		t.Fatal(ok, err)
@@ -139,12 +139,12 @@ func TestShopMovesThereAndBack(t *testing.T) {
 	}
 }
 
-// content returns all rows of a SQLite, without what migrations wrote.
+// content returns all rows of a SQLite database, without those of the migrations.
 func content(t *testing.T, db *sql.DB) (all []string) {
 	t.Helper()
 	for _, table := range []string{"products", "orders", "payments", "refunds", "events", "deliveries", "endpoints", "links", "order_steps", "guests_open", "guests_by_hour", "counters"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
-		if key := map[string]string{"guests_by_hour": "hour, network", "deliveries": "endpoint_id, event_seq"}[table]; key != "" { // without a rowid
+		if key := map[string]string{"guests_by_hour": "hour, network", "deliveries": "endpoint_id, event_seq", "orders": "id", "payments": "out_trade_no", "refunds": "id", "order_steps": "order_id, n"}[table]; key != "" { // without a rowid
 			rows, err = db.Query(`SELECT * FROM ` + table + ` ORDER BY ` + key)
 		}
 		if err != nil {
@@ -192,7 +192,7 @@ func TestImportRejects(t *testing.T) {
 		"another file":      {`{"a": 1}`, "no file of h5pay export"},
 		"SQL of others":     {"CREATE TABLE t (n INTEGER);", "no file of h5pay export"},
 		"another version":   {strings.Replace(whole, store.Schema(), "9999_later.sql", 1), "same version"},
-		"a file that ends":  {strings.Join(lines[:len(lines)/2], ""), "has no end"},
+		"a file that ends":  {strings.Join(lines[:len(lines)/2], ""), "has no last line"},
 		"a lost row":        {strings.Join(append(append([]string{}, lines[:50]...), lines[51:]...), ""), "rows"},
 		"another amount":    {strings.Replace(whole, `"amount":30`, `"amount":31`, 1), "sums differ"},
 		"an unknown table":  {strings.Replace(whole, `"table":"orders"`, `"table":"others"`, 1), "does not know"},
@@ -206,7 +206,7 @@ func TestImportRejects(t *testing.T) {
 			if err := to.QueryRow(`SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM products)`).Scan(&n); err != nil || n != 0 {
 				t.Errorf("%s: %d rows are stored, %v", name, n, err)
 			}
-			// The triggers are there again.
+			// The triggers exist again.
 			if _, err := store.New(to.DB).Insert(ctx, order.Order{ID: "x", Source: order.SourceAPI, KeyID: "k", ClientKey: "k", Fingerprint: "f", Total: 1, CreatedAt: now, ExpiresAt: now}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -220,7 +220,7 @@ func TestImportRejects(t *testing.T) {
 	}
 }
 
-// A shop whose books do not agree is not exported.
+// A shop whose data breaks an invariant is not exported.
 func TestExportRejectsWhatIsNotSound(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -238,7 +238,7 @@ func TestExportRejectsWhatIsNotSound(t *testing.T) {
 	}
 }
 
-// What is written for D1 runs there, and is read back as wrangler exports it.
+// The SQL for D1 runs there, and Import reads it back in the form of wrangler's export.
 func TestFilesOfD1(t *testing.T) {
 	t.Parallel()
 	from, d1, to := postgreSQL(t), sqlite(t), postgreSQL(t)

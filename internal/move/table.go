@@ -1,8 +1,8 @@
 // Package move takes a shop from one database to another: SQLite, PostgreSQL or D1.
 //
-// Export writes everything that is stored into a file, of one moment. Import stores it in an empty
-// database, in one transaction, and checks it before the transaction ends: the rows of each table,
-// the sums of money, and what must hold between orders, payments, refunds and events.
+// Export writes all data of one moment into a file. Import stores it in an empty database, in
+// one transaction. Before the transaction ends, it checks the rows of each table, the sums of
+// money, and the invariants of orders, payments, refunds and events.
 package move
 
 import (
@@ -30,7 +30,7 @@ type table struct {
 	name    string
 	columns []string
 	key     []string // the primary key, or rowid
-	drawn   string   // the column whose values the database draws: seq or rowid, "" if there is none
+	drawn   string   // the column whose values the database generates: seq or rowid, "" if there is none
 }
 
 // list returns the columns of a table, and rowid where it is the key.
@@ -42,7 +42,7 @@ func (t table) list() string {
 	return strings.Join(columns, ", ")
 }
 
-// schema is what the migrations of this program make.
+// schema is the schema that the migrations of this program make.
 type schema struct {
 	tables   []table
 	triggers map[string]string // the statements for SQLite by their names

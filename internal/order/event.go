@@ -47,7 +47,7 @@ type Failure struct {
 	Why       string    // for the operator; replaced if Gone
 	Status    int       // HTTP status of the response, 0 without one
 	NotBefore time.Time // the receiver's Retry-After; zero without one
-	Gone      bool      // the receiver wants no events any more: HTTP 410
+	Gone      bool      // the receiver responded 410 Gone
 }
 
 // LastTry reports whether a claimed event is tried for the last time.

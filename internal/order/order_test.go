@@ -45,14 +45,14 @@ func TestBodyFitsWeChat(t *testing.T) {
 func TestLifetimes(t *testing.T) {
 	o := order.Order{CreatedAt: now, ExpiresAt: now.Add(order.Lifetime)}
 	p := order.Payment{CreatedAt: now, ExpiresAt: o.ExpiresAt}
-	if p.PrepayAlive(now) {
-		t.Error("alive without a prepay_id")
+	if p.PrepayValid(now) {
+		t.Error("valid without a prepay_id")
 	}
 	p.PrepayID, p.PrepayAt = "wx", now
 	late := now.Add(order.Lifetime - time.Hour)
 	for _, c := range []struct {
 		prepay, at     time.Time
-		alive, expired bool
+		valid, expired bool
 	}{
 		{now, now, true, false},
 		{now, now.Add(order.PrepayLifetime - 1), true, false},
@@ -61,8 +61,8 @@ func TestLifetimes(t *testing.T) {
 		{late, now.Add(order.Lifetime), false, true},
 	} {
 		p.PrepayAt = c.prepay
-		if p.PrepayAlive(c.at) != c.alive || o.Expired(c.at) != c.expired {
-			t.Errorf("%s after creation, prepay at %s: alive %t, expired %t", c.at.Sub(now), c.prepay.Sub(now), p.PrepayAlive(c.at), o.Expired(c.at))
+		if p.PrepayValid(c.at) != c.valid || o.Expired(c.at) != c.expired {
+			t.Errorf("%s after creation, prepay at %s: valid %t, expired %t", c.at.Sub(now), c.prepay.Sub(now), p.PrepayValid(c.at), o.Expired(c.at))
 		}
 	}
 }

@@ -65,8 +65,8 @@ func (p *Payment) PayUntil() time.Time {
 	return until
 }
 
-// PrepayAlive reports whether the payment has a prepay_id that is still used.
-func (p *Payment) PrepayAlive(now time.Time) bool {
+// PrepayValid reports whether the payment has a prepay_id that is still used.
+func (p *Payment) PrepayValid(now time.Time) bool {
 	return p.PrepayID != "" && now.Before(p.PayUntil())
 }
 

@@ -35,9 +35,9 @@ type Refund struct {
 	// from unsettled takings. The store's UseBalance and SwitchSource change it later.
 	FromBalance bool
 
-	Status   api.RefundStatus
-	RefundID string    // WeChat's number; "" until WeChat is known to have accepted the refund
-	TakenAt  time.Time // when that became known
+	Status     api.RefundStatus
+	RefundID   string    // WeChat's number; "" until WeChat is known to have accepted the refund
+	AcceptedAt time.Time // when that became known
 	RefundFailure
 	QueriedAt time.Time // when it was last sent or queried; zero if never
 	EndedAt   time.Time

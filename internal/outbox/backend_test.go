@@ -31,8 +31,8 @@ const (
 	path          = "/events-of-the-shop"
 )
 
-// backEnd is a merchant's back end, which is an HTTP server, and the Sender of a shop that sends it
-// events.
+// backEnd is a merchant's back end, which is an HTTP server, and the Sender of the shop that
+// sends it events.
 type backEnd struct {
 	*paytest.Shop
 	t        *testing.T
@@ -47,7 +47,7 @@ type backEnd struct {
 	copied bool // the outbox has copies, so that its invariants do not hold
 
 	mu     sync.Mutex
-	clock  time.Time // of the Sender and of the receiver: it stands still, unlike the shop's
+	clock  time.Time // of the Sender and of the receiver: only advance changes it
 	bodies []string  // of the verified deliveries, by arrival
 
 	announced atomic.Int32
@@ -124,14 +124,14 @@ func (b *backEnd) advance(d time.Duration) {
 	b.clock = b.clock.Add(d)
 }
 
-// follow sets the clock to the shop's time.
+// follow sets the clock to the shop's current time.
 func (b *backEnd) follow() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.clock = b.Now().Truncate(time.Millisecond)
 }
 
-// deliver makes one call of Deliver, which must succeed.
+// deliver calls Deliver once, and the call must succeed.
 func (b *backEnd) deliver() {
 	b.t.Helper()
 	if err := b.sender.Deliver(b.t.Context()); err != nil {
@@ -140,7 +140,7 @@ func (b *backEnd) deliver() {
 	b.check()
 }
 
-// check looks for broken invariants and for rejected deliveries, and for secrets in the log.
+// check fails the test for a broken invariant, a rejected delivery, or a secret in the log.
 func (b *backEnd) check() {
 	b.t.Helper()
 	if b.copied {
@@ -190,7 +190,7 @@ func (b *backEnd) closed() api.Order {
 	return c.Order
 }
 
-// refund makes a refund of an order, which succeeds.
+// refund makes a refund of an order that succeeds.
 func (b *backEnd) refund(o api.Order, amount fen.Fen) api.Refund {
 	b.t.Helper()
 	r := b.Operator().Refund(o.ID, paytest.RefundRequest(amount))

@@ -13,23 +13,23 @@ import (
 	"h5pay/internal/order"
 )
 
-// Bounds of one Deliver, beside Config.Statements: a round at an endpoint makes one
+// Bounds of one Deliver, in addition to Config.Statements. A round at an endpoint costs one
 // statement, and one for each event.
 const (
 	deliverAtOnce = 5                // at all endpoints; Workers have six connections open at once
 	deliverTime   = 30 * time.Second // no round begins after it: pool.mjs gives an event a minute
 	deletedOnce   = 500              // deliveries of a deleted endpoint
-	closedShare   = 5                // one delivery of so many is an order.closed, if one is due
+	closedShare   = 5                // one of this many deliveries is an order.closed, if one is due
 )
 
-// Deliver posts the events that are due to their endpoints. Events about money come first,
-// and events of one kind in the order in which they became due. A timer calls Deliver, and
-// so does Config.Announce. Any number of calls may run at once: each delivery belongs to
-// the call that claims it. A call may stop or fail anywhere, since the next one continues
-// with the rest. The error is the database's.
+// Deliver posts the due events to their endpoints. Events about money come first, and events
+// of one kind in the order in which they became due. A timer calls Deliver, and so does
+// Config.Announce. Several calls may run at the same time: each delivery belongs to the call
+// that claims it. A call may stop or fail anywhere, because the next one continues. Only
+// errors of the database are returned.
 //
 // Each endpoint has its own rounds, and its share of the connections and statements. A
-// receiver that hangs delays no other one. Deliver waits for receivers only.
+// receiver that hangs delays no other one.
 func (s *Sender) Deliver(ctx context.Context) error {
 	if job.Stopping(ctx) {
 		return nil
@@ -43,7 +43,7 @@ func (s *Sender) Deliver(ctx context.Context) error {
 	var targets []target
 	for _, e := range endpoints {
 		if e.State == order.EndpointDeleted {
-			if statements == 1 { // one endpoint in a call
+			if statements == 1 { // the call of one endpoint
 				statements += 2
 				if err := s.cfg.Store.DeleteDeliveries(ctx, e.ID, deletedOnce); err != nil {
 					return err
@@ -95,7 +95,7 @@ func (r *run) fail(err error) {
 	r.failed = err
 }
 
-// rounds delivers events to one endpoint until it takes no more or nothing is left.
+// rounds delivers events to one endpoint until it accepts no more or nothing is due.
 func (r *run) rounds(t target) {
 	var err error
 	defer func() {
@@ -104,8 +104,8 @@ func (r *run) rounds(t target) {
 		}
 	}()
 	defer r.caught(r.ctx, &err)
-	// A fifth of all deliveries stays for order.closed. Calls begin at different fifths, because
-	// a call may have fewer rounds than that.
+	// A fifth of all deliveries is reserved for order.closed. Calls begin at different
+	// fifths, because a call may have fewer than five rounds.
 	slots := int(r.began.Unix() / 60 % closedShare)
 	for statements := 0; ; {
 		if job.Stopping(r.ctx) || r.now().Sub(r.began) > deliverTime {
@@ -141,19 +141,18 @@ func (r *run) rounds(t target) {
 		}
 		group.Wait()
 		if err != nil || taking.Load() == 0 || len(events) < r.atOnce && next.Load() == 0 {
-			return // the receiver takes no more, or nothing is left: the next call tries again
+			return // the receiver accepts no more, or nothing is due: the next call tries again
 		}
 	}
 }
 
-// deliver sends one claimed event and stores the result. It reports whether
-// the receiver takes more events now, and whether a later event of the order may be
-// due now.
+// deliver sends one claimed event and stores the result. It reports whether the receiver
+// accepts more events now, and whether a later event of the order may be due now.
 func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (takes, next bool, err error) {
 	defer s.caught(ctx, &err)
 	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts, "endpoint", t.id)
 	res, err := s.send(ctx, t, e.ID, s.body(e))
-	ctx = context.WithoutCancel(ctx) // The result is stored even if the caller has gone.
+	ctx = context.WithoutCancel(ctx) // The result is stored even if ctx has ended.
 	if err == nil && res.ok() {
 		e.LastStatus = res.status
 		marked, next, err := s.cfg.Store.Deliver(ctx, e, s.now())
@@ -166,16 +165,16 @@ func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (takes, n
 	if err != nil {
 		failure.Why = err.Error()
 	}
-	e, marked, markErr := s.cfg.Store.Miss(ctx, e, failure)
+	e, marked, markErr := s.cfg.Store.FailDelivery(ctx, e, failure)
 	dead := e.Status == api.EventDead
 	switch {
 	case !marked:
 	case failure.Gone:
-		log.Error("the receiver wants no events any more: none is sent until one is replayed, or the endpoint is enabled", "reason", e.LastError)
+		log.Error("the receiver responded 410 Gone: no event is sent until one is replayed, or the endpoint is enabled", "reason", e.LastError)
 	case dead:
-		log.Error("event is dead after its last try, replay it once the receiver works", "reason", e.LastError)
+		log.Error("the event is dead after its last try: replay it when the receiver works", "reason", e.LastError)
 	default:
-		log.Warn("event not acknowledged", "reason", e.LastError, "next_at", e.NextAt)
+		log.Warn("the receiver did not acknowledge the event", "reason", e.LastError, "next_at", e.NextAt)
 	}
-	return err == nil && !res.busy(), dead, markErr // a dead event holds up no later one
+	return err == nil && !res.busy(), dead, markErr // a dead event does not delay later events
 }

@@ -69,7 +69,7 @@ func TestEventsOfAnOrderAreDeliveredInOrder(t *testing.T) {
 	}
 }
 
-// A later event of an order is sent in the call in which the event before it dies.
+// A later event of an order is sent in the call in which the previous event becomes dead.
 func TestDeadEventHoldsUpNoLaterEvent(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -117,10 +117,10 @@ func TestEventIsRetriedOnSchedule(t *testing.T) {
 	if e.Status != api.EventDead || e.Attempts != 10 || e.LastError != "HTTP 500" {
 		t.Errorf("%+v", e)
 	}
-	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "event is dead after its last try") || !strings.Contains(lines[0], `reason="HTTP 500"`) {
+	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "the event is dead after its last try") || !strings.Contains(lines[0], `reason="HTTP 500"`) {
 		t.Errorf("%q", lines)
 	}
-	if lines := b.Log.Lines("event not acknowledged"); len(lines) != 9 || !strings.Contains(lines[0], "attempt=1 ") || !strings.Contains(lines[8], "attempt=9 ") {
+	if lines := b.Log.Lines("the receiver did not acknowledge the event"); len(lines) != 9 || !strings.Contains(lines[0], "attempt=1 ") || !strings.Contains(lines[8], "attempt=9 ") {
 		t.Errorf("%q", lines)
 	}
 	b.advance(1000 * time.Hour)
@@ -164,7 +164,7 @@ func TestWhichStatusAcknowledges(t *testing.T) {
 		199: false, 200: true, 204: true, 299: true, 300: false, 304: false, 307: false, 400: false, 404: false, 409: false, 413: false, 500: false,
 	} {
 		b := newBackEnd(t, func(c *outbox.Config) {
-			if status == 199 { // a client takes it for an informational response
+			if status == 199 { // for a client it is an informational response
 				c.Webhook.Doer = doer(func(*http.Request) (*http.Response, error) { return respond(199), nil })
 			}
 		})
@@ -195,7 +195,7 @@ func TestGoneReceiver(t *testing.T) {
 	if e.Status != api.EventDead || e.Attempts != 1 || e.LastError != "HTTP 410 Gone" {
 		t.Errorf("%+v", e)
 	}
-	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "the receiver wants no events any more") {
+	if lines := b.Log.Lines("level=ERROR"); len(lines) != 1 || !strings.Contains(lines[0], "the receiver responded 410 Gone") {
 		t.Errorf("%q", lines)
 	}
 	b.status(http.StatusNoContent)
@@ -236,9 +236,9 @@ func TestCallsAtOnceDeliverEachEventOnce(t *testing.T) {
 	}
 }
 
-// A call that waits for its receiver holds up no other call, and no other call sends its event until
-// the lease is over. Then a second call sends it, and what the first call hears too late changes
-// nothing.
+// A call that waits for its receiver delays no other call. No other call sends its event
+// until the lease ends. Then a second call sends it, and a late response to the first call
+// changes nothing.
 func TestClaimedEventBelongsToOneCall(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -274,13 +274,13 @@ func TestClaimedEventBelongsToOneCall(t *testing.T) {
 	if e := b.stored(first); e.Attempts != 2 {
 		t.Errorf("%d attempts, want 2", e.Attempts)
 	}
-	if lines := b.Log.Lines("event not acknowledged"); len(lines) != 0 {
+	if lines := b.Log.Lines("the receiver did not acknowledge the event"); len(lines) != 0 {
 		t.Errorf("a try that lost its claim is logged: %q", lines)
 	}
 }
 
-// A database that fails after the receiver has acknowledged does not lose the event: it is sent
-// again, with the same ID and the same bytes.
+// If the database fails after the receiver has acknowledged, the event is sent again, with
+// the same ID and the same bytes.
 func TestDatabaseFailsAfterAnAcknowledgement(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -309,7 +309,7 @@ func TestDatabaseFailsAfterAnAcknowledgement(t *testing.T) {
 	}
 }
 
-// A database that fails after a try that was not acknowledged is an error too.
+// If the database fails after a try that was not acknowledged, Deliver returns an error too.
 func TestDatabaseFailsAfterATry(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -340,7 +340,7 @@ func TestRoundsEndWithTheirTime(t *testing.T) {
 	b.wantArrivals(30)
 }
 
-// A call makes at most as many statements as it is allowed: one for each round and one for each
+// A call makes at most Config.Statements statements: one for each round and one for each
 // event. Without a limit it continues.
 func TestRoundsEndWithTheirStatements(t *testing.T) {
 	t.Parallel()
@@ -354,8 +354,8 @@ func TestRoundsEndWithTheirStatements(t *testing.T) {
 	b.wantAllDelivered(90)
 }
 
-// A round that is not full ends the call, which saves a statement. What became due meanwhile is left to
-// the next call.
+// A round that is not full ends the call, which saves a statement. The next call sends what
+// became due during the round.
 func TestRoundThatIsNotFullEndsTheCall(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -372,7 +372,7 @@ func TestRoundThatIsNotFullEndsTheCall(t *testing.T) {
 	b.wantDelivered(failed)
 }
 
-// A receiver that takes no events ends a call after one round.
+// A receiver that accepts no events ends a call after one round.
 func TestReceiverThatTakesNothingEndsTheCall(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"429": 429, "502": 502, "503": 503, "504": 504, "no response": 0} {
@@ -391,7 +391,7 @@ func TestReceiverThatTakesNothingEndsTheCall(t *testing.T) {
 	}
 }
 
-// A receiver that rejects events, or takes some of them, gets the others in the same call.
+// A receiver that rejects some or all events gets the others in the same call.
 func TestReceiverThatRejectsAnEventGetsTheOthers(t *testing.T) {
 	t.Parallel()
 	for name, respond := range map[string]func(w http.ResponseWriter, n int){
@@ -433,7 +433,8 @@ func TestFiveDeliveriesAtOnce(t *testing.T) {
 	}
 }
 
-// A context that has ended sends nothing. A delivery that its caller leaves is marked all the same.
+// Nothing is sent after the context has ended. The result of a delivery is stored even if its
+// context ends during it.
 func TestCallerLeaves(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -448,7 +449,8 @@ func TestCallerLeaves(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 
-	// During the delivery: there is no response, and the next try is on schedule.
+	// The context ends during the delivery: there is no response, and the next try is on
+	// schedule.
 	ctx, cancel = context.WithCancel(t.Context())
 	b.answer(func(_ http.ResponseWriter, r *http.Request, _ int) {
 		cancel()
@@ -458,7 +460,7 @@ func TestCallerLeaves(t *testing.T) {
 		t.Error(err)
 	}
 	b.check()
-	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no answer" {
+	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no response" {
 		t.Errorf("%+v", e)
 	}
 	b.status(http.StatusNoContent)
@@ -466,7 +468,8 @@ func TestCallerLeaves(t *testing.T) {
 	b.deliver()
 	b.wantDelivered(o)
 
-	// With the response: the acknowledgement counts, and no other round begins.
+	// The context ends with the response: the acknowledgement counts, and no other round
+	// begins.
 	ctx, cancel = context.WithCancel(t.Context())
 	b.open(func(c *outbox.Config) {
 		send := c.Webhook.Doer
@@ -555,7 +558,7 @@ func TestLogOfADelivery(t *testing.T) {
 	}
 }
 
-// While a secret is changed each delivery has a signature by either secret.
+// While a secret is changed, each delivery has a signature by each of the two secrets.
 func TestSecretIsRotated(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)

@@ -12,12 +12,12 @@ import (
 	"h5pay/internal/store"
 )
 
-// Shown is how long a repeated call shows the secret that it made.
+// Shown is how long a repeated call returns the secret that the first call made.
 const Shown = 24 * time.Hour
 
-// The errors of the calls about endpoints, beside store.ErrNotFound.
+// The errors of the calls about endpoints, in addition to store.ErrNotFound.
 var (
-	ErrFull      = errors.New("outbox: the shop has as many endpoints as it may")
+	ErrFull      = errors.New("outbox: the shop has the maximum of endpoints")
 	ErrRepeated  = errors.New("outbox: the request was made before with other content")
 	ErrRotated   = errors.New("outbox: another call has changed the secret")
 	ErrOfSetting = errors.New("outbox: the endpoint is one of the settings")
@@ -48,7 +48,7 @@ func (s *Sender) Endpoint(ctx context.Context, id string) (order.Endpoint, error
 
 // CreateEndpoint stores an endpoint with a new secret and returns both. A repeated request
 // returns what the first one made, and its secret for a day. In a shop without WEBHOOK_URL
-// events do not wait for the endpoint of the settings any more.
+// events then no longer wait for the endpoint of the settings.
 func (s *Sender) CreateEndpoint(ctx context.Context, e order.Endpoint) (order.Endpoint, string, error) {
 	text, err := alphabet.Lower32.Random(s.cfg.Rand, 20)
 	if err != nil {
@@ -97,15 +97,16 @@ func (s *Sender) createdBefore(ctx context.Context, e order.Endpoint) (order.End
 	return before, o.texts[0], nil
 }
 
-// EndpointChange says what to change of an endpoint; nil leaves a field as it is.
+// EndpointChange has the new values of an endpoint. A nil field stays as it is.
 type EndpointChange struct {
 	URL, Description *string
 	Types            []api.EventType
 	Enabled          *bool
 }
 
-// ChangeEndpoint changes an endpoint and returns it. Of the endpoint of the settings the types and
-// the state can change. Enabling an endpoint that is gone resumes its deliveries.
+// ChangeEndpoint changes an endpoint and returns it. Only the types and the state of the
+// endpoint of the settings can change. Enabling an endpoint that is gone resumes its
+// deliveries.
 func (s *Sender) ChangeEndpoint(ctx context.Context, id string, c EndpointChange) (order.Endpoint, error) {
 	e, err := s.Endpoint(ctx, id)
 	if err != nil {
@@ -138,9 +139,9 @@ func (s *Sender) ChangeEndpoint(ctx context.Context, id string, c EndpointChange
 	return e, nil
 }
 
-// RotateSecret gives an endpoint another secret and returns both. The one before signs too
-// for a time. call identifies the call: until the next one, a repeated call with the same
-// fingerprint returns what the first one made. Another fingerprint is ErrRepeated.
+// RotateSecret gives an endpoint a new secret and returns both. The previous one also signs
+// for a time. call identifies the call: until the next rotation, a repeated call with the
+// same fingerprint returns the secret of the first one. Another fingerprint is ErrRepeated.
 func (s *Sender) RotateSecret(ctx context.Context, id, call, fingerprint string, keep time.Duration) (order.Endpoint, string, error) {
 	if id == order.SettingsEndpoint {
 		return order.Endpoint{}, "", ErrOfSetting
@@ -178,7 +179,8 @@ func (s *Sender) RotateSecret(ctx context.Context, id, call, fingerprint string,
 	return e, o.texts[0], nil
 }
 
-// DeleteEndpoint deletes an endpoint and returns it. Deliver deletes its deliveries.
+// DeleteEndpoint deletes an endpoint and returns it. Later calls of Deliver delete its
+// deliveries.
 func (s *Sender) DeleteEndpoint(ctx context.Context, id string) (order.Endpoint, error) {
 	if id == order.SettingsEndpoint {
 		return order.Endpoint{}, ErrOfSetting

@@ -21,14 +21,14 @@ import (
 	"h5pay/wechat"
 )
 
-// endpoint is one that an API call made, and its receiver.
+// endpoint is an endpoint that an API call made, and its receiver.
 type endpoint struct {
 	order.Endpoint
 	secret   string
 	receiver *paytest.Receiver
 }
 
-// endpoint makes an endpoint at a host of its own.
+// endpoint makes an endpoint with its own host.
 func (b *backEnd) endpoint(host string, types ...api.EventType) *endpoint {
 	b.t.Helper()
 	made, secret, err := b.sender.CreateEndpoint(b.t.Context(), order.Endpoint{
@@ -144,8 +144,8 @@ func TestDeadEndpointDelaysNoOther(t *testing.T) {
 	}
 }
 
-// An endpoint that answers 410 is closed alone. Enabled, it gets what waited; what it
-// rejected with 410 is dead until it is replayed.
+// A response 410 stops only its endpoint. After it is enabled, it gets the events that
+// waited. The event that it rejected with 410 is dead until it is replayed.
 func TestGoneEndpoint(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -179,10 +179,10 @@ func TestGoneEndpoint(t *testing.T) {
 	}
 	b.deliver()
 	b.wantDelivered(first, second)
-	b.wantArrivals(2) // of the settings: the replay was for the other endpoint
+	b.wantArrivals(2) // of the settings: the replay was only for the other endpoint
 }
 
-// An endpoint that is disabled gets no new events; what waited for it goes on waiting.
+// A disabled endpoint gets no new events. The events that waited for it still wait.
 func TestDisabledEndpoint(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -208,9 +208,9 @@ func TestDisabledEndpoint(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	// A range brings what it missed, to this endpoint alone.
-	places, err := b.sender.ReplayRange(t.Context(), store.ReplayRange{From: time.UnixMilli(1), To: b.now().Add(time.Hour), Endpoint: e.ID, Limit: 10})
-	if err != nil || len(places) != 2 {
-		t.Errorf("%+v, %v", places, err)
+	events, next, err := b.sender.ReplayRange(t.Context(), store.ReplayRange{From: time.UnixMilli(1), To: b.now().Add(time.Hour), Endpoint: e.ID, Limit: 10})
+	if err != nil || events != 2 || next != nil {
+		t.Errorf("%d, then %+v, %v", events, next, err)
 	}
 	b.deliver()
 	if d := b.delivery(missed, e.ID); d.Status != api.EventDelivered || len(e.receiver.Events()) != 3 || len(b.receiver.Events()) != 2 {
@@ -218,7 +218,7 @@ func TestDisabledEndpoint(t *testing.T) {
 	}
 }
 
-// After a rotation both secrets sign until the time is over, then the new one alone.
+// After a rotation both secrets sign until the old one ends, then only the new one.
 func TestSecretOfAnEndpointIsRotated(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -252,7 +252,7 @@ func TestSecretOfAnEndpointIsRotated(t *testing.T) {
 	}
 	b.advance(time.Hour)
 	deliver(next, 1)
-	// A secret that leaked signs nothing any more.
+	// A leaked secret that is replaced with keep_old 0 no longer signs.
 	_, last, err := b.sender.RotateSecret(t.Context(), e.ID, "root k2", "f", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -260,8 +260,9 @@ func TestSecretOfAnEndpointIsRotated(t *testing.T) {
 	deliver(last, 1)
 }
 
-// The database alone does not sign: secrets are sealed with SESSION_KEY. A new key seals them
-// again, so that the old one can be removed. Without the key nothing is sent, and nothing is lost.
+// Nobody can sign with the database alone, because secrets are sealed with SESSION_KEY. They
+// are sealed again with a new key, so that the old one can be removed. Without the key
+// nothing is sent, and nothing is lost.
 func TestSecretsOfEndpointsAreSealed(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -305,7 +306,7 @@ func TestSecretsOfEndpointsAreSealed(t *testing.T) {
 	}
 }
 
-// An endpoint that gets no events keeps its secret through a change of SESSION_KEY as well.
+// An endpoint that gets no events also keeps its secret when SESSION_KEY changes.
 func TestSecretOfAQuietEndpointIsSealedAgain(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -382,8 +383,8 @@ func TestShopWithoutWebhookAndWithAnEndpoint(t *testing.T) {
 	}
 }
 
-// With many endpoints each gets one event at a time. Events about money come first there too, and
-// order.closed has its fifth.
+// With many endpoints each gets one event at a time. Events about money still come first, and
+// a fifth is reserved for order.closed.
 func TestMoneyComesFirstAtEachEndpoint(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -412,7 +413,7 @@ func TestMoneyComesFirstAtEachEndpoint(t *testing.T) {
 	}
 }
 
-// The statements of one call are shared by the endpoints.
+// The endpoints share the statements of one call.
 func TestEndpointsShareTheStatements(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, func(c *outbox.Config) { c.Statements = 50 })
@@ -446,7 +447,7 @@ func TestTestEvent(t *testing.T) {
 		}
 	}
 	b.endpoints.Serve("erp.example", nil)
-	if got, err := b.sender.TestEndpoint(t.Context(), e.ID); err != nil || got.Status != 0 || got.Problem != "no answer" {
+	if got, err := b.sender.TestEndpoint(t.Context(), e.ID); err != nil || got.Status != 0 || got.Problem != "no response" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	events := e.receiver.Events()
@@ -517,7 +518,7 @@ func TestURLsOfEndpoints(t *testing.T) {
 	}
 }
 
-// A database that fails at one endpoint does not keep the others from their events.
+// If the database fails for one endpoint, the others still get their events.
 func TestFailureAtOneEndpoint(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)

@@ -24,15 +24,15 @@ type Config struct {
 	// Webhook is the endpoint of the settings. Without it, and without other endpoints, events
 	// are kept and not sent.
 	Webhook *Webhook
-	// EndpointDoer sends to the endpoints that API calls made. It follows no redirect, and
-	// returns ErrPrivate for an address that is not public.
+	// EndpointDoer sends to the endpoints that API calls made. It must not follow redirects,
+	// and must return ErrPrivate for an address that is not public.
 	EndpointDoer wechat.Doer
-	// SessionKey, at least 32 characters, seals the secrets of these endpoints. SessionKeyOld,
-	// optional, is the one before: what it sealed still opens.
+	// SessionKey, at least 32 characters, seals the secrets of these endpoints.
+	// SessionKeyOld, optional, is the previous one: it still opens secrets that it sealed.
 	SessionKey, SessionKeyOld wechat.Secret
-	// Origin says whose the events of TestEndpoint are.
+	// Origin names the shop in the events of TestEndpoint.
 	Origin Origin
-	// Simulated says that WeChat is a simulator. Events that are delivered then say so.
+	// Simulated means that WeChat is a simulator. Delivered events then say so.
 	Simulated bool
 	// PayerDays are the days after which an event that is delivered or dead loses its
 	// payer; 30 when 0.
@@ -40,8 +40,8 @@ type Config struct {
 	// Announce, if not nil, is called when there is an event to deliver. It must
 	// not wait, and may do nothing: a timer delivers the events.
 	Announce func()
-	// Statements is how many SQL statements one Deliver may make, and how many calls: D1
-	// and Workers limit both for one invocation. At least 50; 0 is no limit.
+	// Statements is the most SQL statements, and the most deliveries, of one Deliver, because
+	// D1 and Workers limit both in one invocation. At least 50; 0 is no limit.
 	Statements int
 
 	Log  *slog.Logger     // slog.Default when nil
@@ -56,7 +56,7 @@ type Origin struct {
 	MchID string
 }
 
-// Sender delivers events. It can be used by any number of goroutines at once.
+// Sender delivers events. It is safe for concurrent use.
 type Sender struct {
 	cfg Config
 	box seal.Box
@@ -64,8 +64,8 @@ type Sender struct {
 	now func() time.Time
 }
 
-// New checks cfg and returns its Sender. The error names the field that is wrong and
-// never holds its value.
+// New validates cfg and returns a Sender. The error names the wrong field and never has its
+// value.
 func New(cfg Config) (*Sender, error) {
 	if cfg.PayerDays == 0 {
 		cfg.PayerDays = payerDays
@@ -90,10 +90,10 @@ func New(cfg Config) (*Sender, error) {
 		{cfg.Store != nil, "Store is nil"},
 		{webhookProblem == "", webhookProblem},
 		{cfg.EndpointDoer != nil, "EndpointDoer is nil"},
-		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
-		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
-		{cfg.PayerDays > 0, "PayerDays is negative"},
-		{cfg.Statements == 0 || cfg.Statements >= minStatements, "Statements is less than 50"},
+		{len(cfg.SessionKey) >= 32, "SessionKey: want at least 32 characters"},
+		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld: want at least 32 characters"},
+		{cfg.PayerDays > 0, "PayerDays: want 0 or more"},
+		{cfg.Statements == 0 || cfg.Statements >= minStatements, "Statements: want 0 or at least 50"},
 	} {
 		if !rule.ok {
 			return nil, errors.New("outbox: " + rule.problem)
@@ -125,7 +125,7 @@ func (s *Sender) WebhookOrigin() string {
 // logger returns the log of the request that ctx belongs to.
 func (s *Sender) logger(ctx context.Context) *slog.Logger { return reqlog.From(ctx, s.log) }
 
-// caught turns a panic into an error. Every goroutine that is started here defers it:
+// caught turns a panic into an error. Every goroutine of this package defers it, because
 // net/http catches only panics of its own goroutines.
 func (s *Sender) caught(ctx context.Context, err *error) {
 	if p := recover(); p != nil {
@@ -134,7 +134,7 @@ func (s *Sender) caught(ctx context.Context, err *error) {
 	}
 }
 
-// ErrNoEndpoint is returned for an event that no endpoint, or not the named one, may get.
+// ErrNoEndpoint means that no endpoint may get the event, or that the named one may not.
 var ErrNoEndpoint = errors.New("outbox: no endpoint may get the event")
 
 // Replay makes an event due again at one endpoint, or with "" at every endpoint that takes
@@ -156,25 +156,26 @@ func (s *Sender) Replay(ctx context.Context, id, endpoint string) (order.Event, 
 	return e, nil
 }
 
-// ReplayRange makes the events of a time due again and returns their places.
-func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]store.Place, error) {
-	places, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
-	if err != nil || len(places) == 0 {
-		return nil, err
+// ReplayRange makes the events of a time due again. It returns how many, and the After of the next
+// call, nil when nothing is left.
+func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) (events int, next *store.EventPosition, err error) {
+	replayed, next, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
+	if err != nil || len(replayed) == 0 {
+		return 0, next, err
 	}
-	s.logger(ctx).Info("events replayed", "events", len(places), "first", places[0].At, "last", places[len(places)-1].At)
+	s.logger(ctx).Info("events replayed", "events", len(replayed), "first", replayed[0].At, "last", replayed[len(replayed)-1].At)
 	s.cfg.Announce()
-	return places, nil
+	return len(replayed), next, nil
 }
 
-// ForgetPayers removes the payers from events that are old enough. Without a URL in the
-// settings events wait for that endpoint for ever, and lose their payers all the same.
-func (s *Sender) ForgetPayers(ctx context.Context) error {
-	return s.cfg.Store.ForgetPayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, forgottenOnce)
+// RemovePayers removes the payers from events that are older than PayerDays and not pending.
+// Without a URL in the settings, an event that waits for that endpoint loses its payer too.
+func (s *Sender) RemovePayers(ctx context.Context) error {
+	return s.cfg.Store.RemovePayers(ctx, s.now().AddDate(0, 0, -s.cfg.PayerDays), s.cfg.Webhook == nil, removedOnce)
 }
 
 const (
 	minStatements = 50  // of Cloudflare's free plan
-	forgottenOnce = 500 // events
+	removedOnce   = 500 // events
 	payerDays     = 30  // the default of Config.PayerDays
 )

@@ -27,9 +27,9 @@ func TestConfigIsValidated(t *testing.T) {
 		"for this machine":    {func(c *outbox.Config) { c.Webhook.URL = "http://localhost:8080/events" }, ""},
 		"50 statements":       {func(c *outbox.Config) { c.Statements = 50 }, ""},
 		"no store":            {func(c *outbox.Config) { c.Store = nil }, "Store is nil"},
-		"negative days":       {func(c *outbox.Config) { c.PayerDays = -1 }, "PayerDays is negative"},
-		"49 statements":       {func(c *outbox.Config) { c.Statements = 49 }, "Statements is less than 50"},
-		"negative statements": {func(c *outbox.Config) { c.Statements = -1 }, "Statements is less than 50"},
+		"negative days":       {func(c *outbox.Config) { c.PayerDays = -1 }, "PayerDays: want 0 or more"},
+		"49 statements":       {func(c *outbox.Config) { c.Statements = 49 }, "Statements: want 0 or at least 50"},
+		"negative statements": {func(c *outbox.Config) { c.Statements = -1 }, "Statements: want 0 or at least 50"},
 		"no URL":              {func(c *outbox.Config) { c.Webhook.URL = "" }, "Webhook.URL"},
 		"no scheme":           {func(c *outbox.Config) { c.Webhook.URL = "erp.example.com/private" }, "Webhook.URL"},
 		"another scheme":      {func(c *outbox.Config) { c.Webhook.URL = "ftp://erp.example.com/private" }, "Webhook.URL"},
@@ -38,10 +38,10 @@ func TestConfigIsValidated(t *testing.T) {
 		"a fragment":          {func(c *outbox.Config) { c.Webhook.URL = "https://erp.example.com/#private" }, "Webhook.URL"},
 		"not a URL":           {func(c *outbox.Config) { c.Webhook.URL = "https://erp.example.com/private%" }, "Webhook.URL"},
 		"no secret":           {func(c *outbox.Config) { c.Webhook.Secrets = nil }, "Webhook.Secrets is empty"},
-		"a bad secret":        {func(c *outbox.Config) { c.Webhook.Secrets = []wechat.Secret{secret, "private"} }, "Webhook.Secrets has one"},
+		"a bad secret":        {func(c *outbox.Config) { c.Webhook.Secrets = []wechat.Secret{secret, "private"} }, "Webhook.Secrets: want whsec_"},
 		"no endpoint doer":    {func(c *outbox.Config) { c.EndpointDoer = nil }, "EndpointDoer is nil"},
-		"short key":           {func(c *outbox.Config) { c.SessionKey = "private" }, "SessionKey has less"},
-		"short old key":       {func(c *outbox.Config) { c.SessionKeyOld = "private" }, "SessionKeyOld has less"},
+		"short key":           {func(c *outbox.Config) { c.SessionKey = "private" }, "SessionKey: want"},
+		"short old key":       {func(c *outbox.Config) { c.SessionKeyOld = "private" }, "SessionKeyOld: want"},
 		"no doer":             {func(c *outbox.Config) { c.Webhook.Doer = nil }, "Webhook.Doer is nil"},
 	} {
 		cfg := outbox.Config{Store: db, EndpointDoer: http.DefaultClient, SessionKey: sessionKey, Webhook: &outbox.Webhook{URL: "https://erp.example.com/h5pay", Secrets: []wechat.Secret{secret}, Doer: http.DefaultClient}}
@@ -106,15 +106,15 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// An event that is delivered loses its payer after some days. An event that waits keeps it, unless
-// there is nobody to deliver it to.
+// A delivered event loses its payer after some days. A pending event keeps it, unless no
+// endpoint can get it.
 func TestPayersAreForgotten(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	for name, c := range map[string]struct {
 		change             func(*outbox.Config)
 		delivered          bool
-		keepUntil, forgets time.Duration // 0 if it never forgets
+		keepUntil, forgets time.Duration // 0 if the payer is never removed
 	}{
 		"delivered":           {nil, true, 30 * day, 30*day + time.Millisecond},
 		"delivered, two days": {func(c *outbox.Config) { c.PayerDays = 2 }, true, 2 * day, 2*day + time.Millisecond},
@@ -133,7 +133,7 @@ func TestPayersAreForgotten(t *testing.T) {
 				t.Helper()
 				b.advance(after - elapsed)
 				elapsed = after
-				if err := b.sender.ForgetPayers(t.Context()); err != nil {
+				if err := b.sender.RemovePayers(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				return strings.Contains(b.stored(o).Data, b.buyer.User.OpenID)
@@ -156,7 +156,7 @@ func TestPayersAreForgottenInParts(t *testing.T) {
 	b.paidEvents(601)
 	b.advance(31 * 24 * time.Hour)
 	for _, want := range []int{101, 0} {
-		if err := b.sender.ForgetPayers(t.Context()); err != nil {
+		if err := b.sender.RemovePayers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var left int

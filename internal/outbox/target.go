@@ -20,9 +20,9 @@ type target struct {
 	doer    wechat.Doer
 }
 
-// target opens the secrets of an endpoint. It reports false if the endpoint has no URL, or
-// if its secret was sealed with a SessionKey that this shop does not have; the log says so.
-// It counts its statements.
+// target returns an endpoint with its opened secrets. It reports false, with a line in the
+// log, if the endpoint has no URL, or if another SessionKey has sealed its secret. It counts
+// its statements.
 func (s *Sender) target(ctx context.Context, e order.Endpoint, statements *int) (target, bool, error) {
 	if e.ID == order.SettingsEndpoint {
 		w := s.cfg.Webhook
@@ -55,13 +55,13 @@ func (s *Sender) target(ctx context.Context, e order.Endpoint, statements *int) 
 	return target{e.ID, e.URL, opened.texts, s.cfg.EndpointDoer}, true, nil
 }
 
-// opened are the secrets of an endpoint that sign now, the current one first.
+// opened has the secrets of an endpoint that sign now, the current one first.
 type opened struct {
 	texts  []string
 	former bool // SessionKeyOld has sealed one
 }
 
-// open opens the secrets of an endpoint. The error says nothing of them.
+// open opens the secrets of an endpoint. The error does not contain them.
 func (s *Sender) open(e order.Endpoint) (opened, error) {
 	current, former, err := s.box.Open(e.Secret, e.ID)
 	if err != nil {
@@ -87,8 +87,9 @@ func (s *Sender) CanSign(e order.Endpoint) bool {
 	return err == nil
 }
 
-// SealAgain seals the secrets of all endpoints with SessionKey, those that SessionKeyOld has
-// sealed, so that it can be removed. Deliver does the same for endpoints that get events.
+// SealAgain seals the secrets that SessionKeyOld has sealed with SessionKey, for all
+// endpoints. Then SessionKeyOld can be removed. Deliver does the same for endpoints that get
+// events.
 func (s *Sender) SealAgain(ctx context.Context) error {
 	if !s.box.HasFormer() {
 		return nil
@@ -110,7 +111,7 @@ func (s *Sender) SealAgain(ctx context.Context) error {
 	return nil
 }
 
-// sealAgain seals secrets with the current key, so that the former one can be removed.
+// sealAgain seals the secrets of an endpoint with SessionKey.
 func (s *Sender) sealAgain(ctx context.Context, e order.Endpoint, o opened) error {
 	after := e
 	var err error
@@ -126,10 +127,10 @@ func (s *Sender) sealAgain(ctx context.Context, e order.Endpoint, o opened) erro
 	return s.cfg.Store.SealEndpoint(ctx, e, after)
 }
 
-// URLProblem returns what is wrong with the URL of an endpoint that an API call makes, ""
-// if nothing is. The URL is https and names no private address. Beside a simulator it may
-// also be http on this machine. A name may resolve to a private address all the same:
-// Config.EndpointDoer rejects those where the platform can reach them.
+// URLProblem returns why the URL of a new endpoint is invalid, "" if it is valid. The URL
+// must be https and may not name a private address. In a shop with a simulator it may also be
+// http on this machine. A name may still resolve to a private address: Config.EndpointDoer
+// rejects it where the platform could reach it.
 func (s *Sender) URLProblem(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(text, " \t\r\n") {
@@ -157,8 +158,8 @@ func isLocal(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// isPrivate reports whether a host is an address that is not public. A host of digits and
-// dots that is no address is one too: some systems read "127.1" or "2130706433".
+// isPrivate reports whether a host is an address that is not public. Digits and dots that are
+// not an address count as private, because some systems accept "127.1" or "2130706433".
 func isPrivate(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return !PublicAddress(addr)
@@ -167,8 +168,8 @@ func isPrivate(host string) bool {
 	return strings.Trim(last, "0123456789.") == "" || strings.HasPrefix(strings.ToLower(last), "0x") || !strings.Contains(host, ".")
 }
 
-// PublicAddress reports whether an address is one of the public network. Networks that
-// hold an IPv4 address in an IPv6 one are not.
+// PublicAddress reports whether an address is public. An IPv6 address that contains an IPv4
+// address is not.
 func PublicAddress(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	if !addr.IsGlobalUnicast() || addr.IsPrivate() || addr.Zone() != "" {
@@ -184,7 +185,7 @@ func PublicAddress(addr netip.Addr) bool {
 	return b[0]&0xe0 == 0x20 && !(b[0] == 0x20 && b[1] == 0x02) // 2000::/3, but 6to4
 }
 
-// newSecret returns a random secret of an endpoint, and the same sealed.
+// newSecret returns a random secret of an endpoint, plain and sealed.
 func (s *Sender) newSecret(id string) (secret, sealed string, err error) {
 	secret = webhook.NewSecret()
 	sealed, err = s.box.Seal(s.cfg.Rand, []byte(secret), id)

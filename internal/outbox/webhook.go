@@ -23,28 +23,28 @@ type Webhook struct {
 	// Secrets sign each delivery, in the form of webhook.ParseSecret: the current one
 	// and, while it is being changed, the one before.
 	Secrets []wechat.Secret
-	// Doer follows no redirect. The status of its responses is used, and Retry-After.
+	// Doer must not follow redirects. Only the status and Retry-After of a response are read.
 	Doer wechat.Doer
 }
 
 // webhookTimeout is how long the merchant's back end may take to respond.
 const webhookTimeout = 10 * time.Second
 
-// check returns what is wrong with w, "" when nothing is.
+// check returns the fault of w, "" if it is valid.
 func (w *Webhook) check() string {
 	if w == nil {
 		return ""
 	}
 	u, err := url.Parse(w.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return "Webhook.URL is not one like https://erp.example.com/h5pay"
+		return "Webhook.URL: want a URL like https://erp.example.com/h5pay"
 	}
 	if len(w.Secrets) == 0 {
 		return "Webhook.Secrets is empty"
 	}
 	for _, secret := range w.Secrets {
 		if _, err := webhook.ParseSecret(string(secret)); err != nil {
-			return "Webhook.Secrets has one that is not whsec_ and the base64 of 24 to 64 bytes"
+			return "Webhook.Secrets: want whsec_ and the base64 of 24 to 64 bytes"
 		}
 	}
 	if w.Doer == nil {
@@ -53,19 +53,17 @@ func (w *Webhook) check() string {
 	return ""
 }
 
-// The reasons why there is no status; they are stored, and hold nothing of the
-// request.
+// The reasons why there is no status. They are stored, and contain nothing of the request.
 var (
-	errNoAnswer = errors.New("no answer")
-	errTooSlow  = errors.New("no answer in 10 s")
+	errNoResponse = errors.New("no response")
+	errTooSlow    = errors.New("no response in 10 s")
 
 	// ErrPrivate is the error of a Doer for an address that is not public.
 	ErrPrivate = errors.New("the address is not public")
 )
 
-// maxRetryAfter bounds a receiver's Retry-After: after an hour the schedule of tries
-// alone counts. Otherwise a proxy in front of the receiver could hold up the news of a
-// payment for days.
+// maxRetryAfter bounds a receiver's Retry-After. Otherwise a proxy in front of the receiver
+// could delay the event of a payment for days.
 const maxRetryAfter = time.Hour
 
 // response is the receiver's response to a delivery.
@@ -74,7 +72,7 @@ type response struct {
 	retryAfter time.Time // zero without a Retry-After
 }
 
-// reason returns what a response that is no success says.
+// reason returns why a response is not a success.
 func (r response) reason() string { return fmt.Sprint("HTTP ", r.status) }
 
 // ok reports whether the event is acknowledged.
@@ -102,11 +100,11 @@ func parseRetryAfter(value string, now time.Time) time.Time {
 	return at
 }
 
-// body returns what is posted of an event, nil if its data is not JSON.
+// body returns the body of a delivery, nil if the data of the event is not JSON.
 //
-// The shop, the appid and the merchant are those of the order, so that a database
-// that was moved does not lie. An event is simulated if its order is, and if this
-// shop is: a copy of the database beside a simulator must not pass for the shop.
+// The shop, the appid and the merchant are those of the order, so that they stay true in a
+// database that was moved. An event is simulated if its order or this shop is: a copy of the
+// database with a simulator must not look like the real shop.
 func (s *Sender) body(e order.Event) []byte {
 	body, err := json.Marshal(api.WebhookBody{
 		ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt.UnixMilli(), Shop: e.Shop, AppID: e.AppID, MchID: e.MchID,
@@ -118,8 +116,8 @@ func (s *Sender) body(e order.Event) []byte {
 	return body
 }
 
-// send posts a body to an endpoint and returns the response. A redirect is a response, and
-// no success: the receiver's address is the one that was set.
+// send posts a body to an endpoint and returns the response. A redirect is not followed and
+// not a success.
 func (s *Sender) send(ctx context.Context, t target, id string, body []byte) (response, error) {
 	if body == nil {
 		return response{}, errors.New("not JSON")
@@ -128,7 +126,7 @@ func (s *Sender) send(ctx context.Context, t target, id string, body []byte) (re
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
 	if err != nil {
-		return response{}, errNoAnswer
+		return response{}, errNoResponse
 	}
 	header, err := webhook.Sign(id, s.now(), body, t.secrets...)
 	if err != nil {
@@ -145,7 +143,7 @@ func (s *Sender) send(ctx context.Context, t target, id string, body []byte) (re
 		case errors.Is(err, ErrPrivate):
 			return response{}, ErrPrivate
 		}
-		return response{}, errNoAnswer // the text may hold the URL
+		return response{}, errNoResponse // the error's text may contain the URL
 	}
 	res.Body.Close()
 	return response{res.StatusCode, parseRetryAfter(res.Header.Get("Retry-After"), s.now())}, nil

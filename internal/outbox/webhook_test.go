@@ -23,7 +23,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// A delivery has the event as receivers read it, under the order's own shop, appid and merchant.
+// A delivery has the event in the documented form, with the shop, the appid and the merchant
+// of the order.
 func TestDelivery(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -130,7 +131,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A receiver that hangs has ten seconds. The test gives it less, and checks that ten were meant.
+// A receiver has ten seconds to respond. The test shortens the time, and checks that Deliver
+// asked for ten seconds.
 func TestReceiverHangs(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, func(c *outbox.Config) {
@@ -148,12 +150,12 @@ func TestReceiverHangs(t *testing.T) {
 	o := b.paid()
 	b.answer(func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() })
 	b.deliver()
-	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no answer in 10 s" {
+	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no response in 10 s" {
 		t.Errorf("%+v", e)
 	}
 }
 
-// Nothing of a response but its status and Retry-After is read: an endless body neither hangs a
+// Only the status and Retry-After of a response are read. An endless body neither blocks a
 // delivery nor fills the memory.
 func TestResponseBodyIsNotRead(t *testing.T) {
 	t.Parallel()
@@ -210,7 +212,8 @@ func (c *closeRecorder) Close() error {
 	return c.ReadCloser.Close()
 }
 
-// A receiver for which an event is too large gets it again later, and gets the others now.
+// If an event is too large for a receiver, it is sent again later, and the others are sent
+// now.
 func TestEventIsTooLargeForItsReceiver(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -229,7 +232,7 @@ func TestEventIsTooLargeForItsReceiver(t *testing.T) {
 	}
 }
 
-// What is stored and logged of a receiver that cannot be reached does not name its address.
+// The stored and the logged error of an unreachable receiver do not name its address.
 func TestReceiverCannotBeReached(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{
@@ -254,17 +257,17 @@ func TestReceiverCannotBeReached(t *testing.T) {
 			})
 			o := b.paid()
 			b.deliver()
-			if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no answer" || e.Attempts != 1 {
+			if e := b.stored(o); e.Status != api.EventPending || e.LastError != "no response" || e.Attempts != 1 {
 				t.Errorf("%+v", e)
 			}
-			if lines := b.Log.Lines("event not acknowledged"); len(lines) != 1 || !strings.Contains(lines[0], `reason="no answer"`) || strings.Contains(lines[0], "invalid") {
+			if lines := b.Log.Lines("the receiver did not acknowledge the event"); len(lines) != 1 || !strings.Contains(lines[0], `reason="no response"`) || strings.Contains(lines[0], "invalid") {
 				t.Errorf("%q", lines)
 			}
 		})
 	}
 }
 
-// A redirect is no acknowledgement, and the event goes nowhere else.
+// A redirect is not an acknowledgement, and is not followed.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
@@ -290,7 +293,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	mu.Unlock()
 }
 
-// An event whose data is not JSON is not sent, and says so.
+// An event whose data is not JSON is not sent, and its error says why.
 func TestEventThatIsNotJSON(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)

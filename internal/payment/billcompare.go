@@ -81,10 +81,10 @@ func (c *comparison) find(ctx context.Context, rows []wechat.BillRow) (payments,
 			outRefundNos = append(outRefundNos, row.OutRefundNo)
 		}
 	}
-	if payments, err = c.s.cfg.Store.Payments(ctx, outTradeNos); err != nil {
+	if payments, err = c.s.cfg.Store.PaymentEntries(ctx, outTradeNos); err != nil {
 		return nil, nil, err
 	}
-	refunds, err = c.s.cfg.Store.TakenRefunds(ctx, outRefundNos)
+	refunds, err = c.s.cfg.Store.RefundEntries(ctx, outRefundNos)
 	return payments, refunds, err
 }
 
@@ -149,7 +149,7 @@ func (c *comparison) refund(ctx context.Context, row wechat.BillRow, e order.Ent
 		if err := c.repair(ctx, row); err != nil {
 			return err
 		}
-		found, err := c.s.cfg.Store.TakenRefunds(ctx, []string{row.OutRefundNo})
+		found, err := c.s.cfg.Store.RefundEntries(ctx, []string{row.OutRefundNo})
 		if err != nil {
 			return err
 		}

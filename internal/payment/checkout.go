@@ -119,7 +119,7 @@ func (s *Service) checkout(ctx context.Context, o order.Order, w way, selling er
 		return api.Checkout{}, err
 	case p.ClientIP == "": // it had ended, and was inserted again after a restore
 		return api.Checkout{}, errNotPayable()
-	case p.PrepayAlive(now) && !w.renew:
+	case p.PrepayValid(now) && !w.renew:
 		return s.offer(ctx, o, p)
 	case tooLate:
 		return api.Checkout{}, errNotPayable()
@@ -196,7 +196,7 @@ func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Check
 		return s.makeRoom(ctx, o)
 	case err != nil:
 		return api.Checkout{}, err
-	case p.PrepayAlive(s.now()):
+	case p.PrepayValid(s.now()):
 		return s.offer(ctx, o, p)
 	case p.TradeType == api.TradeJSAPI:
 		return s.prepay(ctx, o, p, time.Time{}) // every prepay_id works
@@ -259,7 +259,7 @@ func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, er
 // returned as it is passed.
 func (s *Service) stopOffering(ctx context.Context, p order.Payment) (order.Payment, error) {
 	now := s.now()
-	if !p.Live() || p.PrepayAlive(now) || now.Before(p.ClaimedUntil) || now.Before(p.CreatedAt.Add(order.MinCloseAge)) {
+	if !p.Live() || p.PrepayValid(now) || now.Before(p.ClaimedUntil) || now.Before(p.CreatedAt.Add(order.MinCloseAge)) {
 		return p, nil
 	}
 	stopped, err := s.cfg.Store.StopOffering(ctx, p.OutTradeNo, p.PrepayAt, now)
@@ -320,7 +320,7 @@ func (s *Service) checkoutOfOther(ctx context.Context, o order.Order, p order.Pa
 			return api.Checkout{}, err
 		}
 	}
-	if latest.Live() && latest.PrepayID != p.PrepayID && latest.PrepayAlive(s.now()) {
+	if latest.Live() && latest.PrepayID != p.PrepayID && latest.PrepayValid(s.now()) {
 		return s.offer(ctx, o, latest)
 	}
 	return api.Checkout{}, errBusy()

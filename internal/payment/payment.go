@@ -125,17 +125,17 @@ func New(cfg Config) (*Service, error) {
 	}{
 		{cfg.ShopName != "", "ShopName is empty"},
 		{!strings.ContainsFunc(cfg.ShopName, unicode.IsControl), "ShopName has a control character"}, // MWEB sends it as it is
-		{err == nil, "ShopURL is not an origin like https://shop.example.com"},
+		{err == nil, "ShopURL: want an origin like https://shop.example.com"},
 		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
-		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes has one that is not JSAPI, NATIVE or MWEB"},
+		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes: want JSAPI, NATIVE or MWEB"},
 		// WeChat accepts 256 bytes of JSON that contains both.
 		{!slices.Contains(cfg.TradeTypes, api.TradeMWEB) || len(cfg.ShopURL)+len(cfg.ShopName) <= 160, "ShopName is too long for MWEB"},
 		{cfg.AppID != "", "AppID is empty"},
 		{cfg.MchID != "", "MchID is empty"},
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
-		{cfg.Statements == 0 || cfg.Statements >= MinStatements, "Statements is less than 50"},
-		{cfg.KeepUnpaid >= order.MinKeepUnpaid, "KeepUnpaid is less than 10 days"},
+		{cfg.Statements == 0 || cfg.Statements >= MinStatements, "Statements: want 0 or at least 50"},
+		{cfg.KeepUnpaid >= order.MinKeepUnpaid, "KeepUnpaid: want at least 10 days"},
 	} {
 		if !rule.ok {
 			return nil, errors.New("payment: " + rule.problem)

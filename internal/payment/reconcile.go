@@ -14,14 +14,14 @@ import (
 
 // Bounds of one Reconcile, in addition to Config.Statements.
 const (
-	dueBatch      = 100 // payments that one statement reads
-	queryAtOnce   = 5   // Workers have six connections open at once
-	refundBatch   = 4
-	reconcileTime = 40 * time.Second // no query begins later
-	refundTime    = 12 * time.Second // no refund begins later: one may take 25 s
-	maxForgotten  = 1000             // states of sign-ins
-	maxDeleted    = 100              // unpaid orders
-	maxExpired    = 200              // orders that expire in one run
+	dueBatch         = 100 // payments that one statement reads
+	queryAtOnce      = 5   // Workers have six connections open at once
+	refundBatch      = 4
+	reconcileTime    = 40 * time.Second // no query begins later
+	refundTime       = 12 * time.Second // no refund begins later: one may take 25 s
+	maxDeletedStates = 1000             // states of sign-ins
+	maxDeleted       = 100              // unpaid orders
+	maxExpired       = 200              // orders that expire in one run
 
 	// queryCost is the largest number of statements of the query about one payment: the claim, and
 	// a change, a read and a count for a trade that differs. An unpaid payment costs one, the
@@ -98,7 +98,7 @@ func (s *Service) tidy(ctx context.Context, now time.Time) error {
 		}
 		err = errors.Join(err, expireErr)
 	}
-	err = errors.Join(err, s.cfg.Store.ForgetStates(ctx, now, maxForgotten), s.cfg.Store.ForgetHours(ctx, now))
+	err = errors.Join(err, s.cfg.Store.DeleteStates(ctx, now, maxDeletedStates), s.cfg.Store.DeleteHours(ctx, now))
 	if s.cfg.Size == nil {
 		return err
 	}

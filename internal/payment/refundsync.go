@@ -278,7 +278,7 @@ func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wech
 		record = s.cfg.Store.RecordClosedRefund
 	}
 	recorded, err := record(ctx, order.Refund{
-		ID: report.OutRefundNo, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Amount: report.Amount, RefundID: report.RefundID, CreatedAt: created, TakenAt: now,
+		ID: report.OutRefundNo, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Amount: report.Amount, RefundID: report.RefundID, CreatedAt: created, AcceptedAt: now,
 	})
 	if err != nil {
 		return order.Refund{}, err

@@ -24,7 +24,7 @@ type Signer struct {
 
 // CheckBills forgets payers, seals secrets again and checks bills, as the product's timer does.
 func (s *Signer) CheckBills(ctx context.Context) error {
-	if err := errors.Join(s.ForgetPayers(ctx), s.SealAgain(ctx)); err != nil {
+	if err := errors.Join(s.RemovePayers(ctx), s.SealAgain(ctx)); err != nil {
 		return err
 	}
 	return s.Service.CheckBills(ctx)

@@ -11,32 +11,32 @@ import (
 	"h5pay/internal/seal"
 )
 
-// The cookies. Under https their names get the prefix __Host-, with which a
-// browser takes them from this very host only: a sibling domain cannot plant a
-// sign-in of its own. The prefix demands Path=/.
+// The cookies. Under https their names get the prefix __Host-. A browser accepts such a
+// cookie only from this host, so a sibling domain cannot set a session. The prefix requires
+// Path=/.
 const (
 	stateCookie   = "h5pay_state"
 	sessionCookie = "h5pay_session"
 	consoleCookie = "h5pay_console"
 )
 
-// maxCookie is the longest cookie value looked at, in bytes. Browsers keep 4096
-// for name, value and attributes.
+// maxCookie is the longest cookie value that is read, in bytes. Browsers keep 4096 bytes for
+// name, value and attributes.
 const maxCookie = 4096
 
-// sealer keeps values in a cookie that the browser can neither read nor change:
-// AES-256-GCM with the cookie's name as additional data, under a key that is
-// derived from SessionKey for this cookie and this appid.
+// sealer stores values in a cookie that the browser can neither read nor change. It uses
+// AES-256-GCM with the cookie's name as additional data, and a key that is derived from
+// SessionKey for this cookie and this appid.
 type sealer struct {
 	name   string
 	secure bool
-	strict bool // whether the browser sends it with no request that another site causes
+	strict bool // SameSite=Strict: the browser never sends it with a request that another site causes
 	box    box
 	rand   io.Reader
 	now    func() time.Time
 }
 
-// box is what a sealer uses of seal.Box.
+// box has the methods of seal.Box that a sealer uses.
 type box interface {
 	Seal(rand io.Reader, plain []byte, about string) (string, error)
 	Open(text, about string) (plain []byte, former bool, err error)
@@ -55,14 +55,14 @@ func newSealer(cfg Config, appID, name string, secure bool) (sealer, error) {
 	return c, nil
 }
 
-// sealed is the content of a cookie. The expiry is inside, because the browser cannot be
-// trusted to enforce it.
+// sealed is the content of a cookie. It has the expiry, because the browser cannot be trusted
+// to enforce it.
 type sealed struct {
 	Expires int64           `json:"expires"` // Unix ms
 	Value   json.RawMessage `json:"value"`
 }
 
-// set puts v in the cookie for the time of life.
+// set stores v in the cookie for life.
 func (c sealer) set(w http.ResponseWriter, v any, life time.Duration) error {
 	value, err := c.seal(v, c.now().Add(life))
 	if err != nil {
@@ -72,7 +72,7 @@ func (c sealer) set(w http.ResponseWriter, v any, life time.Duration) error {
 	return nil
 }
 
-// clear makes the browser forget the cookie.
+// clear deletes the cookie in the browser.
 func (c sealer) clear(w http.ResponseWriter) {
 	http.SetCookie(w, c.cookie("", -1))
 }
@@ -87,8 +87,8 @@ func (c sealer) get(r *http.Request, v any) bool {
 	return false
 }
 
-// renew seals the caller's cookie anew, to the same end, when it was sealed with
-// the former key, so that this can be thrown away one day.
+// renew seals the caller's cookie again if SessionKeyOld has sealed it, so that the old key
+// can be removed later. The expiry stays.
 func (c sealer) renew(w http.ResponseWriter, r *http.Request) error {
 	if !c.box.HasFormer() {
 		return nil
@@ -110,7 +110,7 @@ func (c sealer) renew(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c sealer) cookie(value string, maxAge int) *http.Cookie {
-	site := http.SameSiteLaxMode // the user comes back from open.weixin.qq.com
+	site := http.SameSiteLaxMode // Lax, because the user comes back from open.weixin.qq.com
 	if c.strict {
 		site = http.SameSiteStrictMode
 	}
@@ -129,7 +129,7 @@ func (c sealer) seal(v any, expires time.Time) (string, error) {
 	return c.box.Seal(c.rand, plain, c.name)
 }
 
-// open reads a cookie's value into v. The error says nothing of the value.
+// open reads a cookie's value into v. The error does not contain the value.
 func (c sealer) open(text string, v any) error {
 	s, _, err := c.unseal(text)
 	if err != nil {
@@ -141,8 +141,8 @@ func (c sealer) open(text string, v any) error {
 	return nil
 }
 
-// unseal returns what is in a cookie that was sealed here and has not expired, and whether
-// the former key has sealed it.
+// unseal returns the content of a cookie that this shop sealed and that has not expired. old
+// reports whether SessionKeyOld has sealed it.
 func (c sealer) unseal(text string) (s sealed, former bool, err error) {
 	if len(text) > maxCookie {
 		return sealed{}, false, errors.New("too long")

@@ -36,7 +36,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks = append(checks, s.sightings.check(s.now()))
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	v, err := s.cfg.Store.Vitals(ctx, s.shop.MchID)
+	v, err := s.cfg.Store.Health(ctx, s.shop.MchID)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
 		return append(checks, failed(cause.DatabaseUnreadable, "database", strings.Join(strings.Fields("the database "+s.cfg.Database+" cannot be read, or lacks a migration"), " ")))
@@ -115,7 +115,7 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 // outboxCheck reports the first endpoint that does not get its events.
 func (s *Server) outboxCheck(ctx context.Context) api.HealthCheck {
 	check := api.HealthCheck{Name: "outbox", OK: true}
-	endpoints, err := s.cfg.Store.EndpointVitals(ctx)
+	endpoints, err := s.cfg.Store.EndpointHealth(ctx)
 	if err != nil {
 		s.logger(ctx).Error("the database does not answer", "error", err)
 		return failed(cause.DatabaseUnreadable, "outbox", "the endpoints cannot be read, or the database lacks a migration")
@@ -140,7 +140,7 @@ func (s *Server) outboxCheck(ctx context.Context) api.HealthCheck {
 }
 
 // endpointCheck reports why an endpoint does not get its events.
-func (s *Server) endpointCheck(e store.EndpointVitals) api.HealthCheck {
+func (s *Server) endpointCheck(e store.EndpointHealth) api.HealthCheck {
 	now := s.now()
 	prefix := ""
 	if e.ID != order.SettingsEndpoint {
@@ -165,7 +165,7 @@ func (s *Server) endpointCheck(e store.EndpointVitals) api.HealthCheck {
 
 // openWithoutKeys returns a problem if orders or refunds are open whose API version has no keys in
 // the settings.
-func (s *Server) openWithoutKeys(v store.Vitals) string {
+func (s *Server) openWithoutKeys(v store.Health) string {
 	for _, open := range []struct {
 		version  wechat.Version
 		n        int
@@ -189,7 +189,7 @@ func noted(id cause.ID, name, problem string) api.HealthCheck {
 	return api.HealthCheck{Name: name, OK: true, Problem: problem, Cause: string(id)}
 }
 
-// counted prints a number of store.Vitals with its noun and verb. Vitals counts up to
+// counted prints a number of store.Health with its noun and verb. Health counts up to
 // MaxCounted.
 func counted(n int, one, many string) string {
 	switch {

@@ -8,7 +8,7 @@ import (
 	"h5pay/internal/payment"
 )
 
-// viewLink returns a payment link to whoever has its token.
+// viewLink returns the payment link of a token. Whoever has the token may see the link.
 func (s *Server) viewLink(w http.ResponseWriter, r *http.Request) error {
 	l, err := s.payment.Link(r.Context(), r.PathValue("token"))
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Server) orderByLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if who.OpenID == "" { // a guest is known for some time after the last order
+	if who.OpenID == "" { // the guest's session is extended with each order
 		if err := s.session.set(w, who, guestLife); err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 	if gone.Status != api.EventDead || gone.Attempts != 1 || gone.LastError != "HTTP 410 Gone" || len(r.Events) != 1 {
 		t.Errorf("%d deliveries, %+v", len(r.Events), gone)
 	}
-	if n := r.ErrorLines(); n != 1 || !strings.Contains(r.Log.String(), "the receiver wants no events any more") {
+	if n := r.ErrorLines(); n != 1 || !strings.Contains(r.Log.String(), "the receiver responded 410 Gone") {
 		t.Errorf("%d log lines of level ERROR:\n%s", n, r.Log)
 	}
 	r.WantWrong("outbox", "410 Gone")

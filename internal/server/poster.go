@@ -19,8 +19,8 @@ const (
 )
 
 // poster returns a page to print, in SVG: the shop's name, the title of a payment link, its
-// fixed amount, and the QR code of its URL. It has no font of its own: the program that
-// shows or prints it has one.
+// fixed amount, and the QR code of its URL. The program that shows or prints it supplies the
+// font.
 func poster(shop string, l order.Link, url string) (string, error) {
 	path, size, err := qrcode.Path(url)
 	if err != nil {
@@ -50,7 +50,7 @@ func poster(shop string, l order.Link, url string) (string, error) {
 	return b.String(), nil
 }
 
-// visible returns a text without control characters, which XML does not have.
+// visible returns a text without control characters, because XML does not allow them.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
@@ -60,8 +60,8 @@ func visible(text string) string {
 	}, text)
 }
 
-// fitting returns the size of a font, at most the given one, at which a text is as wide as
-// the poster. A Chinese character is as wide as it is high, a Latin one about half.
+// fitting returns the largest font size, at most the given one, at which a text fits the
+// poster. A Chinese character is as wide as it is high, a Latin one about half as wide.
 func fitting(text string, most float64) float64 {
 	width := 0.0
 	for _, r := range text {

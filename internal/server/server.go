@@ -141,14 +141,14 @@ func New(cfg Config) (*Server, error) {
 		ok      bool
 		problem string
 	}{
-		{validScope(cfg.Scope), "Scope is neither snsapi_base nor snsapi_userinfo"},
+		{validScope(cfg.Scope), "Scope: want snsapi_base or snsapi_userinfo"},
 		{cfg.Payment != nil, "Payment is nil"},
 		{cfg.Outbox != nil, "Outbox is nil"},
 		{cfg.Store != nil, "Store is nil"},
 		{cfg.WeChat != nil, "WeChat is nil"},
-		{len(cfg.SessionKey) >= 32, "SessionKey has less than 32 characters"},
-		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld has less than 32 characters"},
-		{cfg.AdminToken == "" || len(cfg.AdminToken) >= 32, "AdminToken has less than 32 characters"},
+		{len(cfg.SessionKey) >= 32, "SessionKey: want at least 32 characters"},
+		{cfg.SessionKeyOld == "" || len(cfg.SessionKeyOld) >= 32, "SessionKeyOld: want at least 32 characters"},
+		{cfg.AdminToken == "" || len(cfg.AdminToken) >= 32, "AdminToken: want at least 32 characters"},
 	} {
 		if !rule.ok {
 			return nil, errors.New("server: " + rule.problem)

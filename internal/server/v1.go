@@ -15,7 +15,6 @@ func (b backend) handlers() map[string]v1Handler {
 	return map[string]v1Handler{
 		"createOrder":  b.createOrder,
 		"listOrders":   b.listOrders,
-		"exportOrders": b.exportOrders,
 		"getOrder":     b.getOrder,
 		"closeOrder":   b.closeOrder,
 		"createRefund": b.createRefund,
@@ -85,7 +84,7 @@ func (b backend) register(mux *http.ServeMux) {
 	}
 }
 
-// serve checks what the route says about a call and writes its response.
+// serve checks the requirements of a route, makes the call and writes the response.
 func (b backend) serve(route v1.Route, h v1Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		response, err := b.answer(w, r, route, h)
@@ -103,8 +102,8 @@ func (b backend) serve(route v1.Route, h v1Handler) http.Handler {
 }
 
 func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, h v1Handler) (any, error) {
-	// The body is read first, so that one statement reads the API key and what the body
-	// names. The error of the key comes first.
+	// The body is read first, so that one statement can read the API key and the products of
+	// the body. An error of the key is still reported first.
 	var body any
 	var bodyErr error
 	if route.Body != nil {
@@ -138,7 +137,7 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 	}
 	ctx := r.Context()
 	if r.Method != http.MethodGet {
-		ctx = context.WithoutCancel(ctx) // a caller who disconnects changes nothing from here on
+		ctx = context.WithoutCancel(ctx) // from here on the call continues if the caller disconnects
 	}
 	call := h
 	if isAudited(route) {

@@ -27,14 +27,14 @@ const (
 )
 
 // isAudited reports whether the calls of a route are in the audit list: those that change
-// something. An order that a back end makes is its own record: its row has the API key and is
-// never changed.
+// something. createOrder is not, because the row of the order has the API key and never
+// changes.
 func isAudited(route v1.Route) bool {
 	return route.Method != http.MethodGet && route.Name != "createOrder"
 }
 
-// audited makes a call and appends what it changed to the audit list. The intent is stored
-// first: without it nothing is changed, and a call that dies leaves it.
+// audited makes a call and appends its change to the audit list. It stores the intent first,
+// so a call that dies is in the list too. Without the intent nothing is changed.
 func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Handler) (any, error) {
 	e := order.AuditEntry{At: b.now(), KeyID: c.by.id, KeyName: c.by.name, Action: route.Name, Object: cmp.Or(c.PathValue("id"), c.PathValue("date")), RequestID: reqlog.ID(ctx)}
 	before, err := b.stateBefore(ctx, route, c)
@@ -63,7 +63,7 @@ func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Han
 	switch {
 	case callErr == nil:
 		e.After = auditJSON(response)
-		if route.Name == "deleteProduct" { // the response is what was removed
+		if route.Name == "deleteProduct" { // the response is the removed object
 			e.After = ""
 		}
 		e.Object = cmp.Or(e.Object, idOf(response))
@@ -84,7 +84,8 @@ func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Han
 	return response, callErr
 }
 
-// endAudit logs a failure after the change. The intent is left and becomes an entry later.
+// endAudit logs a failure after the change. The intent stays, and RecoverAudit makes it an
+// entry later.
 func (b backend) endAudit(ctx context.Context, err error) {
 	if err != nil {
 		b.logger(ctx).Error("the outcome of a call is not in the audit list yet", "error", err)
@@ -103,8 +104,8 @@ func codeOf(err error) api.Code {
 	return api.CodeInternal
 }
 
-// stateBefore returns what a call is about to change, "" if nothing is there or the call makes
-// something new.
+// stateBefore returns the object that a call will change, "" if it does not exist or the call
+// makes a new one.
 func (b backend) stateBefore(ctx context.Context, route v1.Route, c *v1Call) (string, error) {
 	var state any
 	var err error
@@ -128,11 +129,11 @@ func (b backend) stateBefore(ctx context.Context, route v1.Route, c *v1Call) (st
 	return auditJSON(state), nil
 }
 
-// unaudited are the fields of a response that are no facts of the audit list: secrets,
-// personal data, and what a call does not change.
+// unaudited are the fields of a response that the audit list omits: secrets, personal data,
+// and fields that no call changes.
 var unaudited = []string{"key", "secret", "token", "url", "payer", "openid", "created_at", "currency", "trade_types", "return_url", "data", "last_used_at"}
 
-// auditJSON returns the fields of a response that are no lists and no objects, "" for none.
+// auditJSON returns the fields of a response that are neither lists nor objects, "" for none.
 func auditJSON(response any) string {
 	text, err := json.Marshal(response)
 	var fields map[string]any
@@ -164,7 +165,7 @@ func auditJSON(response any) string {
 	return string(text)
 }
 
-// idOf returns the ID of what a call made.
+// idOf returns the ID of the object that a call made.
 func idOf(response any) string {
 	switch r := response.(type) {
 	case v1.Key:
@@ -185,7 +186,7 @@ func (b backend) listAudit(ctx context.Context, c *v1Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.cfg.Store.AdoptAudit(ctx, b.now().Add(-auditStale)); err != nil {
+	if err := b.cfg.Store.RecoverAudit(ctx, b.now().Add(-auditStale)); err != nil {
 		return nil, err
 	}
 	limit := cmp.Or(q.Limit, v1.DefaultPage)
@@ -211,13 +212,13 @@ func decodeAudit(cursor string) (int64, error) {
 	}
 	seq, err := strconv.ParseInt(cursor, 10, 64)
 	if err != nil || seq < 1 || seq >= 1<<52 {
-		return 0, wrongField("cursor", "is not one of this list")
+		return 0, wrongField("cursor", "want the cursor of a previous response of this list")
 	}
 	return seq, nil
 }
 
-// checkAudit computes the hashes of a part of the list again, and that no entry is missing in
-// it. That the end of the list was not cut off is seen by the hash in the log.
+// checkAudit checks the hashes of a part of the list, and that no entry is missing in it. The
+// hash in the log shows whether the end of the list was cut off.
 func (b backend) checkAudit(ctx context.Context, c *v1Call) (any, error) {
 	last, err := decodeAudit(c.query.(v1.AuditCheckQuery).Cursor)
 	if err != nil {
@@ -229,7 +230,7 @@ func (b backend) checkAudit(ctx context.Context, c *v1Call) (any, error) {
 	}
 	check := v1.AuditCheck{OK: true}
 	hash := ""
-	if last > 0 { // the first one was verified by the call before
+	if last > 0 { // the previous call verified the first one
 		if len(entries) == 0 || entries[0].Seq != last {
 			return v1.AuditCheck{Broken: last}, nil
 		}

@@ -42,15 +42,15 @@ func (p principal) has(s v1.Scope) bool {
 	return false
 }
 
-// KeyCounter is a Limiter that knows how many calls are left.
+// KeyCounter is a Limiter that can report how many calls are left.
 type KeyCounter interface {
-	// Left returns how many calls are left under key, and when the count starts again.
+	// Left returns how many calls of key are left, and when the count restarts.
 	Left(key string) (left int, reset time.Duration)
 }
 
 // authenticate returns the caller of a call, and the products for sale with some IDs. The
-// root token has no limit. Calls with a key that was valid before are limited by the key,
-// all others by address, before anything is read.
+// root token has no limit. Calls with a known key are limited by the key. All others are
+// limited by address, before the database is read.
 func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []string) (principal, []order.Product, error) {
 	ctx := r.Context()
 	if b.operator.isSent(r) {
@@ -75,7 +75,7 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 	if errors.As(err, &rejected) {
 		b.known.forget(sent.key)
 		if len(r.Header.Values("Authorization")) > 0 {
-			b.logSeldom(ctx, slog.LevelWarn, "an API key is rejected", "path", r.URL.Path)
+			b.logSeldom(ctx, slog.LevelWarn, "an API key was rejected", "path", r.URL.Path)
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
@@ -93,9 +93,9 @@ func (b backend) authenticate(w http.ResponseWriter, r *http.Request, ids []stri
 	}, products, nil
 }
 
-// knownKeys are keys that were valid when they were last read. They are no authentication:
-// their calls are not counted by address, so that a stranger at the same address does not
-// keep a back end out.
+// knownKeys are keys that were valid when they were last read. They do not authenticate a
+// call. Their calls are not limited by address, so a stranger at the same address cannot
+// block a back end.
 type knownKeys struct {
 	mu     sync.Mutex
 	hashes map[string]string // by the ID of the key, as key.Key.Hash
@@ -117,8 +117,8 @@ func (k *knownKeys) add(sent key.Key) {
 	k.hashes[sent.ID] = sent.Hash()
 }
 
-// forget removes a key that was rejected. A guess of the secret of a known key is not known,
-// and removes nothing.
+// forget removes a rejected key. A wrong secret of a known key has another hash, and removes
+// nothing.
 func (k *knownKeys) forget(sent key.Key) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -127,8 +127,8 @@ func (k *knownKeys) forget(sent key.Key) {
 	}
 }
 
-// noteUse stores that an API key is in use, once in key.UsePeriod. It does not delay the
-// call: the function that comes back waits for the end.
+// noteUse stores the time at which an API key was used, at most once in key.UsePeriod. It
+// does not delay the call: the returned function waits for the statement.
 func (b backend) noteUse(ctx context.Context, by principal) (wait func()) {
 	now := b.now()
 	if by.id == key.Root || now.Sub(by.usedAt) < key.UsePeriod {
@@ -142,19 +142,19 @@ func (b backend) noteUse(ctx context.Context, by principal) (wait func()) {
 			}
 		}()
 		if err := b.cfg.Store.UseKey(context.WithoutCancel(ctx), by.id, now); err != nil {
-			b.logSeldom(ctx, slog.LevelError, "the use of an API key is not stored", "error", err)
+			b.logSeldom(ctx, slog.LevelError, "storing the use of an API key failed", "error", err)
 		}
 	})
 	return group.Wait
 }
 
-// credentials are what a call of /v1 has: an API key, or the session of the console.
+// credentials are those of a call of /v1: an API key, or a session of the console.
 type credentials struct {
 	key     key.Key
 	session *consoleSession // nil for a key; sealed by this shop
 }
 
-// sentCredentials returns what a request has. The error says that it has none.
+// sentCredentials returns the credentials of a request, or an error if it has none.
 func (b backend) sentCredentials(r *http.Request) (credentials, error) {
 	header := r.Header.Values("Authorization")
 	var session consoleSession
@@ -173,7 +173,7 @@ func (b backend) sentCredentials(r *http.Request) (credentials, error) {
 }
 
 // readKey returns the record of the API key of a call, and the products for sale with some
-// IDs. A *v1.Error says why the key, or the session, is not valid.
+// IDs. A *v1.Error has the reason why the key, or the session, is invalid.
 func (b backend) readKey(r *http.Request, sent credentials, ids []string) (key.Record, []order.Product, error) {
 	id := sent.key.ID
 	if sent.session != nil {
@@ -210,8 +210,8 @@ func (b backend) keyOf(ctx context.Context, id string, ids []string) (key.Record
 
 func rejectKey(why string) error { return &v1.Error{Code: api.CodeUnauthenticated, Message: why} }
 
-// limitKey counts a call of an API key and sets the RateLimit headers. Where the platform
-// does not say how many calls are left, only the policy is sent.
+// limitKey counts a call of an API key and sets the RateLimit headers. If the platform does
+// not report how many calls are left, only the policy is sent.
 func (b backend) limitKey(w http.ResponseWriter, r *http.Request, id string) error {
 	if b.cfg.KeyLimit == nil {
 		return nil

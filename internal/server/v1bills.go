@@ -35,7 +35,7 @@ func (b backend) getBill(ctx context.Context, c *v1Call) (any, error) {
 	return publicBill(checks[0]), nil
 }
 
-// checkBill compares the bill of a day now, also when it was compared before.
+// checkBill compares the bill of a day now, even if it was compared before.
 func (b backend) checkBill(ctx context.Context, c *v1Call) (any, error) {
 	check, err := b.payment.CheckBill(ctx, c.PathValue("date"))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"h5pay/internal/v1"
 )
 
-// backend answers the calls of package v1, those of back ends and of the console. Every
-// call has an API key or the root token.
+// backend handles the calls of package v1, from back ends and from the console. Every call
+// has an API key or the root token.
 type backend struct{ *Server }
 
 // v1Call is a call of a known caller that has the scope of the call.
@@ -25,8 +25,8 @@ type v1Call struct {
 	by             principal
 	idempotencyKey string // "" for a call that makes nothing
 
-	body, query any             // as the route says
-	products    []order.Product // that the body names, if they are for sale
+	body, query any             // a request of the route's type
+	products    []order.Product // the products that the body names, if they are for sale
 }
 
 // v1Handler returns the response of a call.
@@ -55,22 +55,22 @@ func (c *v1Call) fingerprintOf(body any) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// mismatch is the error of an Idempotency-Key that was used with another body.
+// mismatch returns the error for an Idempotency-Key that was used with another body.
 func (c *v1Call) mismatch() error {
 	return &v1.Error{Code: v1.CodeIdempotency, Field: "Idempotency-Key", Message: "this Idempotency-Key was used with another body: use a new one"}
 }
 
-// wrongField is the error of a field that is well-formed and cannot be accepted.
+// wrongField returns the error for a field that is well-formed but cannot be accepted.
 func wrongField(field, message string) error {
 	return &v1.Error{Code: api.CodeBadRequest, Field: field, Message: field + ": " + message}
 }
 
-// noSuch is the error of an ID under which there is nothing.
+// noSuch returns the error for an unknown ID.
 func noSuch(what string) error {
 	return &v1.Error{Code: api.CodeNotFound, Message: "no such " + what}
 }
 
-// unixMilli returns a time as the API has it, 0 for the zero time.
+// unixMilli returns a time in Unix ms, 0 for the zero time.
 func unixMilli(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -45,7 +45,7 @@ func (b backend) listChecks(ctx context.Context, c *v1Call) (any, error) {
 // platform can, to the shop's own address.
 func (s *Server) Check(ctx context.Context, network bool) v1.Checks {
 	began := s.now()
-	database := s.checkDatabase(ctx) // first, because it measures the time of a statement
+	database := s.checkDatabase(ctx) // first, because it measures the time of one statement
 	results := merge(resultsOf(s.checkHealth(ctx)), database)
 	if s.cfg.Findings != nil {
 		results = merge(results, s.cfg.Findings())
@@ -62,14 +62,14 @@ func (s *Server) Check(ctx context.Context, network bool) v1.Checks {
 	return s.complete(all, began)
 }
 
-// merge adds results. One that has a cause replaces one of the same check that is OK. A database of
-// another schema cannot be read for that reason.
+// merge adds results. A result with a cause replaces an OK result of the same check. If the
+// schema differs, other checks that cannot read the database are skipped.
 func merge(all, more []v1.CheckResult) []v1.CheckResult {
 	for _, c := range more {
 		outdated := c.Cause == string(cause.SchemaOutdated)
 		for i, old := range all {
 			if outdated && old.Cause == string(cause.DatabaseUnreadable) {
-				all[i] = v1.CheckResult{ID: old.ID, Status: v1.CheckSkipped, Detail: "not read: the schema is another one"}
+				all[i] = v1.CheckResult{ID: old.ID, Status: v1.CheckSkipped, Detail: "not read: the schema differs"}
 			}
 		}
 		i := slices.IndexFunc(all, func(old v1.CheckResult) bool { return old.ID == c.ID && old.Status == v1.CheckOK })
@@ -82,8 +82,8 @@ func merge(all, more []v1.CheckResult) []v1.CheckResult {
 	return all
 }
 
-// skipOldCertificates skips the check of the stored certificates if the calls have found why they are
-// not downloaded.
+// skipOldCertificates skips the check of the stored certificates if a call has found why they
+// are not downloaded.
 func skipOldCertificates(results, calls []v1.CheckResult) {
 	failed := slices.ContainsFunc(calls, func(c v1.CheckResult) bool {
 		reached := cause.ID(c.Cause) != cause.WeChatUnreachable && cause.ID(c.Cause) != cause.WeChatIntercepted
@@ -96,7 +96,7 @@ func skipOldCertificates(results, calls []v1.CheckResult) {
 	}
 }
 
-// complete fills what follows from the results.
+// complete sets the fields that follow from the results.
 func (s *Server) complete(all v1.Checks, began time.Time) v1.Checks {
 	all.OK, all.CheckedAt, all.TookMS = true, began.UnixMilli(), s.now().Sub(began).Milliseconds()
 	for i, c := range all.Checks {
@@ -156,7 +156,8 @@ func (s *Server) checkDatabase(ctx context.Context) []v1.CheckResult {
 	return results
 }
 
-// billMissing says that the bill of yesterday was not compared, "" if it was or is not due.
+// billMissing returns that the bill of yesterday was not compared, "" if it was or is not
+// due.
 func (s *Server) billMissing(ctx context.Context) (string, error) {
 	now := s.now()
 	yesterday := cst.Day(now).AddDate(0, 0, -1)

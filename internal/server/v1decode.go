@@ -11,8 +11,8 @@ import (
 	"h5pay/internal/v1"
 )
 
-// readV1Body reads the body of a call into a new value of the route's type and holds it
-// against the bounds of its fields. The body has most bytes at most, maxBody when most is 0.
+// readV1Body reads the body of a call into a new value of the route's type and validates it
+// with v1.Check. The body may have most bytes, maxBody when most is 0.
 func readV1Body(r *http.Request, shape any, most int) (any, error) {
 	v := reflect.New(reflect.TypeOf(shape))
 	if err := readJSONWithin(r, v.Interface(), cmp.Or(most, maxBody)); err != nil {
@@ -25,8 +25,8 @@ func readV1Body(r *http.Request, shape any, most int) (any, error) {
 	return body, nil
 }
 
-// readV1Query reads the query of a call into a new value of the route's type and holds it
-// against the bounds of its fields.
+// readV1Query reads the query of a call into a new value of the route's type and validates it
+// with v1.Check.
 func readV1Query(query string, shape any) (any, error) {
 	v := reflect.New(reflect.TypeOf(shape)).Elem()
 	readers := map[string]func(string) error{}
@@ -61,8 +61,7 @@ func queryFields(v reflect.Value, readers map[string]func(string) error) {
 	}
 }
 
-// set reads a parameter. v1.Check takes 0 for absent, so that 0 is held against the bound
-// here.
+// set reads a parameter. For v1.Check 0 is absent, so set compares 0 with the bound.
 func (f queryField) set(text string) error {
 	switch f.value.Kind() {
 	case reflect.String:

@@ -13,7 +13,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// keepOldSecret is for how long the secret before signs too, if the call does not say.
+// keepOldSecret is how long the previous secret also signs, unless the call sets it.
 const keepOldSecret = 24 * time.Hour
 
 func (b backend) createEndpoint(ctx context.Context, c *v1Call) (any, error) {
@@ -103,24 +103,24 @@ func (b backend) endpointOrError(c *v1Call, e order.Endpoint, secret string, err
 	return public, nil
 }
 
-// endpointError returns an error of the outbox as the API has it.
+// endpointError returns the v1.Error for an error of the outbox.
 func (b backend) endpointError(c *v1Call, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return noSuch("endpoint")
 	case errors.Is(err, outbox.ErrFull):
-		return &v1.Error{Code: v1.CodeFull, Message: "the shop has as many endpoints as it may"}
+		return &v1.Error{Code: v1.CodeFull, Message: "the shop has the maximum of endpoints"}
 	case errors.Is(err, outbox.ErrRepeated):
 		return c.mismatch()
 	case errors.Is(err, outbox.ErrRotated):
-		return &v1.Error{Code: api.CodeConflict, Message: "another call has changed the secret: repeat this one if it still has to change"}
+		return &v1.Error{Code: api.CodeConflict, Message: "another call has changed the secret: repeat this call if the secret must still change"}
 	case errors.Is(err, outbox.ErrOfSetting):
-		return &v1.Error{Code: v1.CodeOfSettings, Message: "the endpoint settings has its URL and its secrets from the settings of the shop"}
+		return &v1.Error{Code: v1.CodeOfSettings, Message: "the endpoint settings takes its URL and its secrets from the settings of the shop"}
 	}
 	return err
 }
 
-// onlyOnce rejects a type that a list has twice.
+// onlyOnce rejects a list that has a type twice.
 func onlyOnce(types []api.EventType) error {
 	for i, t := range types {
 		if slices.Contains(types[:i], t) {

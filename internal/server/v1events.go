@@ -16,7 +16,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// replayedOnce is how many events one call replays.
+// replayedOnce is how many events one call replays at most.
 const replayedOnce = 200
 
 func (b backend) listEvents(ctx context.Context, c *v1Call) (any, error) {
@@ -24,7 +24,7 @@ func (b backend) listEvents(ctx context.Context, c *v1Call) (any, error) {
 	page := store.EventPage{Status: q.Status, Oldest: q.Order == v1.OldestFirst, Limit: cmp.Or(q.Limit, v1.DefaultPage)}
 	if q.After != "" {
 		if q.Order == v1.NewestFirst || q.Cursor != "" {
-			return nil, wrongField("after", "goes with order=oldest and without a cursor")
+			return nil, wrongField("after", "want order=oldest and no cursor")
 		}
 		e, err := b.cfg.Store.Event(ctx, q.After)
 		if errors.Is(err, store.ErrNotFound) {
@@ -51,7 +51,9 @@ func (b backend) listEvents(ctx context.Context, c *v1Call) (any, error) {
 		list.Events[i] = b.publicEvent(events[i])
 	}
 	switch {
-	case page.Oldest && len(events) > 0: // also at the end: more will come
+	case page.Oldest && next > 0:
+		list.Next = encodeSeq(next, true)
+	case page.Oldest && len(events) > 0: // also at the end: more events will follow
 		list.Next = encodeSeq(events[len(events)-1].Seq, true)
 	case page.Oldest:
 		list.Next = q.Cursor
@@ -61,7 +63,7 @@ func (b backend) listEvents(ctx context.Context, c *v1Call) (any, error) {
 	return list, nil
 }
 
-// A cursor of events names an event by its place in the outbox, and the direction.
+// A cursor of events has the Seq of an event, and the direction.
 func encodeSeq(seq int64, oldest bool) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatBool(oldest) + " " + strconv.FormatInt(seq, 10)))
 }
@@ -70,11 +72,11 @@ func decodeSeq(cursor string, oldest bool) (int64, error) {
 	direction := strconv.FormatBool(oldest) + " "
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || len(text) < len(direction) || string(text[:len(direction)]) != direction {
-		return 0, errors.New("is not one of this list")
+		return 0, errors.New("want the cursor of a previous response of this list")
 	}
 	seq, err := strconv.ParseInt(string(text[len(direction):]), 10, 64)
 	if err != nil || seq < 1 || seq >= 1<<53 {
-		return 0, errors.New("is not one of this list")
+		return 0, errors.New("want the cursor of a previous response of this list")
 	}
 	return seq, nil
 }
@@ -83,8 +85,8 @@ func (b backend) getEvent(ctx context.Context, c *v1Call) (any, error) {
 	return b.eventOrError(b.cfg.Store.Event(ctx, c.PathValue("id")))
 }
 
-// replayEvent makes an event due again. A key that may not read gets no data of it. The timer or
-// the queue sends it, so that the caller does not wait for the receiver.
+// replayEvent makes an event due again. A key that may not read gets no data of it. The timer
+// or the queue sends it, so the caller does not wait for the receiver.
 func (b backend) replayEvent(ctx context.Context, c *v1Call) (any, error) {
 	e, err := b.outbox.Replay(ctx, c.PathValue("id"), c.query.(v1.ReplayEvent).Endpoint)
 	if !c.by.has(v1.ScopeRead) {
@@ -99,7 +101,7 @@ func (b backend) eventOrError(e order.Event, err error) (any, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, noSuch("event")
 	case errors.Is(err, outbox.ErrNoEndpoint):
-		return nil, &v1.Error{Code: v1.CodeNoEndpoint, Message: "no endpoint, or not the named one, may get the event: see GET /v1/endpoints"}
+		return nil, &v1.Error{Code: v1.CodeNoEndpoint, Message: "no endpoint may get the event, or the named one may not: see GET /v1/endpoints"}
 	case err != nil:
 		return nil, err
 	}
@@ -121,16 +123,16 @@ func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
 		r.To = time.UnixMilli(req.To)
 	}
 	if !r.From.Before(r.To) {
-		return nil, wrongField("to", "is not after from")
+		return nil, wrongField("to", "want a time after from")
 	}
 	if req.Cursor != "" {
 		at, seq, err := decodeCursor(req.Cursor)
 		if err == nil {
-			r.AfterTime = at
-			r.AfterSeq, err = strconv.ParseInt(seq, 10, 64)
+			r.After.At = at
+			r.After.Seq, err = strconv.ParseInt(seq, 10, 64)
 		}
 		if err != nil {
-			return nil, wrongField("cursor", "is not one of this call")
+			return nil, wrongField("cursor", "want the cursor of a previous response of this call")
 		}
 	}
 	if req.Endpoint != "" {
@@ -140,19 +142,18 @@ func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
 			return nil, err
 		}
 	}
-	places, err := b.outbox.ReplayRange(ctx, r)
+	events, next, err := b.outbox.ReplayRange(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	result := v1.Replayed{Events: len(places)}
-	if len(places) == replayedOnce {
-		last := places[len(places)-1]
-		result.Next = encodeCursor(last.At, strconv.FormatInt(last.Seq, 10))
+	result := v1.Replayed{Events: events}
+	if next != nil {
+		result.Next = encodeCursor(next.At, strconv.FormatInt(next.Seq, 10))
 	}
 	return result, nil
 }
 
-// publicEvent returns an event as the back end gets it, and the state of its delivery.
+// publicEvent returns the v1.Event of an event, with the state of its delivery.
 func (b backend) publicEvent(e order.Event) v1.Event {
 	public := v1.Event{ID: e.ID, Type: e.Type, OrderID: e.OrderID, Data: json.RawMessage(e.Data), CreatedAt: e.CreatedAt.UnixMilli(),
 		Shop: e.Shop, AppID: e.AppID, MchID: e.MchID, Simulated: e.Simulated || b.shop.Simulated,

@@ -11,7 +11,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// fieldError names the field that cannot be accepted, if that is what is wrong.
+// fieldError returns an error that names the field, if err is about a field of the request.
 func fieldError(err error) error {
 	if wrong := (*order.FieldError)(nil); errors.As(err, &wrong) {
 		return wrongField(wrong.Field, wrong.Problem)

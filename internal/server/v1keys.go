@@ -11,11 +11,12 @@ import (
 	"h5pay/internal/v1"
 )
 
-// keyShown is how long a repeated call shows the text of the key that it made.
+// keyShown is how long a repeated call returns the text of the key that the first call made.
 const keyShown = 24 * time.Hour
 
-// createKey makes an API key. Its text follows from the request, so that a repeated call
-// returns the same one although it is not stored. A key gives no scope that it lacks.
+// createKey makes an API key. The text of the key is derived from the request, so a repeated
+// call returns the same one although it is not stored. A key cannot give a scope that it
+// lacks.
 func (b backend) createKey(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateKey)
 	fingerprint, err := c.fingerprint()
@@ -44,7 +45,7 @@ func (b backend) createKey(ctx context.Context, c *v1Call) (any, error) {
 		record.ExpiresAt = now.Add(time.Duration(req.ExpiresIn) * time.Second)
 	}
 	if most := c.by.expiresAt; !most.IsZero() && (record.ExpiresAt.IsZero() || record.ExpiresAt.After(most)) {
-		record.ExpiresAt = most // no key outlives the one that made it
+		record.ExpiresAt = most // no key is valid for longer than the key that made it
 	}
 	stored, err := b.cfg.Store.InsertKey(ctx, record)
 	if err != nil {
@@ -66,7 +67,7 @@ func (b backend) createKey(ctx context.Context, c *v1Call) (any, error) {
 		made = key.Derive([]byte(b.cfg.SessionKey), c.by.id, c.idempotencyKey, record.CreatedAt)
 	}
 	public := publicKey(record)
-	// After a change of SESSION_KEY the same request gives another text.
+	// After a change of SESSION_KEY the same request derives another text.
 	if now.Sub(record.CreatedAt) < keyShown && made.ID == record.ID && made.Has(record.Hash) {
 		public.Key = made.Text()
 	}

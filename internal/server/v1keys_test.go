@@ -276,7 +276,7 @@ func TestKeysThatAreNotValid(t *testing.T) {
 	if d := cmp.Diff(revoked, again); d != "" {
 		t.Errorf("revoked twice: %s", d)
 	}
-	if !strings.Contains(s.Log.String(), "an API key is rejected") {
+	if !strings.Contains(s.Log.String(), "an API key was rejected") {
 		t.Error("nobody can see that somebody guesses keys")
 	}
 }

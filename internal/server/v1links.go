@@ -43,7 +43,7 @@ func (b backend) listLinks(ctx context.Context, c *v1Call) (any, error) {
 	if q.Cursor != "" {
 		var err error
 		if before, beforeID, err = decodeCursor(q.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this list")
+			return nil, wrongField("cursor", "want the cursor of a previous response of this list")
 		}
 	}
 	links, err := b.cfg.Store.Links(ctx, before, beforeID, limit+1)
@@ -106,12 +106,13 @@ func (b backend) publicLink(l order.Link) v1.Link {
 	if len(l.TradeTypes) == 0 {
 		public.TradeTypes = b.shop.TradeTypes
 	}
-	// The store wrote it. A row that an operator changed by hand must not break a list.
+	// The store wrote valid JSON. A row that an operator changed by hand must not break a
+	// list.
 	json.Unmarshal([]byte(cmp.Or(l.Metadata, "null")), &public.Metadata)
 	return public
 }
 
-// timeOrZero reads a time of the API; 0 is the zero time.
+// timeOrZero returns the time of Unix ms; 0 is the zero time.
 func timeOrZero(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -11,10 +11,9 @@ import (
 	"h5pay/internal/v1"
 )
 
-// keepNotification stores what became of a message that arrived as WeChat's, for the
-// operator. Of messages that are not WeChat's one a minute is stored, with the number of
-// those in between. The message itself is not stored. WeChat gets its answer also if
-// storing fails.
+// keepNotification stores the result of a message at a notify URL, for the operator. It does
+// not store the message. Of messages that are not WeChat's it stores one a minute, with the
+// number of the others. A failure does not change the response to WeChat.
 func (s *Server) keepNotification(n incoming, status int, ok bool, reason string) {
 	kept := order.Notification{
 		At: s.now(), Kind: string(n.kind), Version: string(n.version), Verified: n.verified, Verdict: string(verdict(n, status, ok, reason)), Reason: reason,
@@ -28,11 +27,11 @@ func (s *Server) keepNotification(n incoming, status int, ok bool, reason string
 		}
 	}
 	if err := s.cfg.Store.InsertNotification(n.ctx, kept); err != nil {
-		s.logSeldom(n.ctx, slog.LevelError, "a notification is not stored for the operator", "error", err)
+		s.logSeldom(n.ctx, slog.LevelError, "storing a notification for the operator failed", "error", err)
 	}
 }
 
-// tryAgain is the reason in the response to a message that WeChat is to send again.
+// tryAgain is the reason in a response after which WeChat sends the message again.
 const tryAgain = "try again"
 
 func verdict(n incoming, status int, ok bool, reason string) v1.NotificationResult {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -31,8 +32,8 @@ func productsOf(body any) []string {
 	return ids
 }
 
-// createOrder stores an order. It calls nobody, and needs two statements in sequence: the
-// API key with the products, and the order.
+// createOrder stores an order. It makes no call, and runs two statements in sequence: the API
+// key with the products, and the order.
 func (b backend) createOrder(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateOrder)
 	fingerprint, err := c.fingerprint()
@@ -79,7 +80,7 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 		f.Reference = q.Reference
 	}
 	if q.Link != "" && (f.OutTradeNo != "" || f.TransactionID != "" || f.Reference != "") {
-		return nil, wrongField("link", "does not go with a number that finds one order")
+		return nil, wrongField("link", "cannot be combined with a number that selects one order")
 	}
 	if q.From > 0 {
 		f.From = time.UnixMilli(q.From)
@@ -96,7 +97,7 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 	if q.Cursor != "" {
 		var err error
 		if f.BeforeTime, f.BeforeID, err = decodeCursor(q.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this list")
+			return nil, wrongField("cursor", "want the cursor of a previous response of this list")
 		}
 	}
 	orders, next, err := b.cfg.Store.SearchWindow(ctx, f)
@@ -113,35 +114,9 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 	return list, nil
 }
 
-// exportedRows is how many rows a table has if the call does not say.
-const exportedRows = 500
-
-// exportOrders returns orders as a table. Openids are masked.
-func (b backend) exportOrders(ctx context.Context, c *v1Call) (any, error) {
-	q := c.query.(v1.OrderTable)
-	f := store.WindowFilter{Status: api.OrderStatus(q.Status), Source: order.Source(q.Source), Link: q.Link,
-		From: timeOrZero(q.From), To: timeOrZero(q.To), Limit: cmp.Or(q.Limit, exportedRows)}
-	if q.Cursor != "" {
-		var err error
-		if f.BeforeTime, f.BeforeID, err = decodeCursor(q.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this list")
-		}
-	}
-	orders, next, err := b.cfg.Store.SearchWindow(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	cursor := ""
-	if next != nil {
-		cursor = encodeCursor(next.BeforeTime, next.BeforeID)
-	}
-	text, err := ordersTable(orders)
-	return tableOf(text, cursor), err
-}
-
 // getOrder returns an order with its payments, refunds and steps.
 func (b backend) getOrder(ctx context.Context, c *v1Call) (any, error) {
-	ctx = context.WithoutCancel(ctx) // sync may settle a payment
+	ctx = context.WithoutCancel(ctx) // the sync may settle a payment
 	o, refunds, err := b.payment.LookForBackEnd(ctx, c.PathValue("id"), c.query.(v1.GetOrder).Sync)
 	if err != nil {
 		return nil, err
@@ -171,8 +146,8 @@ func (b backend) wholeV1Order(ctx context.Context, o order.Order, refunds []orde
 	return public, nil
 }
 
-// closeOrder cancels an order that is not paid. A key that may not read sees of it what
-// cancelling tells, and of an order that it made what it knows.
+// closeOrder cancels an unpaid order. A key without the scope "read" gets the order as in a
+// list if it made the order, and else without texts, numbers and URLs.
 func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 	o, err := b.payment.Close(ctx, c.PathValue("id"))
 	if err != nil {
@@ -189,25 +164,25 @@ func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 		Currency: public.Currency, TradeTypes: public.TradeTypes, CreatedAt: public.CreatedAt, ExpiresAt: public.ExpiresAt, Simulated: public.Simulated}, nil
 }
 
-// createRefund pays money back.
+// createRefund makes a refund of an order.
 func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateRefund)
-	if err := b.needsSecondPerson(ctx, c, req.Amount); err != nil {
-		return nil, err
-	}
 	same := req
-	same.FromBalance = false // a repeated call may change it
+	same.FromBalance = false // a repeated call may change FromBalance
 	fingerprint, err := c.fingerprintOf(same)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.payment.RefundForBackEnd(ctx, c.PathValue("id"), c.by.id, c.idempotencyKey, fingerprint,
-		api.RefundRequest{OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance})
+	r, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: c.PathValue("id"), KeyID: c.by.id, IdempotencyKey: c.idempotencyKey, Fingerprint: fingerprint,
+		OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance, Bound: b.soloBound(c)})
 	var rejected *api.Error
 	switch {
+	case errors.Is(err, payment.ErrBound):
+		return nil, &v1.Error{Code: v1.CodeSecondPerson, Field: "amount",
+			Message: fmt.Sprintf("amount: refunds of an order from %d fen on need a second person: use POST /v1/orders/{id}/refund-requests", b.cfg.RefundConfirm)}
 	case errors.As(err, &rejected) && rejected.Code == api.CodeConflict:
 		return nil, c.mismatch()
-	case errors.As(err, &rejected) && rejected.Code == api.CodeBadRequest: // its message begins with the field
+	case errors.As(err, &rejected) && rejected.Code == api.CodeBadRequest: // the message begins with the field
 		field, _, _ := strings.Cut(rejected.Message, ":")
 		return nil, &v1.Error{Code: rejected.Code, Field: field, Message: rejected.Message}
 	case err != nil:
@@ -224,7 +199,7 @@ func (b backend) getRefund(ctx context.Context, c *v1Call) (any, error) {
 	return publicV1Refund(r), nil
 }
 
-// publicV1Order returns an order as a list has it.
+// publicV1Order returns the v1.Order of an order, without its payments, refunds and steps.
 func (b backend) publicV1Order(o order.Order) v1.Order {
 	public := v1.Order{
 		ID: o.ID, Reference: o.Reference, Source: v1.Source(o.Source), LinkID: o.LinkID, Status: v1.OrderStatus(o.Status), Amount: o.Total, Refunded: o.Refunded,
@@ -243,7 +218,8 @@ func (b backend) publicV1Order(o order.Order) v1.Order {
 	for _, l := range o.Lines {
 		public.Lines = append(public.Lines, v1.Line(l))
 	}
-	// The store wrote it. A row that an operator changed by hand must not break a list.
+	// The store wrote valid JSON. A row that an operator changed by hand must not break a
+	// list.
 	json.Unmarshal([]byte(cmp.Or(o.Metadata, "null")), &public.Metadata)
 	return public
 }

@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// closeOrders cancels open orders, a bounded part of them a call.
+// closeOrders cancels open orders, a bounded number in one call.
 func (b backend) closeOrders(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CloseOrders)
 	f := store.OpenFilter{ProductID: req.ProductID, Before: b.now().Add(time.Millisecond)}
@@ -25,7 +25,7 @@ func (b backend) closeOrders(ctx context.Context, c *v1Call) (any, error) {
 	if req.Cursor != "" {
 		var err error
 		if f.AfterTime, f.AfterID, err = decodeCursor(req.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this call")
+			return nil, wrongField("cursor", "want the cursor of a previous response of this call")
 		}
 	}
 	closing, next, err := b.payment.CloseOrders(ctx, f)
@@ -39,7 +39,7 @@ func (b backend) closeOrders(ctx context.Context, c *v1Call) (any, error) {
 	return res, nil
 }
 
-// exportPerson returns what is stored about a person.
+// exportPerson returns the data that is stored about a person.
 func (b backend) exportPerson(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.PersonQuery)
 	who, err := b.payment.Person(ctx, api.PersonRequest{OpenID: req.OpenID, OwnerOf: req.OwnerOf, PayerOf: req.PayerOf})
@@ -50,7 +50,7 @@ func (b backend) exportPerson(ctx context.Context, c *v1Call) (any, error) {
 	var afterID string
 	if req.Cursor != "" {
 		if after, afterID, err = decodeCursor(req.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this call")
+			return nil, wrongField("cursor", "want the cursor of a previous response of this call")
 		}
 	}
 	orders, err := b.cfg.Store.PersonOrders(ctx, who, after, afterID, exportedOrders+1)

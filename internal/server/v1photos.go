@@ -15,12 +15,12 @@ import (
 	"h5pay/internal/v1"
 )
 
-// pathPhotos begins the address of every picture that the console stored.
+// pathPhotos is the prefix of the path of every stored picture.
 const pathPhotos = "/photos/"
 
 const hexDigits alphabet.Alphabet = "0123456789abcdef"
 
-// photoHash is how many hex digits of its SHA-256 name a picture.
+// photoHash is the number of hex digits of the SHA-256 in the name of a picture.
 const photoHash = 32
 
 // createPhoto stores a picture. The same picture has the same path.
@@ -33,7 +33,7 @@ func (b backend) createPhoto(ctx context.Context, c *v1Call) (any, error) {
 	kind := pictureType(data)
 	switch {
 	case len(data) > v1.MaxPhoto:
-		return nil, wrongField("data", "is over 200,000 bytes")
+		return nil, wrongField("data", "want at most 200,000 bytes")
 	case kind == "":
 		return nil, wrongField("data", "want a JPEG, PNG or WebP")
 	}
@@ -44,13 +44,13 @@ func (b backend) createPhoto(ctx context.Context, c *v1Call) (any, error) {
 		return nil, err
 	}
 	if !stored {
-		return nil, &v1.Error{Code: v1.CodeFull, Message: "the shop has as many pictures as it may"}
+		return nil, &v1.Error{Code: v1.CodeFull, Message: "the shop has the maximum of pictures"}
 	}
 	return v1.Photo{Path: pathPhotos + hash}, nil
 }
 
-// pictureType returns the type of a picture by its first bytes, "" for anything else. An SVG
-// may have a script and is none.
+// pictureType returns the type of a picture by its first bytes, "" for other data. SVG is not
+// accepted, because it may contain a script.
 func pictureType(b []byte) string {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
@@ -63,7 +63,7 @@ func pictureType(b []byte) string {
 	return ""
 }
 
-// getPhoto serves a picture. Its address has its hash, so that browsers keep it.
+// getPhoto serves a picture. Its path has its hash, so browsers may cache it for ever.
 func (s *Server) getPhoto(w http.ResponseWriter, r *http.Request) error {
 	hash := r.PathValue("hash")
 	if !hexDigits.Valid(hash, photoHash, photoHash) {
@@ -82,6 +82,6 @@ func (s *Server) getPhoto(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	w.Write(data) // an error means that nobody listens any more
+	w.Write(data) // an error means that the client is gone
 	return nil
 }

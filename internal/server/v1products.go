@@ -25,7 +25,7 @@ func (b backend) getProduct(ctx context.Context, c *v1Call) (any, error) {
 	return productOrError(b.cfg.Store.Product(ctx, c.PathValue("id")))
 }
 
-// putProduct stores a product. An order that was made before keeps its prices.
+// putProduct stores a product. Existing orders keep their prices.
 func (b backend) putProduct(ctx context.Context, c *v1Call) (any, error) {
 	req, id := c.body.(v1.PutProduct), c.PathValue("id")
 	switch {
@@ -34,9 +34,9 @@ func (b backend) putProduct(ctx context.Context, c *v1Call) (any, error) {
 	case (req.MinAmount == 0) != (req.MaxAmount == 0):
 		return nil, wrongField("max_amount", "send min_amount and max_amount, or neither")
 	case req.MaxAmount < req.MinAmount:
-		return nil, wrongField("max_amount", "is less than min_amount")
+		return nil, wrongField("max_amount", "want at least min_amount")
 	case req.MaxAmount > 0 && (req.Price < req.MinAmount || req.Price > req.MaxAmount):
-		return nil, wrongField("price", "is not from min_amount to max_amount")
+		return nil, wrongField("price", "want min_amount to max_amount")
 	}
 	p := order.Product{
 		ID: id, Name: req.Name, Detail: req.Detail, Image: req.Image, Price: req.Price, MinPrice: req.MinAmount, MaxPrice: req.MaxAmount,
@@ -47,7 +47,7 @@ func (b backend) putProduct(ctx context.Context, c *v1Call) (any, error) {
 		return nil, err
 	}
 	if !stored {
-		return nil, &v1.Error{Code: v1.CodeFull, Message: "the catalogue has as many products as it may"}
+		return nil, &v1.Error{Code: v1.CodeFull, Message: "the catalogue has the maximum of products"}
 	}
 	b.logger(ctx).Info("product stored", "product", id, "price", p.Price, "by", c.by.id)
 	return publicProduct(p), nil

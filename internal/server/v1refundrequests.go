@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
@@ -16,40 +15,16 @@ import (
 	"h5pay/internal/v1"
 )
 
-// needsSecondPerson returns the error of a refund that one person may not make alone: what goes
-// back of the order reaches RefundConfirm. An amount of 0 is all that is left. The root token
-// needs no second person.
-func (b backend) needsSecondPerson(ctx context.Context, c *v1Call, amount fen.Fen) error {
-	if b.cfg.RefundConfirm == 0 || c.by.id == key.Root {
-		return nil
+// soloBound returns the amount that refunds of an order do not reach without a second person, 0
+// for no bound. The root token needs no second person.
+func (b backend) soloBound(c *v1Call) fen.Fen {
+	if c.by.id == key.Root {
+		return 0
 	}
-	refunds, err := b.cfg.Store.Refunds(ctx, c.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	for _, r := range refunds {
-		if r.Key == payment.RefundKey(c.by.id, c.idempotencyKey) {
-			return nil // a repeated call
-		}
-		if !r.Duplicate && r.Status != api.RefundFailed && r.Status != api.RefundClosed {
-			amount += r.Amount
-		}
-	}
-	if c.body.(v1.CreateRefund).Amount == 0 {
-		o, err := b.cfg.Store.ByID(ctx, c.PathValue("id"))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		amount = o.Total
-	}
-	if amount < b.cfg.RefundConfirm {
-		return nil
-	}
-	return &v1.Error{Code: v1.CodeSecondPerson, Field: "amount",
-		Message: fmt.Sprintf("amount: refunds of an order from %d fen on need a second person: use POST /v1/orders/{id}/refund-requests", b.cfg.RefundConfirm)}
+	return b.cfg.RefundConfirm
 }
 
-// createRefundRequest asks for a refund. Only one request of an order waits at a time.
+// createRefundRequest requests a refund. An order has at most one waiting request.
 func (b backend) createRefundRequest(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateRefundRequest)
 	o, err := b.cfg.Store.ByID(ctx, c.PathValue("id"))
@@ -63,7 +38,7 @@ func (b backend) createRefundRequest(ctx context.Context, c *v1Call) (any, error
 	case len(req.Reason) > 80:
 		return nil, wrongField("reason", "want at most 80 bytes")
 	case req.OutTradeNo == "" && req.Amount > o.Total-o.Refunded:
-		return nil, &v1.Error{Code: api.CodeRefundTooMuch, Field: "amount", Message: "amount: is more than what is left of the order"}
+		return nil, &v1.Error{Code: api.CodeRefundTooMuch, Field: "amount", Message: "amount: want at most the rest of the payment"}
 	}
 	sum := sha256.Sum256([]byte(c.by.id + "\n" + o.ID + "\n" + c.idempotencyKey))
 	r := order.RefundRequest{ID: "rr" + hex.EncodeToString(sum[:11]), OrderID: o.ID, OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason,
@@ -76,7 +51,7 @@ func (b backend) createRefundRequest(ctx context.Context, c *v1Call) (any, error
 		old, err := b.cfg.Store.RefundRequest(ctx, r.ID)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return nil, &v1.Error{Code: v1.CodeFull, Message: "another refund request of the order waits, or too many do"}
+			return nil, &v1.Error{Code: v1.CodeFull, Message: "another refund request of the order waits, or the shop has too many waiting requests"}
 		case err != nil:
 			return nil, err
 		case old.Amount != r.Amount || old.Reason != r.Reason || old.OutTradeNo != r.OutTradeNo || old.FromBalance != r.FromBalance:
@@ -100,15 +75,15 @@ func (b backend) listRefundRequests(ctx context.Context, _ *v1Call) (any, error)
 	return list, nil
 }
 
-// confirmRefund makes the refund that another person asked for. The refund has the key of the
-// request: a repeated call, also after a crash, continues the same refund.
+// confirmRefund makes the refund that another person requested. The refund's key is derived
+// from the request, so a repeated call, also after a crash, continues the same refund.
 func (b backend) confirmRefund(ctx context.Context, c *v1Call) (any, error) {
 	r, err := b.decide(ctx, c, v1.RequestConfirmed)
 	if err != nil {
 		return nil, err
 	}
-	refund, err := b.payment.RefundForBackEnd(ctx, r.OrderID, "refund-request", r.ID, "refund-request "+r.ID,
-		api.RefundRequest{OutTradeNo: r.OutTradeNo, Amount: r.Amount, Reason: r.Reason, FromBalance: r.FromBalance})
+	refund, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: r.OrderID, KeyID: "refund-request", IdempotencyKey: r.ID, Fingerprint: "refund-request " + r.ID,
+		OutTradeNo: r.OutTradeNo, Amount: r.Amount, Reason: r.Reason, FromBalance: r.FromBalance})
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +98,7 @@ func (b backend) declineRefund(ctx context.Context, c *v1Call) (any, error) {
 	return publicRefundRequest(r), nil
 }
 
-// decide gives a request a status. One that has the status already stays as it is.
+// decide sets the status of a request. A request that already has the status stays as it is.
 func (b backend) decide(ctx context.Context, c *v1Call, status v1.RefundRequestStatus) (order.RefundRequest, error) {
 	id := c.PathValue("id")
 	if _, err := b.cfg.Store.DecideRefundRequest(ctx, id, string(status), c.by.id, c.by.name, b.now()); err != nil {
@@ -136,7 +111,7 @@ func (b backend) decide(ctx context.Context, c *v1Call, status v1.RefundRequestS
 	case err != nil:
 		return r, err
 	case r.Status == string(v1.RequestWaiting):
-		return r, &v1.Error{Code: v1.CodeSecondPerson, Message: "another person has to confirm the refund"}
+		return r, &v1.Error{Code: v1.CodeSecondPerson, Message: "another person must confirm the refund"}
 	case r.Status != string(status):
 		return r, &v1.Error{Code: api.CodeConflict, Message: "the refund request is already " + r.Status}
 	}

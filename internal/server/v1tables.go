@@ -9,11 +9,11 @@ import (
 	"h5pay/internal/v1"
 )
 
-// tableRows is how many rows one call returns, so that its work is bounded.
+// tableRows is the most rows of one call. It bounds the work of the call.
 const tableRows = 500
 
 var (
-	refundsHead = []string{"id", "refund_id", "order_id", "out_trade_no", "transaction_id", "amount", "status", "reason", "created_at", "taken_at", "ended_at", "failure", "duplicate"}
+	refundsHead = []string{"id", "refund_id", "order_id", "out_trade_no", "transaction_id", "amount", "status", "reason", "created_at", "accepted_at", "ended_at", "failure", "duplicate"}
 	billsHead   = []string{"date", "status", "payments", "refunds", "checked_at", "difference", "out_trade_no", "out_refund_no", "ours", "theirs"}
 )
 
@@ -25,7 +25,7 @@ func (b backend) tableOrders(ctx context.Context, c *v1Call) (any, error) {
 	if q.Cursor != "" {
 		var err error
 		if f.BeforeTime, f.BeforeID, err = decodeCursor(q.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this table")
+			return nil, wrongField("cursor", "want the cursor of a previous response of this table")
 		}
 	}
 	orders, next, err := b.cfg.Store.SearchWindow(ctx, f)
@@ -40,7 +40,7 @@ func (b backend) tableOrders(ctx context.Context, c *v1Call) (any, error) {
 	return t, err
 }
 
-// tableTimes returns the times of a query; without To nothing is too late.
+// tableTimes returns the times of a query. Without To there is no end.
 func tableTimes(q v1.TableQuery) (from, to time.Time) {
 	if q.From > 0 {
 		from = time.UnixMilli(q.From)
@@ -60,28 +60,28 @@ func (b backend) tableRefunds(ctx context.Context, c *v1Call) (any, error) {
 	if q.Cursor != "" {
 		var err error
 		if after, afterID, err = decodeCursor(q.Cursor); err != nil {
-			return nil, wrongField("cursor", "is not one of this table")
+			return nil, wrongField("cursor", "want the cursor of a previous response of this table")
 		}
 	}
-	refunds, err := b.cfg.Store.RefundsTakenAfter(ctx, from, to, after, afterID, tableRows)
+	refunds, err := b.cfg.Store.RefundsAcceptedBetween(ctx, from, to, after, afterID, tableRows)
 	if err != nil {
 		return nil, err
 	}
 	var rows [][]string
 	for _, r := range refunds {
 		rows = append(rows, []string{r.ID, r.RefundID, r.OrderID, r.OutTradeNo, r.TransactionID, r.Amount.String(), string(r.Status), r.Reason,
-			cellTime(r.CreatedAt), cellTime(r.TakenAt), cellTime(r.EndedAt), r.Failure, strconv.FormatBool(r.Duplicate)})
+			cellTime(r.CreatedAt), cellTime(r.AcceptedAt), cellTime(r.EndedAt), r.Failure, strconv.FormatBool(r.Duplicate)})
 	}
 	t := v1.Table{N: len(rows)}
 	if len(rows) == tableRows {
 		last := refunds[len(refunds)-1]
-		t.Next = encodeCursor(last.TakenAt, last.ID)
+		t.Next = encodeCursor(last.AcceptedAt, last.ID)
 	}
 	t.Rows, err = spreadsheet(refundsHead, rows)
 	return t, err
 }
 
-// tableBills returns the last days that were compared as a table, a row for each difference.
+// tableBills returns the last compared days as a table, with a row for each difference.
 func (b backend) tableBills(ctx context.Context, _ *v1Call) (any, error) {
 	checks, err := b.cfg.Store.BillChecks(ctx, "", listedBills, allDifferences)
 	if err != nil {

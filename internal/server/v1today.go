@@ -7,10 +7,10 @@ import (
 	"h5pay/internal/v1"
 )
 
-// todayDays is how many days before this one the takings go back.
+// todayDays is how many days before today the takings include.
 const todayDays = 30
 
-// getToday needs two statements, and reads one row for each hour.
+// getToday runs two statements, and reads one row for each hour.
 func (b backend) getToday(ctx context.Context, _ *v1Call) (any, error) {
 	now := b.now()
 	hours, err := b.cfg.Store.Takings(ctx, cst.Day(now).AddDate(0, 0, -todayDays), cst.Day(now).AddDate(0, 0, 2))

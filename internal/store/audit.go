@@ -10,12 +10,12 @@ import (
 	"h5pay/internal/order"
 )
 
-// The audit list. A call that is to change something stores an intent first. What it changed
-// becomes an entry, and the trigger audit_entry_ends_intent removes the intent in the same
-// statement. The intent of a call that died is left over and becomes an entry with Unknown.
+// The audit list. Before a call changes something, it stores an intent. Afterwards it appends
+// an entry, and the trigger audit_entry_ends_intent removes the intent in the same statement.
+// If the call dies, its intent stays, and RecoverAudit makes it an entry with Unknown.
 
-// BeginAudit stores the intent of a call under an ID of its own. It reports false, and stores
-// nothing, if the list has an entry of the call already.
+// BeginAudit stores the intent of a call. It reports false and stores nothing if the list
+// already has an entry of the call.
 func (s *Store) BeginAudit(ctx context.Context, intent string, e order.AuditEntry) (bool, error) {
 	return s.run(ctx, "storing an intent", `
 		INSERT INTO audit_intents (intent, id, at, key_id, key_name, action, object, before, request_id)
@@ -29,12 +29,12 @@ func (s *Store) DropAudit(ctx context.Context, intent string) error {
 	return err
 }
 
-// appendTries is how often Audit reads the end of the list anew, because others append too.
+// appendTries is how often Audit tries to append, because other calls append too.
 const appendTries = 50
 
-// Audit appends an entry and ends its intent, which the trigger audit_entry_ends_intent
-// removes. It sets Seq and Hash of the entry. A call that has an entry already gets no
-// second one. The triggers audit_is_final and audit_is_kept reject a later change.
+// Audit appends an entry, and the trigger audit_entry_ends_intent removes its intent. It sets
+// Seq and Hash of the entry. A call that already has an entry gets no second one. The
+// triggers audit_is_final and audit_is_kept reject a later change.
 func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry) (order.AuditEntry, error) {
 	for range appendTries {
 		var last int64
@@ -59,14 +59,15 @@ func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry) (o
 			return e, err
 		}
 	}
-	return e, errors.New("the audit list grows faster than this call can append")
+	return e, errors.New("appending to the audit list: other calls were faster in every try")
 }
 
-// staleOnce is how many intents of dead calls one AdoptAudit appends.
+// staleOnce is how many intents one RecoverAudit appends.
 const staleOnce = 20
 
-// AdoptAudit appends an entry with Unknown for calls that began before a time and did not end.
-func (s *Store) AdoptAudit(ctx context.Context, before time.Time) error {
+// RecoverAudit appends an entry with Unknown for each call that began before a time and has
+// not ended.
+func (s *Store) RecoverAudit(ctx context.Context, before time.Time) error {
 	type stale struct {
 		intent string
 		entry  order.AuditEntry
@@ -91,7 +92,8 @@ func (s *Store) AdoptAudit(ctx context.Context, before time.Time) error {
 
 const auditColumns = `seq, id, at, key_id, key_name, action, object, before, after, unknown, request_id, hash`
 
-// AuditBefore returns the entries before one, newest first; all of them if seq is 0.
+// AuditBefore returns at most limit entries before seq, newest first. 0 begins with the
+// newest.
 func (s *Store) AuditBefore(ctx context.Context, seq int64, limit int) ([]order.AuditEntry, error) {
 	if seq == 0 {
 		seq = 1 << 52
@@ -99,7 +101,7 @@ func (s *Store) AuditBefore(ctx context.Context, seq int64, limit int) ([]order.
 	return readAll(ctx, s, "the audit list", scanAudit, `SELECT `+auditColumns+` FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?`, seq, limit)
 }
 
-// AuditFrom returns the entries from one on, oldest first.
+// AuditFrom returns at most limit entries from seq on, oldest first.
 func (s *Store) AuditFrom(ctx context.Context, seq int64, limit int) ([]order.AuditEntry, error) {
 	return readAll(ctx, s, "the audit list", scanAudit, `SELECT `+auditColumns+` FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?`, seq, limit)
 }

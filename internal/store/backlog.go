@@ -7,14 +7,13 @@ import (
 	"h5pay/internal/api"
 )
 
-// MaxBacklog is how many events Backlog reads of each kind, so that a reading costs a bounded number
-// of rows.
+// MaxBacklog is the most events, and the most deliveries, that one Backlog reads.
 const MaxBacklog = 10_000
 
-// Backlog tells about the events since another reading.
+// Backlog counts the events since an earlier reading.
 type Backlog struct {
-	Made    map[api.EventType]int // events after the position of the other reading, MaxBacklog at most
-	Pending int                   // deliveries that wait, MaxBacklog at most
+	Made    map[api.EventType]int // events after the position of the earlier reading, MaxBacklog at most
+	Pending int                   // pending deliveries, MaxBacklog at most
 	Last    int64                 // the position of this reading
 }
 
@@ -26,7 +25,7 @@ func (s *Store) LastEvent(ctx context.Context) (last int64, err error) {
 	return last, nil
 }
 
-// Backlog reads the events after a position. With more than MaxBacklog the next reading continues.
+// Backlog reads at most MaxBacklog events after a position. The next reading continues.
 func (s *Store) Backlog(ctx context.Context, after int64) (Backlog, error) {
 	b := Backlog{Made: map[api.EventType]int{}, Last: after}
 	rows, err := s.db.QueryContext(ctx, `SELECT type, COUNT(*), MAX(seq) FROM

@@ -13,9 +13,9 @@ import (
 // chunk is how many differences one statement stores.
 const chunk = 500
 
-// ClaimBill begins a run and reports whether it did: not while another run of the day
-// holds the lease. A run of the timer also waits for the time of the next try, and does
-// not repeat a comparison that has a result.
+// ClaimBill begins a run and reports whether it did. It does not begin one while another run
+// of the day holds the lease. A run of the timer also waits until the time of the next try,
+// and does not repeat a comparison that has a result.
 func (s *Store) ClaimBill(ctx context.Context, run order.BillRun, lease time.Duration, now time.Time, timer bool) (bool, error) {
 	where := `bill_checks.leased_until <= ?`
 	args := []any{run.Date, run.ID, now.Add(lease).UnixMilli(), now.UnixMilli()}
@@ -36,8 +36,8 @@ func (s *Store) PostponeBill(ctx context.Context, run order.BillRun, status stri
 	return err
 }
 
-// EndBill stores the result of a run: its last statement makes all of it valid at once.
-// It reports whether the run still had the lease.
+// EndBill stores the result of a run. The differences count only after the UPDATE of
+// bill_checks names the run. It reports whether the run still had the lease.
 func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck, now time.Time) (bool, error) {
 	for n := 0; n < len(c.Differences); n += chunk {
 		part, err := json.Marshal(c.Differences[n:min(n+chunk, len(c.Differences))])
@@ -64,7 +64,7 @@ func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck,
 	if err != nil || !ended {
 		return false, err
 	}
-	_, err = s.run(ctx, "forgetting earlier differences of "+run.Date, `
+	_, err = s.run(ctx, "deleting earlier differences of "+run.Date, `
 		DELETE FROM bill_differences WHERE date = ? AND run NOT IN (SELECT run FROM bill_checks WHERE date = ?)`, run.Date, run.Date)
 	return true, err
 }
@@ -89,13 +89,13 @@ func (s *Store) BillsKnown(ctx context.Context, first string, now time.Time) (ma
 	return known, rows.Err()
 }
 
-// IncompleteBill returns a day whose bill is to be compared again, "" if there is none.
-// The bill can have the payer or the time of a payment that became known after that
-// comparison, or less than slack before it. Payments that became known before first do
-// not count.
+// IncompleteBill returns a day whose bill should be compared again, "" if there is none. The
+// bill may name the payer or the time of a payment that lacks it. The payment became known
+// after the last comparison, or less than slack before it. Payments that became known before
+// first do not count.
 func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack time.Duration) (date string, err error) {
-	// A payment is made between the day on which it was begun and the day on which the
-	// payment became known, both in Beijing.
+	// The payment was made between the day of created_at and the day of settled_at, both in
+	// Beijing.
 	err = s.db.QueryRowContext(ctx, `
 		SELECT COALESCE(MIN(bill_checks.date), '') FROM payments JOIN bill_checks
 		ON bill_checks.date BETWEEN strftime('%Y-%m-%d', created_at / 1000, 'unixepoch', '+8 hours') AND strftime('%Y-%m-%d', settled_at / 1000, 'unixepoch', '+8 hours')
@@ -108,9 +108,8 @@ func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack 
 	return date, nil
 }
 
-// BillChecks returns comparisons with their differences, newest day first, at most
-// limit: of all days, or of date if it is not empty. It returns at most maxDifferences
-// of each day.
+// BillChecks returns at most limit comparisons, newest day first, each with at most
+// maxDifferences differences. An empty date selects all days.
 func (s *Store) BillChecks(ctx context.Context, date string, limit, maxDifferences int) ([]api.BillCheck, error) {
 	rows, err := s.db.QueryContext(ctx, `
 		SELECT date, status, payments, refunds, COALESCE(checked_at, 0) AS checked_at FROM bill_checks

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	selectPayments = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, settled_at, 0) AS at,
+	selectPaymentEntries = `SELECT out_trade_no, '' AS out_refund_no, COALESCE(transaction_id, '') AS number, total AS amount, status, COALESCE(paid_at, settled_at, 0) AS at,
 		transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL) AS incomplete
 		FROM payments `
-	selectTaken = `SELECT out_trade_no, id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, status, COALESCE(taken_at, 0) AS at, 0 AS incomplete
+	selectRefundEntries = `SELECT out_trade_no, id AS out_refund_no, COALESCE(refund_id, '') AS number, amount, status, COALESCE(accepted_at, 0) AS at, 0 AS incomplete
 		FROM refunds `
 )
 
-// Payments returns the payments with these numbers, paid or not, by out_trade_no.
-func (s *Store) Payments(ctx context.Context, outTradeNos []string) (map[string]order.Entry, error) {
-	return s.entries(ctx, selectPayments+`WHERE out_trade_no IN (SELECT value FROM json_each(?))`, outTradeNos)
+// PaymentEntries returns the payments with these numbers, paid or not, by out_trade_no.
+func (s *Store) PaymentEntries(ctx context.Context, outTradeNos []string) (map[string]order.Entry, error) {
+	return s.entries(ctx, selectPaymentEntries+`WHERE out_trade_no IN (SELECT value FROM json_each(?))`, outTradeNos)
 }
 
-// TakenRefunds returns the refunds with these numbers, accepted by WeChat or not, by
+// RefundEntries returns the refunds with these numbers, accepted by WeChat or not, by
 // out_refund_no.
-func (s *Store) TakenRefunds(ctx context.Context, outRefundNos []string) (map[string]order.Entry, error) {
-	return s.entries(ctx, selectTaken+`WHERE id IN (SELECT value FROM json_each(?))`, outRefundNos)
+func (s *Store) RefundEntries(ctx context.Context, outRefundNos []string) (map[string]order.Entry, error) {
+	return s.entries(ctx, selectRefundEntries+`WHERE id IN (SELECT value FROM json_each(?))`, outRefundNos)
 }
 
 func (s *Store) entries(ctx context.Context, query string, numbers []string) (map[string]order.Entry, error) {
@@ -48,30 +48,29 @@ func (s *Store) entries(ctx context.Context, query string, numbers []string) (ma
 	return entries, err
 }
 
-// PaymentsBetween returns the payments from from to to that belong to the bill of date,
-// at most limit: those that were not found in another bill. A payment without a time
-// counts under the time at which it became known. after is the last entry of the
-// previous page.
+// PaymentsBetween returns at most limit payments between from and to that belong to the bill
+// of date, because no other bill has them. A payment without paid_at counts at the time when
+// it became known. after is the last entry of the previous page.
 func (s *Store) PaymentsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
-	return s.queryEntries(ctx, selectPayments+`
+	return s.queryEntries(ctx, selectPaymentEntries+`
 		WHERE transaction_id IS NOT NULL AND COALESCE(paid_at, settled_at) >= ? AND COALESCE(paid_at, settled_at) < ?
 		AND COALESCE(billed, ?) = ? AND (COALESCE(paid_at, settled_at), out_trade_no) > (?, ?)
 		ORDER BY COALESCE(paid_at, settled_at), out_trade_no LIMIT ?`,
-		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutTradeNo, limit)
+		from.UnixMilli(), to.UnixMilli(), date, date, pageStart(after, from), after.OutTradeNo, limit)
 }
 
 // RefundsBetween is PaymentsBetween for refunds. It leaves out refunds that were not
 // made here: it is not known when WeChat accepted them.
 func (s *Store) RefundsBetween(ctx context.Context, from, to time.Time, date string, after order.Entry, limit int) ([]order.Entry, error) {
-	return s.queryEntries(ctx, selectTaken+`
-		WHERE taken_at IS NOT NULL AND taken_at >= ? AND taken_at < ? AND COALESCE(billed, ?) = ? AND refund_key IS NOT NULL
-		AND (taken_at, id) > (?, ?)
-		ORDER BY taken_at, id LIMIT ?`,
-		from.UnixMilli(), to.UnixMilli(), date, date, behind(after, from), after.OutRefundNo, limit)
+	return s.queryEntries(ctx, selectRefundEntries+`
+		WHERE accepted_at IS NOT NULL AND accepted_at >= ? AND accepted_at < ? AND COALESCE(billed, ?) = ? AND refund_key IS NOT NULL
+		AND (accepted_at, id) > (?, ?)
+		ORDER BY accepted_at, id LIMIT ?`,
+		from.UnixMilli(), to.UnixMilli(), date, date, pageStart(after, from), after.OutRefundNo, limit)
 }
 
-// MarkBilled stores the day whose bill has these payments and refunds, if their own
-// times are of another day.
+// MarkBilled stores date as the day of the bill for payments and refunds whose own times are
+// of another day.
 func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRefundNos []string) error {
 	for _, part := range []struct {
 		numbers []string
@@ -87,15 +86,15 @@ func (s *Store) MarkBilled(ctx context.Context, date string, outTradeNos, outRef
 		if err != nil {
 			return err
 		}
-		if _, err := s.run(ctx, "marking what is in the bill of "+date, part.query, date, string(list)); err != nil {
+		if _, err := s.run(ctx, "marking the entries of the bill of "+date, part.query, date, string(list)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// CompletePayments stores the payer and the time of payments that lack them. It changes
-// only payments that are paid by these transactions, and no value that is there.
+// CompletePayments stores the payer and the time of payments that lack them. It changes only
+// payments that these transactions paid, and replaces no value.
 func (s *Store) CompletePayments(ctx context.Context, payments []order.KnownPayment) error {
 	if len(payments) == 0 {
 		return nil
@@ -124,9 +123,9 @@ func scanEntry(rows *sql.Rows) (e order.Entry, err error) {
 	return e, err
 }
 
-// behind returns the time of the last entry of the previous page, or a time before all
-// entries from from on.
-func behind(after order.Entry, from time.Time) int64 {
+// pageStart returns the time of the last entry of the previous page in Unix ms, or a time
+// before from without one.
+func pageStart(after order.Entry, from time.Time) int64 {
 	if after.At.IsZero() {
 		return from.UnixMilli() - 1
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,19 +9,18 @@ import (
 	"h5pay/internal/order"
 )
 
-// Bounds limit the orders that wait for a payment. An order of a guest costs a stranger
-// nothing, so there are bounds for all guests together: without them guests could fill
-// the database and the time of the timer. A cancelled or paid order frees its place at
-// once.
+// Bounds limit the unpaid orders. A guest can make orders for free, so there are bounds for
+// all guests together. Without them guests could fill the database and keep the timer busy. A
+// cancelled or paid order frees its place among the open orders at once.
 type Bounds struct {
 	Buyer int // open orders of one signed-in buyer
 	Guest int // open orders of one guest
 
-	// NetworkGuests are the open orders of the guests of one network, and also the
-	// orders that they make in an hour and do not pay. A network is an IPv4 address,
-	// which an office or a carrier shares, or an IPv6 /64. Insert reads as many rows.
+	// NetworkGuests bounds the open orders of the guests of one network, and also the orders
+	// that they make in an hour and do not pay. A network is an IPv4 address, which an office
+	// or a carrier shares, or an IPv6 /64. Insert reads at most this many rows.
 	NetworkGuests int
-	// Guests are the same for all guests together.
+	// Guests bounds the same for all guests together.
 	Guests int
 }
 
@@ -43,11 +41,11 @@ var (
 	ErrLinkEnded    = errors.New("the payment link takes no orders: it is withdrawn, expired or sold out")
 )
 
-// room is SQL for why there is no room for a new order: the shop does not sell, or the
-// bound that it would exceed. "" means that there is. Its arguments are
-// those of roomArgs. Each branch reads one row, or at most as many as its bound. The
-// triggers guest_order_begins, guest_order_ends, guest_order_paid and
-// guest_order_is_deleted keep the counts that it reads.
+// room is SQL for the reason to reject a new order: the shop does not sell, or the order
+// would exceed a bound. "" means that the order is accepted. Its arguments are those of
+// roomArgs. Each branch reads one row, or at most as many as its bound. The triggers
+// guest_order_begins, guest_order_ends, guest_order_paid and guest_order_is_deleted keep the
+// counts that it reads.
 const room = `CASE
 	WHEN EXISTS (SELECT 1 FROM switches WHERE name = 'selling' AND value = 0) THEN 'not selling'
 	WHEN EXISTS (SELECT 1 FROM database_size WHERE one = 1 AND used >= capacity / 10 * 9) THEN 'full'
@@ -61,8 +59,8 @@ const room = `CASE
 	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = ?6) >= ?7 THEN 'network'
 	ELSE '' END`
 
-// roomArgs returns the arguments of room for an order. An order without an owner is bound
-// by the size of the database alone: an API key made it, which has a limit of its own.
+// roomArgs returns the arguments of room for an order. For an order without an owner only the
+// size of the database counts: an API key made it, and the key has a limit of its own.
 func (s *Store) roomArgs(o order.Order) []any {
 	own, guest := s.Bounds.Buyer, 0
 	if order.IsGuest(o.Owner) {
@@ -76,7 +74,7 @@ func (s *Store) roomArgs(o order.Order) []any {
 func (s *Store) room(ctx context.Context, o order.Order) error {
 	var bound string
 	if err := s.db.QueryRowContext(ctx, `SELECT `+room, s.roomArgs(o)...).Scan(&bound); err != nil {
-		return fmt.Errorf("reading whether there is room for order %s: %w", o.ID, err)
+		return fmt.Errorf("checking the bounds for order %s: %w", o.ID, err)
 	}
 	switch bound {
 	case "not selling":
@@ -93,47 +91,11 @@ func (s *Store) room(ctx context.Context, o order.Order) error {
 	return nil
 }
 
-// notStored returns the order that was stored before with the ClientKey of o, the one
-// with its Reference and ErrReference, or the error of the bound that Insert exceeded.
-func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
-	old, err := order.Order{}, ErrNotFound
-	switch {
-	case o.ClientKey == "":
-	case o.Owner != "":
-		old, err = s.ByClientKey(ctx, o.Owner, o.ClientKey)
-	case o.KeyID != "":
-		old, err = s.ByAPIKey(ctx, o.KeyID, o.ClientKey)
-	}
-	if !errors.Is(err, ErrNotFound) {
-		return old, err
-	}
-	if o.Reference != "" {
-		switch old, err := s.ByReference(ctx, o.Reference); {
-		case err == nil:
-			return old, ErrReference
-		case !errors.Is(err, ErrNotFound):
-			return order.Order{}, err
-		}
-	}
-	if err := s.room(ctx, o); err != nil {
-		return order.Order{}, err
-	}
-	if o.LinkID != "" {
-		if l, err := s.LinkByID(ctx, o.LinkID); err != nil || l.State(o.CreatedAt) != order.LinkOpen {
-			return order.Order{}, cmp.Or(err, ErrLinkEnded)
-		}
-	}
-	return order.Order{}, errRoomAgain
-}
-
-// errRoomAgain says that a place became free after Insert found a bound exceeded.
-var errRoomAgain = errors.New("there was no room for the order, and now there is")
-
 // hour counts hours since 1970, as guests_by_hour does.
 func hour(t time.Time) int64 { return t.UnixMilli() / time.Hour.Milliseconds() }
 
-// ForgetHours deletes the counts of guests of past hours, which no bound reads.
-func (s *Store) ForgetHours(ctx context.Context, now time.Time) error {
-	_, err := s.run(ctx, "forgetting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
+// DeleteHours deletes the counts of guests of past hours, which no bound reads.
+func (s *Store) DeleteHours(ctx context.Context, now time.Time) error {
+	_, err := s.run(ctx, "deleting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
 	return err
 }

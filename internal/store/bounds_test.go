@@ -41,7 +41,7 @@ func takes(t *testing.T, s *store.Store, o order.Order) order.Order {
 	return begin(t, s, stored)
 }
 
-// rejects tries to insert an order beyond a bound, which must change nothing.
+// rejects tries to insert an order beyond a bound, and checks that nothing changes.
 func rejects(t *testing.T, db *sql.DB, s *store.Store, o order.Order, want error) {
 	t.Helper()
 	before := storetest.Dump(t, db)
@@ -144,11 +144,11 @@ func TestAllGuestsAreBounded(t *testing.T) {
 			t.Fatal(ok, err)
 		}
 	}
-	if v, err := s.Vitals(ctx, mchID); err != nil || v.OpenGuests != 1 {
+	if v, err := s.Health(ctx, mchID); err != nil || v.OpenGuests != 1 {
 		t.Errorf("%d orders of guests are open, %v", v.OpenGuests, err)
 	}
 	rejects(t, db, s, guestOrder(t, "8", "203.0.113.7", "key-1"), store.ErrGuestsBound) // for the hour
-	if err := s.ForgetHours(ctx, now.Add(time.Hour)); err != nil {
+	if err := s.DeleteHours(ctx, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	var left int
@@ -197,7 +197,7 @@ func TestFullDatabaseRejectsOrders(t *testing.T) {
 	if again, err := s.Insert(ctx, draft(t, "alice", "key-1")); err != nil || again.ID != o.ID {
 		t.Errorf("a repeated client_key makes %s, %v", again.ID, err)
 	}
-	if v, err := s.Vitals(ctx, mchID); err != nil || !v.Size.Full() {
+	if v, err := s.Health(ctx, mchID); err != nil || !v.Size.Full() {
 		t.Errorf("%+v, %v", v, err)
 	}
 	pay(t, s, o, now)

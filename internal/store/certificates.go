@@ -15,11 +15,10 @@ type Certificate struct {
 	FetchedAt           time.Time // when WeChat last had it in its list
 }
 
-// maxCertificates is how many certificates are read. WeChat has about two at a time.
+// maxCertificates is the most certificates that are read. WeChat has about two at a time.
 const maxCertificates = 8
 
-// Certificates returns the platform certificates that have not expired, the newest
-// first, at most 8.
+// Certificates returns at most 8 platform certificates that have not expired, newest first.
 func (s *Store) Certificates(ctx context.Context, now time.Time) ([]Certificate, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT serial, pem, not_before, not_after, fetched_at FROM wechat_certificates
 		WHERE not_after > ? ORDER BY not_before DESC, serial LIMIT ?`, now.UnixMilli(), maxCertificates)
@@ -43,8 +42,8 @@ func (s *Store) Certificates(ctx context.Context, now time.Time) ([]Certificate,
 	return all, nil
 }
 
-// SaveCertificates stores the certificates that WeChat has now. Those that it has no
-// longer stay until they have been expired for keep.
+// SaveCertificates stores the certificates that WeChat lists now. It deletes those that
+// expired more than keep ago.
 func (s *Store) SaveCertificates(ctx context.Context, certificates []Certificate, keep time.Duration, now time.Time) error {
 	type row struct {
 		Serial    string `json:"serial"`

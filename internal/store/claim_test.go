@@ -91,8 +91,8 @@ func TestClaimQueryOncePerWindow(t *testing.T) {
 	}
 }
 
-// A payment is offered no longer only if it is as it was read, and no request has claimed to
-// call WeChat for it. From then on nothing is stored that pays it.
+// StopOffering changes a payment only if its PrepayAt is as it was read, and no request has a
+// claim. After it no prepay_id is stored.
 func TestStopOffering(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Count adds to counters, for what leaves no row of its own.
+// Count adds to the counters of things that no other table stores.
 func (s *Store) Count(ctx context.Context, counts map[string]int) error {
 	var values []string
 	var args []any
@@ -34,8 +34,8 @@ const MaxOrdersCounted = 10_000
 // Counters returns all counters: those of Count, and those of the newest orders, their
 // payments, refunds and deliveries of events.
 func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
-	// Columns and no UNION, of which D1 takes five terms. CROSS JOIN reads the newest orders
-	// first.
+	// Columns instead of a UNION, because D1 allows a UNION five terms. CROSS JOIN makes
+	// SQLite read the newest orders first.
 	const counts = `(SELECT json_group_object(name, n) FROM (SELECT `
 	var groups [5]string
 	var late, duplicates int64

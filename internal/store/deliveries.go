@@ -18,10 +18,10 @@ import (
 // A delivery is one event at one endpoint. The trigger event_begins makes it with the
 // event, in the same statement.
 
-// pause is SQL for the time from the try that begins until the next, in ms. The pause
-// after the last try counts only if the sender dies in that try. The tenth varies by
-// event and try, not at random: 37 and 101 have no common factor, so that 101 events
-// in a row have 101 pauses.
+// pause is SQL for the ms between the try that begins and the next one. The pause after the
+// last try matters only if the sender dies in that try. Up to a tenth is added by event and
+// try, not at random: 37 and 101 have no common factor, so 101 events in a row have 101
+// different pauses.
 func pause() string {
 	var sql strings.Builder
 	sql.WriteString("CASE tries")
@@ -32,15 +32,15 @@ func pause() string {
 	return sql.String()
 }
 
-// ClaimEvents takes the deliveries of an endpoint that are due, at most limit, the longest
-// due first, and returns their events. Each is the caller's to send until EventLease has
-// passed: of any number of callers one gets it. A caller that dies has made a try like any
-// other. None is due at an endpoint that is not enabled.
+// ClaimEvents claims the deliveries of an endpoint that are due, at most limit, the longest
+// due first, and returns their events. One caller gets a delivery and may send it for
+// order.EventLease. A claim counts as a try even if its caller dies. An endpoint that is not
+// enabled has no due deliveries.
 //
-// Events about money come first: anybody can make order.closed, by cancelling orders.
-// closed of the limit stay for order.closed. Events that wait for
-// earlier ones of their order are not due; the triggers delivery_begins and
-// delivery_goes_on keep the column blocked.
+// Events about money come first, because anybody can make order.closed by cancelling orders.
+// Of the limit, closed deliveries are reserved for order.closed. Events that wait for earlier
+// ones of their order are not due: the triggers delivery_begins and delivery_goes_on keep the
+// column blocked.
 func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time, limit, closed int) ([]order.Event, error) {
 	const dueOf = `SELECT event_seq FROM deliveries INDEXED BY deliveries_due
 		WHERE endpoint_id = ?5 AND status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2
@@ -60,8 +60,8 @@ func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time,
 }
 
 // Deliver marks the delivery of a claimed event as acknowledged by its endpoint. It does so
-// for a claim that has run out as well: the event did arrive. next says that the endpoint
-// has later events of the order that are pending: one of them may have become due.
+// after the end of the claim too, because the event did arrive. next reports whether later
+// events of the order are pending at the endpoint: one of them may be due now.
 func (s *Store) Deliver(ctx context.Context, e order.Event, now time.Time) (marked, next bool, err error) {
 	err = s.db.QueryRowContext(ctx, `
 		UPDATE deliveries SET status = 'delivered', delivered_at = MAX((SELECT created_at FROM events WHERE seq = ?2), ?1), leased_until = 0, last_error = NULL, last_status = ?4
@@ -78,12 +78,12 @@ func (s *Store) Deliver(ctx context.Context, e order.Event, now time.Time) (mark
 	return true, next, nil
 }
 
-// Miss marks the delivery of a claimed event as not acknowledged and returns it as it is
-// then. The event is tried again, unless this was the last try or the receiver is gone:
-// then it is dead. Nothing happens, and the result is false, when the claim has run out and
-// the event is somebody else's, or when it was replayed meanwhile. The trigger
-// delivery_was_tried closes an endpoint that is gone.
-func (s *Store) Miss(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
+// FailDelivery marks the delivery of a claimed event as not acknowledged and returns the
+// event. The event is tried again, unless this was the last try or the receiver is gone: then
+// it is dead. FailDelivery changes nothing and returns false if another caller has claimed
+// the event since, or if it was replayed. The trigger delivery_was_tried stops an endpoint
+// that is gone.
+func (s *Store) FailDelivery(ctx context.Context, e order.Event, f order.Failure) (order.Event, bool, error) {
 	e.LastError, e.LastStatus = f.Why, f.Status
 	if f.Gone {
 		e.LastError = "HTTP 410 Gone" // for the trigger delivery_was_tried
@@ -101,25 +101,24 @@ func (s *Store) Miss(ctx context.Context, e order.Event, f order.Failure) (order
 	return e, marked, err
 }
 
-// again is SQL that makes a delivery due with all its tries before it.
-const again = ` ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET status = 'pending', tries = 0, next_at = excluded.next_at, delivered_at = NULL, last_error = NULL, last_status = NULL`
+// makeDue is SQL that makes a delivery due and gives it all its tries again.
+const makeDue = ` ON CONFLICT (endpoint_id, event_seq) DO UPDATE SET status = 'pending', tries = 0, next_at = excluded.next_at, delivered_at = NULL, last_error = NULL, last_status = NULL`
 
-// open is SQL for endpoints that may get an event once more, and wants for their types.
+// mayReplay is SQL for endpoints that may get an event again, takesType for those that take its type.
 const (
-	open  = `state IN ('enabled', 'gone')`
-	wants = `(types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = events.type))`
+	mayReplay = `state IN ('enabled', 'gone')`
+	takesType = `(types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = events.type))`
 )
 
-// Replay makes an event due now, with all its tries before it, whatever became of it
-// before: at one endpoint, or with "" at each that takes its type or had it before. An
-// endpoint that is disabled gets none. The result is false if there is no such event, or
-// no endpoint for it.
+// Replay makes an event due now and gives it all its tries again, whatever its status: at one
+// endpoint, or with "" at each endpoint that takes its type or got it before. A disabled
+// endpoint gets none. Replay returns false if there is no such event, or no endpoint for it.
 func (s *Store) Replay(ctx context.Context, id, endpoint string, now time.Time) (bool, error) {
 	return s.run(ctx, "replaying event "+id, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
 		SELECT endpoints.id, seq, IIF(type = 'order.closed', 1, 0), ?1, ?1 FROM events CROSS JOIN endpoints
-		WHERE events.id = ?2 AND `+open+` AND (endpoints.id = ?3 OR ?3 = ''
-			AND (`+wants+` OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)))`+again,
+		WHERE events.id = ?2 AND `+mayReplay+` AND (endpoints.id = ?3 OR ?3 = ''
+			AND (`+takesType+` OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)))`+makeDue,
 		now.UnixMilli(), id, endpoint)
 }
 
@@ -129,43 +128,67 @@ type ReplayRange struct {
 	From, To time.Time       // To is not part of it
 	Status   api.EventStatus // of the delivery; "" for all
 	Endpoint string          // "" for all
-	// AfterTime and AfterSeq are those of the last event of the call before.
-	AfterTime time.Time
-	AfterSeq  int64
-	Limit     int // of events
+	After    EventPosition   // where the previous call ended
+	Limit    int             // of events
 }
 
-// Place is where an event stands in the order of time.
-type Place struct {
+// EventPosition is the position of an event in the order of creation.
+type EventPosition struct {
 	At  time.Time
 	Seq int64
 }
 
-// ReplayRange makes events due now like Replay, and returns their places, oldest first.
+// compare orders positions by time.
+func (p EventPosition) compare(q EventPosition) int {
+	return cmp.Or(p.At.Compare(q.At), cmp.Compare(p.Seq, q.Seq))
+}
+
+// ReplayRange makes events due now like Replay. It returns their positions, oldest first, and
+// the After of the next call, nil when nothing is left. It looks at eventWindow events at
+// most, so that it may replay fewer than r.Limit although there are more.
 // Without a Status an endpoint also gets the events of its types that it did not get before.
-func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]Place, error) {
-	if r.From.After(r.AfterTime) {
-		r.AfterTime, r.AfterSeq = r.From, 0
+func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) (replayed []EventPosition, next *EventPosition, err error) {
+	if r.From.After(r.After.At) {
+		r.After = EventPosition{At: r.From}
 	}
-	const chosen = open + ` AND ?7 IN ('', endpoints.id)
-		AND CASE WHEN ?5 <> '' THEN deliveries.status = ?5 WHEN deliveries.status IS NULL THEN ` + wants + ` ELSE deliveries.status <> 'pending' END`
-	places, err := readAll(ctx, s, "replayed events", func(rows *sql.Rows) (p Place, err error) {
-		var at int64
-		err = rows.Scan(&p.Seq, &at)
-		p.At = fromMilli(at)
-		return p, err
-	}, `
+	end := EventPosition{At: r.To} // no event has Seq 0
+	last, err := readAll(ctx, s, "the events of a time", scanPosition, `
+		SELECT seq, created_at FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?1, ?2) AND created_at < ?3
+		ORDER BY created_at, seq LIMIT 1 OFFSET ?4`, r.After.At.UnixMilli(), r.After.Seq, r.To.UnixMilli(), eventWindow-1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(last) > 0 {
+		end, next = last[0], &last[0]
+	}
+	const chosen = mayReplay + ` AND ?7 IN ('', endpoints.id)
+		AND CASE WHEN ?5 <> '' THEN deliveries.status = ?5 WHEN deliveries.status IS NULL THEN ` + takesType + ` ELSE deliveries.status <> 'pending' END`
+	replayed, err = readAll(ctx, s, "replayed events", scanPosition, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
 		SELECT endpoints.id, seq, IIF(events.type = 'order.closed', 1, 0), ?1, ?1
-		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND created_at < ?4
+		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND (created_at, seq) <= (?4, ?8)
 			AND EXISTS (SELECT 1 FROM endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq WHERE `+chosen+`)
 			ORDER BY created_at, seq LIMIT ?6) AS events
 		CROSS JOIN endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq
-		WHERE `+chosen+again+`
+		WHERE `+chosen+makeDue+`
 		RETURNING event_seq, (SELECT created_at FROM events WHERE seq = event_seq)`,
-		now.UnixMilli(), r.AfterTime.UnixMilli(), r.AfterSeq, r.To.UnixMilli(), string(r.Status), r.Limit, r.Endpoint)
-	slices.SortFunc(places, func(a, b Place) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq)) })
-	return slices.Compact(places), err
+		now.UnixMilli(), r.After.At.UnixMilli(), r.After.Seq, end.At.UnixMilli(), string(r.Status), r.Limit, r.Endpoint, end.Seq)
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortFunc(replayed, EventPosition.compare)
+	replayed = slices.Compact(replayed)
+	if len(replayed) == r.Limit {
+		next = &replayed[r.Limit-1]
+	}
+	return replayed, next, nil
+}
+
+func scanPosition(rows *sql.Rows) (p EventPosition, err error) {
+	var at int64
+	err = rows.Scan(&p.Seq, &at)
+	p.At = fromMilli(at)
+	return p, err
 }
 
 // scanClaim reads a claimed event.

@@ -33,7 +33,7 @@ func (s *Store) Endpoint(ctx context.Context, id string) (order.Endpoint, error)
 }
 
 // DueEndpoints returns the endpoints that have something to deliver, and those that are
-// deleted. Their deliveries are claimed by ClaimEvents.
+// deleted or unset. ClaimEvents claims the deliveries.
 func (s *Store) DueEndpoints(ctx context.Context, now time.Time) ([]order.Endpoint, error) {
 	const due = `EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_due WHERE endpoint_id = endpoints.id AND status = 'pending' AND blocked = 0
 		AND next_at <= ?1 AND leased_until <= ?1 AND closed = `
@@ -74,15 +74,16 @@ func (s *Store) ChangeEndpoint(ctx context.Context, e order.Endpoint, now time.T
 		e.URL, e.Description, string(types), string(e.State), now.UnixMilli(), e.ID))
 }
 
-// MoveEndpoint changes the state of an endpoint, if it has one of two.
+// MoveEndpoint changes the state of an endpoint from one to another, and reports whether it
+// did.
 func (s *Store) MoveEndpoint(ctx context.Context, id string, from, to order.EndpointState, now time.Time) (bool, error) {
 	return s.run(ctx, "changing endpoint "+id, `UPDATE endpoints SET state = ?, updated_at = MAX(updated_at, ?) WHERE id = ? AND state = ?`,
 		string(to), now.UnixMilli(), id, string(from))
 }
 
-// RotateEndpoint stores another secret of an endpoint. The one before signs until a time.
-// It reports false, and changes nothing, if the same rotation was made before, or if the
-// secret is no longer current.
+// RotateEndpoint stores a new secret of an endpoint. The previous one also signs until
+// oldUntil. It reports false and changes nothing if the same rotation was made before, or if
+// e.Secret is no longer current.
 func (s *Store) RotateEndpoint(ctx context.Context, e order.Endpoint, secret, rotation string, oldUntil, now time.Time) (bool, error) {
 	return s.run(ctx, "changing the secret of endpoint "+e.ID, `
 		UPDATE endpoints SET secret = ?1, rotation = ?2, updated_at = MAX(updated_at, ?4),
@@ -100,8 +101,8 @@ func (s *Store) SealEndpoint(ctx context.Context, before, after order.Endpoint) 
 	return err
 }
 
-// DeleteEndpoint marks an endpoint as deleted: it gets nothing any more. DeleteDeliveries
-// deletes the rest.
+// DeleteEndpoint marks an endpoint as deleted and returns it. It gets no more events.
+// DeleteDeliveries deletes the rows later.
 func (s *Store) DeleteEndpoint(ctx context.Context, id string, now time.Time) (order.Endpoint, error) {
 	return one(s.endpoints(ctx, `
 		UPDATE endpoints SET state = 'deleted', made_by = NULL, secret = '', secret_old = NULL, secret_old_until = NULL, updated_at = MAX(updated_at, ?)
@@ -123,20 +124,20 @@ func (s *Store) DeleteDeliveries(ctx context.Context, id string, limit int) erro
 	return nil
 }
 
-// EndpointVitals tell whether an endpoint gets its events.
-type EndpointVitals struct {
+// EndpointHealth shows whether an endpoint gets its events.
+type EndpointHealth struct {
 	order.Endpoint
-	OldestPending time.Time // since when the oldest delivery about money waits, of those that are tried first; zero without one
+	OldestPending time.Time // creation of the oldest pending delivery about money, of those that are tried first; zero without one
 	OldestClosed  time.Time // the same for order.closed
-	Dead          int       // deliveries that were given up, MaxCounted at most
+	Dead          int       // deliveries that are dead after their tries, MaxCounted at most
 }
 
-// EndpointVitals reads the vitals of all endpoints. It reads about MaxCounted rows of each kind
+// EndpointHealth reads the health data of all endpoints. It reads about MaxCounted rows of each kind
 // for each endpoint at most.
-func (s *Store) EndpointVitals(ctx context.Context) ([]EndpointVitals, error) {
+func (s *Store) EndpointHealth(ctx context.Context) ([]EndpointHealth, error) {
 	const oldest = `COALESCE((SELECT MIN(created_at) FROM (SELECT created_at FROM deliveries INDEXED BY deliveries_due
 		WHERE endpoint_id = endpoints.id AND status = 'pending' AND blocked = 0 AND closed = `
-	return readAll(ctx, s, "the vitals of endpoints", func(rows *sql.Rows) (v EndpointVitals, err error) {
+	return readAll(ctx, s, "the health of endpoints", func(rows *sql.Rows) (v EndpointHealth, err error) {
 		var pending, closed int64
 		v.Endpoint, err = scanEndpoint(rows, &pending, &closed, &v.Dead)
 		v.OldestPending, v.OldestClosed = fromMilli(pending), fromMilli(closed)
@@ -152,7 +153,7 @@ func (s *Store) endpoints(ctx context.Context, query string, args ...any) ([]ord
 	return readAll(ctx, s, "endpoints", func(rows *sql.Rows) (order.Endpoint, error) { return scanEndpoint(rows) }, query, args...)
 }
 
-// scanEndpoint reads the endpointColumns of a row, and what follows them.
+// scanEndpoint reads the endpointColumns of a row, and the columns after them into more.
 func scanEndpoint(rows *sql.Rows, more ...any) (e order.Endpoint, err error) {
 	var types string
 	var until, created, success, failure int64

@@ -24,7 +24,8 @@ func newEndpoint(t *testing.T, s *store.Store, id string, types ...api.EventType
 	return e
 }
 
-// However many are made at once, a shop has five endpoints beside that of the settings.
+// A shop has at most five endpoints beside that of the settings, however many calls make one
+// at the same time.
 func TestEndpointsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -44,8 +45,8 @@ func TestEndpointsAreBounded(t *testing.T) {
 	}
 }
 
-// One request makes one endpoint, one rotation changes the secret once, and only the secret
-// that the caller saw.
+// A repeated request makes one endpoint. A repeated rotation changes the secret once, and
+// only if the caller saw the current one.
 func TestEndpointIsStored(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -76,7 +77,7 @@ func TestEndpointIsStored(t *testing.T) {
 	if err := s.SealEndpoint(ctx, got, sealed); err != nil {
 		t.Error(err)
 	}
-	if err := s.SealEndpoint(ctx, got, e); err != nil { // the secrets have changed meanwhile
+	if err := s.SealEndpoint(ctx, got, e); err != nil { // the secrets have changed since
 		t.Error(err)
 	}
 	if got, err = s.Endpoint(ctx, e.ID); err != nil || got.Secret != "next again" || got.SecretOld != "" || !got.OldUntil.IsZero() {
@@ -100,8 +101,8 @@ func TestEndpointIsStored(t *testing.T) {
 	}
 }
 
-// Events of an order keep their order at each endpoint by itself: also when an endpoint
-// gets old events by a replay, and in whatever order.
+// Each endpoint gets the events of an order in sequence, independently of other endpoints.
+// This also holds for replays in any sequence.
 func TestEventsKeepTheirOrderAtEachEndpoint(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -147,9 +148,9 @@ func TestEventsKeepTheirOrderAtEachEndpoint(t *testing.T) {
 		t.Errorf("the settings got %s", got)
 	}
 	// A range that is replayed whole keeps it too.
-	places, err := s.ReplayRange(ctx, store.ReplayRange{From: now, To: at.Add(time.Hour), Endpoint: e.ID, Limit: 10}, at)
-	if err != nil || len(places) != 3 {
-		t.Errorf("%+v, %v", places, err)
+	places, next, err := s.ReplayRange(ctx, store.ReplayRange{From: now, To: at.Add(time.Hour), Endpoint: e.ID, Limit: 10}, at)
+	if err != nil || len(places) != 3 || next != nil {
+		t.Errorf("%+v, then %+v, %v", places, next, err)
 	}
 	storetest.Check(t, db)
 	for _, want := range []string{"[evt_paid_" + o.ID + "]", "[evt_refunded_R1]", "[evt_refunded_R2]"} {
@@ -159,8 +160,8 @@ func TestEventsKeepTheirOrderAtEachEndpoint(t *testing.T) {
 	}
 }
 
-// An order that is deleted takes its events and their deliveries with it, and a deleted endpoint
-// its deliveries.
+// The deletion of an order deletes its events and their deliveries. The deletion of an
+// endpoint deletes its deliveries.
 func TestDeliveriesAreDeleted(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)

@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// claim takes what is due at a time.
+// claim claims the events that are due at a time.
 func claim(t *testing.T, s *store.Store, at time.Time) []order.Event {
 	t.Helper()
 	events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, at, 100, 20)
@@ -22,7 +22,7 @@ func claim(t *testing.T, s *store.Store, at time.Time) []order.Event {
 	return events
 }
 
-// claimOne takes the one event that is due at a time.
+// claimOne claims the only event that is due at a time.
 func claimOne(t *testing.T, s *store.Store, at time.Time) order.Event {
 	t.Helper()
 	events := claim(t, s, at)
@@ -54,7 +54,7 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 		if e.Attempts != i+1 || e.LastTry() != (i == len(order.EventSchedule())-1) {
 			t.Errorf("try %d: %+v", i+1, e)
 		}
-		if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
+		if _, ok, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		storetest.Check(t, db)
@@ -62,10 +62,10 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	if late := claim(t, s, at.Add(1000*time.Hour)); len(late) != 0 {
 		t.Errorf("a dead event is tried: %+v", late)
 	}
-	if v := settingsVitals(t, s); v.Dead != 1 || !v.OldestPending.IsZero() || v.Attempts != 10 || v.Failures != 10 || v.LastFailureAt != at || v.LastError != "HTTP 500" {
+	if v := settingsHealth(t, s); v.Dead != 1 || !v.OldestPending.IsZero() || v.Attempts != 10 || v.Failures != 10 || v.LastFailureAt != at || v.LastError != "HTTP 500" {
 		t.Errorf("%+v", v)
 	}
-	// By hand it starts anew, and counts on.
+	// A replay gives it new tries, and attempts continue to count.
 	again := at.Add(2000 * time.Hour)
 	replay(t, s, onlyEvent(t, s, o).ID, again)
 	e := onlyEvent(t, s, o)
@@ -85,10 +85,10 @@ func TestEventIsTriedOnScheduleAndThenDead(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// settingsVitals returns the vitals of the endpoint of the settings.
-func settingsVitals(t *testing.T, s *store.Store) store.EndpointVitals {
+// settingsHealth returns the health data of the endpoint of the settings.
+func settingsHealth(t *testing.T, s *store.Store) store.EndpointHealth {
 	t.Helper()
-	all, err := s.EndpointVitals(ctx)
+	all, err := s.EndpointHealth(ctx)
 	if err != nil || len(all) == 0 || all[0].ID != order.SettingsEndpoint {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -112,7 +112,7 @@ func onlyEvent(t *testing.T, s *store.Store, o order.Order) order.Event {
 	return events[0]
 }
 
-// Of any number of deliverers each event goes to one, until its lease is over.
+// One of several concurrent senders gets an event, until its lease ends.
 func TestOneDelivererGetsAnEvent(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -154,7 +154,7 @@ func TestOneDelivererGetsAnEvent(t *testing.T) {
 			t.Errorf("event %s was claimed %d times", id, n)
 		}
 	}
-	all(now.Add(order.EventLease)) // nobody has marked any: all have crashed
+	all(now.Add(order.EventLease)) // no sender has marked an event: all have crashed
 	for id, n := range got {
 		if n != 2 {
 			t.Errorf("event %s was claimed %d times", id, n)
@@ -162,8 +162,8 @@ func TestOneDelivererGetsAnEvent(t *testing.T) {
 	}
 }
 
-// After a 410 no event is claimed, until one is replayed. The order of marking does not
-// matter: tries that were under way count.
+// After a 410 no event is claimed until one is replayed. Tries that were under way then still
+// count, in any sequence.
 func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -177,12 +177,12 @@ func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 		if i == 2 {
 			f = order.Failure{Why: "HTTP 500", NotBefore: now.Add(time.Hour)}
 		}
-		got, ok, err := s.Miss(ctx, e, f)
+		got, ok, err := s.FailDelivery(ctx, e, f)
 		if !ok || err != nil || (got.Status == api.EventDead) != f.Gone || !f.Gone && got.NextAt != f.NotBefore {
 			t.Errorf("%+v, %t, %v", got, ok, err)
 		}
 	}
-	if v := settingsVitals(t, s); v.State != order.EndpointGone || v.Dead != 2 {
+	if v := settingsHealth(t, s); v.State != order.EndpointGone || v.Dead != 2 {
 		t.Errorf("%+v", v)
 	}
 	later := now.Add(2 * time.Hour)
@@ -193,7 +193,7 @@ func TestNothingIsClaimedForAGoneReceiver(t *testing.T) {
 	if got := claim(t, s, later); len(got) != 2 {
 		t.Errorf("%d events are claimed after a replay, want it and the one that waited", len(got))
 	}
-	if v := settingsVitals(t, s); v.State != order.EndpointEnabled || v.Dead != 1 {
+	if v := settingsHealth(t, s); v.State != order.EndpointEnabled || v.Dead != 1 {
 		t.Errorf("%+v", v)
 	}
 	storetest.Check(t, db)
@@ -211,7 +211,7 @@ func TestPausesOfEventsDiffer(t *testing.T) {
 	events := claim(t, s, now)
 	for _, e := range events {
 		first[e.NextAt] = true
-		if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
+		if _, ok, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -220,7 +220,8 @@ func TestPausesOfEventsDiffer(t *testing.T) {
 	}
 }
 
-// Who was too slow marks nothing that is somebody else's, unless it is good news.
+// A sender whose lease has ended cannot mark an event as failed, but it can mark it as
+// delivered.
 func TestLateMarks(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -228,13 +229,13 @@ func TestLateMarks(t *testing.T) {
 	pay(t, s, o, now)
 	slow := claimOne(t, s, now)
 	quick := claimOne(t, s, now.Add(order.EventLease))
-	if _, ok, err := s.Miss(ctx, slow, order.Failure{Why: "no answer"}); ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, slow, order.Failure{Why: "no response"}); ok || err != nil {
 		t.Errorf("a late miss counts: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, slow, now.Add(order.EventLease)); !ok || err != nil {
 		t.Errorf("a late delivery does not count: %t, %v", ok, err)
 	}
-	if _, ok, err := s.Miss(ctx, quick, order.Failure{Why: "HTTP 409"}); ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, quick, order.Failure{Why: "HTTP 409"}); ok || err != nil {
 		t.Errorf("a delivered event is missed: %t, %v", ok, err)
 	}
 	if ok, _, err := s.Deliver(ctx, quick, now.Add(order.EventLease)); ok || err != nil {
@@ -245,8 +246,8 @@ func TestLateMarks(t *testing.T) {
 	}
 }
 
-// A refund is not told of before its payment; a late payment does not wait for
-// the news that the order was closed.
+// order.refunded waits until order.paid is delivered. A late order.paid does not wait for
+// order.closed.
 func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
@@ -256,7 +257,7 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	closed := claimOne(t, s, now)
-	if _, ok, err := s.Miss(ctx, closed, order.Failure{Why: "HTTP 400"}); !ok || err != nil {
+	if _, ok, err := s.FailDelivery(ctx, closed, order.Failure{Why: "HTTP 400"}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	pay(t, s, o, now)
@@ -283,7 +284,7 @@ func TestEventsOfAnOrderKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// A dead event holds up nothing.
+// A dead event delays no other event.
 func TestDeadEventLetsTheNextGo(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -297,8 +298,8 @@ func TestDeadEventLetsTheNextGo(t *testing.T) {
 	}
 }
 
-// An operator replays an event while its last try is on its way: that it fails
-// does not bury what was asked for.
+// An operator replays an event while its last try is under way. The failure of that try does
+// not end the replay.
 func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -310,13 +311,13 @@ func TestReplayOutlivesTheTryBeforeIt(t *testing.T) {
 		at = at.Add(pause + pause/10)
 		e = claimOne(t, s, at)
 		if i < len(order.EventSchedule())-1 {
-			if _, ok, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
+			if _, ok, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}
 	}
 	replay(t, s, e.ID, at)
-	if _, marked, err := s.Miss(ctx, e, order.Failure{Why: "HTTP 500"}); marked || err != nil {
+	if _, marked, err := s.FailDelivery(ctx, e, order.Failure{Why: "HTTP 500"}); marked || err != nil {
 		t.Errorf("the try before the replay was marked: %v, %v", marked, err)
 	}
 	if again := claimOne(t, s, at.Add(order.EventLease)); again.ID != e.ID || again.Tries != 1 {

@@ -20,7 +20,7 @@ import (
 	"h5pay/webhook"
 )
 
-// pay pays an order at a time.
+// pay pays an order at the given time.
 func pay(t *testing.T, s *store.Store, o order.Order, at time.Time) {
 	t.Helper()
 	if ok, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200-" + o.Payment.OutTradeNo, Payer: o.Owner, PaidAt: at}, at); !ok || err != nil {
@@ -43,7 +43,7 @@ func prepay(t *testing.T, s *store.Store, o order.Order) {
 // refund makes a refund and lets it succeed.
 func refund(t *testing.T, s *store.Store, o order.Order, id string, amount fen.Fen, at time.Time) {
 	t.Helper()
-	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at})
+	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at}, 0)
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -52,8 +52,7 @@ func refund(t *testing.T, s *store.Store, o order.Order, id string, amount fen.F
 	}
 }
 
-// Every change that is told of makes one event that says what was so, in the form
-// that receivers read.
+// Every change that receivers must know makes one event, with the data of that moment.
 func TestEventsSayWhatHappened(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -67,7 +66,7 @@ func TestEventsSayWhatHappened(t *testing.T) {
 	if ok, err := closeOrder(s, closed, now.Add(3*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	// Nobody could have paid these two.
+	// Nobody could pay these two.
 	failed := insert(t, s, "bob", "key-3")
 	if ok, err := s.Fail(ctx, failed.Payment.OutTradeNo, "PARAM_ERROR", now.Add(4*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
@@ -171,8 +170,8 @@ func TestEventOfARefundWhileAnotherRuns(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// Refunds by hand have numbers of the merchant platform, with characters that a
-// path does not take. Different refunds have different events all the same.
+// Refunds made by hand have numbers of the merchant platform, whose characters may be invalid
+// in a path. Different refunds still have different event ids.
 func TestEventIDOfARefundMadeByHand(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -183,7 +182,7 @@ func TestEventIDOfARefundMadeByHand(t *testing.T) {
 	ids := map[string]string{}
 	for i, no := range []string{"a|b", "a*b", "a@b", "a_b", "a-b", "ab", "apb", "A|B", "a||b", strings.Repeat("|", 64)} {
 		refundID := fmt.Sprint("5000", i)
-		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: refundID, CreatedAt: now, TakenAt: now}); !ok || err != nil {
+		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: refundID, CreatedAt: now, AcceptedAt: now}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		if ok, err := s.MoveRefund(ctx, no, api.RefundSucceeded, refundID, now, now); !ok || err != nil {
@@ -202,7 +201,7 @@ func TestEventIDOfARefundMadeByHand(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// Whatever is told how often and by how many at once, there is one event.
+// A change makes one event, however often and by how many concurrent callers it is reported.
 func TestEventsAreNeverDoubled(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
@@ -236,8 +235,8 @@ func TestEventsAreNeverDoubled(t *testing.T) {
 	}
 }
 
-// The event and the change of its order are one: where the event cannot be
-// stored, the order is not paid.
+// The event and the change of its order are one statement: if the event cannot be stored, the
+// order is not paid.
 func TestNoPaymentWithoutItsEvent(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 // Bounds of the API keys of a shop. A key ends when it is revoked or expires.
 const (
 	MaxKeys       = 1000                // that have not ended
-	MaxStoredKeys = 5000                // with those that have ended
+	MaxStoredKeys = 5000                // including those that have ended
 	KeepEndedKeys = 90 * 24 * time.Hour // Reconciled deletes them later
 )
 
@@ -72,7 +71,7 @@ func (s *Store) Keys(ctx context.Context) ([]key.Record, error) {
 	return s.keys(ctx, `SELECT `+keyColumns+` FROM keys ORDER BY created_at DESC, id DESC`)
 }
 
-// RevokeKey ends an API key for good and returns it.
+// RevokeKey ends an API key and returns it. A revoked key stays revoked.
 func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time) (key.Record, error) {
 	return one(s.keys(ctx, `
 		UPDATE keys SET revoked_at = COALESCE(revoked_at, MAX(created_at, ?)) WHERE id = ? RETURNING `+keyColumns, now.UnixMilli(), id))
@@ -84,7 +83,7 @@ func (s *Store) SignOut(ctx context.Context, id string) (bool, error) {
 	return s.run(ctx, "ending the sessions of API key "+id, `UPDATE keys SET sign_outs = sign_outs + 1 WHERE id = ?`, id)
 }
 
-// UseKey stores that an API key is in use, once in key.UsePeriod.
+// UseKey stores the time at which an API key was used, at most once in key.UsePeriod.
 func (s *Store) UseKey(ctx context.Context, id string, now time.Time) error {
 	_, err := s.run(ctx, "storing the use of API key "+id, `
 		UPDATE keys SET last_used_at = ?1 WHERE id = ?2 AND COALESCE(last_used_at, 0) <= ?1 - ?3`,
@@ -98,7 +97,7 @@ func (s *Store) keys(ctx context.Context, query string, args ...any) ([]key.Reco
 
 func scanKeyOnly(rows *sql.Rows) (key.Record, error) { return scanKey(rows) }
 
-// scanKey reads the keyColumns of a row, and what follows them.
+// scanKey reads the keyColumns of a row, and the columns after them into more.
 func scanKey(rows *sql.Rows, more ...any) (k key.Record, err error) {
 	var scopes string
 	var created, used, expires, revoked int64
@@ -106,19 +105,4 @@ func scanKey(rows *sql.Rows, more ...any) (k key.Record, err error) {
 	k.Scopes = strings.Fields(scopes)
 	k.CreatedAt, k.LastUsedAt, k.ExpiresAt, k.RevokedAt = fromMilli(created), fromMilli(used), fromMilli(expires), fromMilli(revoked)
 	return k, err
-}
-
-// one returns the only row of a result. The error is ErrNotFound if there is none.
-func one[T any](rows []T, err error) (T, error) {
-	var none T
-	if err != nil {
-		return none, err
-	}
-	if len(rows) != 1 {
-		if len(rows) > 1 {
-			return none, fmt.Errorf("%d rows where one was expected", len(rows))
-		}
-		return none, ErrNotFound
-	}
-	return rows[0], nil
 }

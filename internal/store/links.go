@@ -20,8 +20,8 @@ const linkColumns = `id, token, title, description, COALESCE(amount, 0), COALESC
 	COALESCE(trade_types, '[]'), COALESCE(return_url, ''), COALESCE(max_orders, 0), COALESCE(expires_at, 0), COALESCE(withdrawn_at, 0), created_at,
 	orders, paid, paid_amount, made_by, idempotency_key, fingerprint`
 
-// InsertLink stores a payment link. It reports false, and stores nothing, if the same maker
-// made a link under the same idempotency key. ErrFull says that the database is full.
+// InsertLink stores a payment link. It reports false and stores nothing if the same maker
+// made a link under the same idempotency key, or if the database is full.
 func (s *Store) InsertLink(ctx context.Context, l order.Link) (bool, error) {
 	var trades any
 	if len(l.TradeTypes) > 0 {
@@ -57,7 +57,8 @@ func (s *Store) LinkByToken(ctx context.Context, token string) (order.Link, erro
 	return one(s.links(ctx, `SELECT `+linkColumns+` FROM links WHERE token = ?`, token))
 }
 
-// Links returns payment links, newest first, those before one, at most limit.
+// Links returns at most limit payment links, newest first. beforeTime and beforeID are of the
+// last link of the previous page.
 func (s *Store) Links(ctx context.Context, beforeTime time.Time, beforeID string, limit int) ([]order.Link, error) {
 	before := int64(1) << 52
 	if beforeID != "" {

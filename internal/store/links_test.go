@@ -10,8 +10,8 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// A link counts its open and its paid orders. It takes no more than it may have, and none
-// after its end.
+// A link counts its open and its paid orders. It accepts max_orders at most, and none after
+// its end.
 func TestLinkCountsItsOrders(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)

@@ -38,7 +38,8 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// migrate applies one file unless it is on record. Both happen or neither does.
+// migrate applies a file and records it, in one transaction. It does nothing if the file is
+// recorded.
 func migrate(ctx context.Context, db *sql.DB, name string) error {
 	text, err := migrations.ReadFile(name)
 	if err != nil {

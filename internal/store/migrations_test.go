@@ -72,7 +72,7 @@ func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
 	}
 }
 
-// The name of the schema in the program is that of the last migration.
+// Schema returns the name of the last migration.
 func TestSchemaIsTheLastMigration(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("migrations/*.sql")

@@ -68,7 +68,7 @@ func BenchmarkLifeOfAnOrder(b *testing.B) {
 
 var life atomic.Int64
 
-// lives runs lives of orders on the nodes, eight at once on each.
+// lives runs whole orders on the nodes, eight at once on each.
 func lives(b *testing.B, nodes []*store.Store) {
 	for _, s := range nodes {
 		s.Bounds = store.Bounds{Buyer: 1e9, Guest: 1e9, NetworkGuests: 1e9, Guests: 1e9}

@@ -16,7 +16,7 @@ import (
 // The tests here are about several nodes on one database of PostgreSQL. SQLite has one writer. Each
 // statement depends on rows that others change at the same time.
 
-// nodes opens a database of PostgreSQL three times. What the first returns is for checks.
+// nodes opens a database of PostgreSQL three times. The first result is for checks.
 func nodes(t *testing.T) (check func(), all []*store.Store) {
 	t.Helper()
 	url := storetest.PostgresURL(t)
@@ -27,7 +27,7 @@ func nodes(t *testing.T) (check func(), all []*store.Store) {
 	return func() { t.Helper(); storetest.Check(t, db) }, all
 }
 
-// atOnce calls do n times at once, on the nodes in turn, and reports the errors.
+// atOnce calls do n times concurrently, on the nodes in turn, and reports the errors.
 func atOnce(t *testing.T, all []*store.Store, n int, do func(s *store.Store, i int) error) {
 	t.Helper()
 	var ready, done sync.WaitGroup
@@ -104,7 +104,7 @@ func TestNodesKeepTheBoundsOfOrders(t *testing.T) {
 	}
 }
 
-// Of two orders with one number of the merchant's, or under one key, one is stored.
+// Of two orders with the same reference, or the same key, one is stored.
 func TestNodesStoreAnOrderOnce(t *testing.T) {
 	t.Parallel()
 	check, all := nodes(t)
@@ -142,7 +142,8 @@ func TestNodesStoreAnOrderOnce(t *testing.T) {
 	}
 }
 
-// However many of its payments are paid at once, one pays the order and the others go back.
+// If several payments of an order are paid at once, one pays the order and the others are
+// refunded.
 func TestNodesLetOnePaymentPay(t *testing.T) {
 	t.Parallel()
 	check, all := nodes(t)
@@ -182,7 +183,7 @@ func TestNodesLetOnePaymentPay(t *testing.T) {
 	}
 }
 
-// A transaction of WeChat's is of one payment.
+// A transaction of WeChat's pays one payment.
 func TestNodesUseATransactionOnce(t *testing.T) {
 	t.Parallel()
 	check, all := nodes(t)
@@ -220,7 +221,7 @@ func TestNodesKeepTheSumOfRefunds(t *testing.T) {
 		var mu sync.Mutex
 		stored := 0
 		atOnce(t, all, 10, func(s *store.Store, i int) error {
-			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", round, "-", i), amount))
+			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", round, "-", i), amount), 0)
 			mu.Lock()
 			defer mu.Unlock()
 			if ok {
@@ -238,6 +239,32 @@ func TestNodesKeepTheSumOfRefunds(t *testing.T) {
 		})
 		if back, err := all[0].ByID(ctx, o.ID); err != nil || back.Refunded != 4*amount {
 			t.Errorf("%d of %d fen went back, %v", back.Refunded, 4*amount, err)
+		}
+		check()
+	}
+}
+
+// Refunds at once stay below the bound of their order.
+func TestNodesKeepTheBoundOfRefunds(t *testing.T) {
+	t.Parallel()
+	check, all := nodes(t)
+	for round := range 4 {
+		o := insert(t, all[0], "alice", fmt.Sprint("key-", round))
+		pay(t, all[0], o, now)
+		amount := o.Total / 8
+		var mu sync.Mutex
+		stored := 0
+		atOnce(t, all, 10, func(s *store.Store, i int) error {
+			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", round, "-", i), amount), 4*amount)
+			mu.Lock()
+			defer mu.Unlock()
+			if ok {
+				stored++
+			}
+			return err
+		})
+		if stored != 3 {
+			t.Errorf("%d refunds of an eighth below the half, want 3", stored)
 		}
 		check()
 	}
@@ -289,7 +316,7 @@ func TestNodesCount(t *testing.T) {
 	}
 }
 
-// Of any number of nodes one gets a claim.
+// One of several nodes gets a claim.
 func TestNodesClaimOnce(t *testing.T) {
 	t.Parallel()
 	_, all := nodes(t)

@@ -7,7 +7,7 @@ import (
 	"h5pay/internal/order"
 )
 
-// InsertNotification stores a message that arrived as WeChat's. The trigger
+// InsertNotification stores a message that claims to come from WeChat. The trigger
 // notification_is_stored removes the oldest one.
 func (s *Store) InsertNotification(ctx context.Context, n order.Notification) error {
 	_, err := s.run(ctx, "storing a notification", `
@@ -17,8 +17,8 @@ func (s *Store) InsertNotification(ctx context.Context, n order.Notification) er
 	return err
 }
 
-// Notifications returns the last messages, newest first: those with a verdict and of a
-// payment, of all if they are empty.
+// Notifications returns at most limit messages, newest first. verdict and outTradeNo select
+// some of them; "" selects all.
 func (s *Store) Notifications(ctx context.Context, verdict, outTradeNo string, limit int) ([]order.Notification, error) {
 	return readAll(ctx, s, "notifications", scanNotification, `
 		SELECT verified, at, kind, version, verdict, reason, out_trade_no, out_refund_no, request_id, more FROM notifications

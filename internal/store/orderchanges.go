@@ -23,8 +23,8 @@ import (
 // for a payment. link_order_ends frees the place of a link's order, and event_order_closed
 // makes the event.
 
-// endOpen is SQL that ends the wait of open orders for a payment at ?1: open -> closing
-// while one of the payments can be paid at WeChat, or else -> closed.
+// endOpen is SQL that ends open orders at ?1: open -> closing while one of their payments can
+// be paid at WeChat, else open -> closed.
 const endOpen = `UPDATE orders SET
 	status = IIF(EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND payments.status IN ('created', 'pending', 'closing')), 'closing', 'closed'),
 	updated_at = MAX(updated_at, ?1), network = NULL, due_at = NULL `
@@ -54,8 +54,7 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 	return s.ended(ctx, `WHERE id IN (SELECT value FROM json_each(?2)) AND +status = 'open'`, now.UnixMilli(), string(list))
 }
 
-// Expire is BeginClose for the orders whose time is over, the longest over first, at most
-// limit.
+// Expire is BeginClose for at most limit orders that have expired, the earliest first.
 func (s *Store) Expire(ctx context.Context, now time.Time, limit int) (map[string]api.OrderStatus, error) {
 	return s.ended(ctx, `WHERE id IN (SELECT id FROM orders INDEXED BY orders_due WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2) AND +status = 'open'`,
 		now.UnixMilli(), limit)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -13,7 +14,7 @@ import (
 	"h5pay/internal/order"
 )
 
-// ErrReference says that another order has the reference.
+// ErrReference means that another order has the reference.
 var ErrReference = errors.New("another order has this reference")
 
 // Insert stores a new order of any source. If its owner, or its API key, has used its
@@ -32,13 +33,13 @@ func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) 
 			return stored, err
 		}
 	}
-	return order.Order{}, ErrFull // other orders took each free place: the caller may retry later
+	return order.Order{}, ErrFull // other orders took every free place: the caller may retry later
 }
 
 // maxInserts is how often Insert tries if places become free meanwhile.
 const maxInserts = 3
 
-// insert is one try of Insert. errRoomAgain says that another try may succeed.
+// insert is one try of Insert. After errRoomAgain another try may succeed.
 func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) {
 	if o.Lines == nil {
 		o.Lines = []order.Line{}
@@ -76,6 +77,42 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 	}
 	return o, nil
 }
+
+// notStored returns the order that was stored before with the ClientKey of o, the one
+// with its Reference and ErrReference, or the error of the bound that Insert exceeded.
+func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
+	old, err := order.Order{}, ErrNotFound
+	switch {
+	case o.ClientKey == "":
+	case o.Owner != "":
+		old, err = s.ByClientKey(ctx, o.Owner, o.ClientKey)
+	case o.KeyID != "":
+		old, err = s.ByAPIKey(ctx, o.KeyID, o.ClientKey)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return old, err
+	}
+	if o.Reference != "" {
+		switch old, err := s.ByReference(ctx, o.Reference); {
+		case err == nil:
+			return old, ErrReference
+		case !errors.Is(err, ErrNotFound):
+			return order.Order{}, err
+		}
+	}
+	if err := s.room(ctx, o); err != nil {
+		return order.Order{}, err
+	}
+	if o.LinkID != "" {
+		if l, err := s.LinkByID(ctx, o.LinkID); err != nil || l.State(o.CreatedAt) != order.LinkOpen {
+			return order.Order{}, cmp.Or(err, ErrLinkEnded)
+		}
+	}
+	return order.Order{}, errRoomAgain
+}
+
+// errRoomAgain means that a place became free after Insert found a bound exceeded.
+var errRoomAgain = errors.New("a bound was exceeded, and no longer is")
 
 // selectOrders reads orders, each with the payment that pays it, or else its newest one.
 const selectOrders = `SELECT orders.id, COALESCE(token, '') AS token, source, COALESCE(reference, '') AS reference, COALESCE(key_id, '') AS key_id, COALESCE(link_id, '') AS link_id,
@@ -142,11 +179,10 @@ func (s *Store) Search(ctx context.Context, f Filter) ([]order.Order, error) {
 		args = append(args, values...)
 	}
 	if f.Status != "" {
-		column := `orders.status`
-		if f.Number != "" {
-			column = `+orders.status` // keeps the planner from the index of the statuses: each has a large part of all orders
+		add(`+orders.status = ?`, string(f.Status))
+		if f.Number == "" && f.Status != api.StatusPaid {
+			add(`orders.status = ` + quoted(f.Status) + ` AND orders.status <> 'paid'`) // for orders_by_status
 		}
-		add(column+` = ?`, string(f.Status))
 	}
 	if f.Number != "" {
 		add(`orders.id IN (SELECT id FROM orders WHERE id = ? UNION SELECT id FROM orders WHERE reference = ?
@@ -191,7 +227,7 @@ type OpenFilter struct {
 func (s *Store) OpenOrders(ctx context.Context, f OpenFilter) ([]OpenOrder, error) {
 	return readAll(ctx, s, "open orders", scanOpenOrder, `
 		SELECT id, created_at, (?1 = '' OR EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?1)) AS matches
-		FROM orders WHERE status = 'open' AND created_at < ?2 AND (created_at, id) > (?3, ?4) ORDER BY created_at, id LIMIT ?5`,
+		FROM orders WHERE status = 'open' AND status <> 'paid' AND created_at < ?2 AND (created_at, id) > (?3, ?4) ORDER BY created_at, id LIMIT ?5`,
 		f.ProductID, f.Before.UnixMilli(), f.AfterTime.UnixMilli(), f.AfterID, f.Limit)
 }
 
@@ -206,14 +242,14 @@ func scanOpenOrder(rows *sql.Rows) (o OpenOrder, err error) {
 func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 	var first int64
 	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(MIN(created_at), 0) FROM orders`).Scan(&first); err != nil {
-		return time.Time{}, fmt.Errorf("looking for the first order: %w", err)
+		return time.Time{}, fmt.Errorf("reading the time of the first order: %w", err)
 	}
 	return fromMilli(first), nil
 }
 
 // Timeline returns the steps of an order, oldest first.
 func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
-	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY rowid`, id)
+	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY n`, id)
 }
 
 func scanStep(rows *sql.Rows) (step api.Step, err error) {
@@ -247,10 +283,10 @@ func scan(rows *sql.Rows) (order.Order, error) {
 		return order.Order{}, err
 	}
 	if err := json.Unmarshal([]byte(lines), &o.Lines); err != nil {
-		return order.Order{}, errors.New("its lines are not JSON")
+		return order.Order{}, errors.New("the column items is not JSON")
 	}
 	if err := json.Unmarshal([]byte(trades), &o.TradeTypes); err != nil {
-		return order.Order{}, errors.New("its trade types are not JSON")
+		return order.Order{}, errors.New("the column trade_types is not JSON")
 	}
 	o.CreatedAt, o.ExpiresAt, o.UpdatedAt = fromMilli(created), fromMilli(expires), fromMilli(updated)
 	o.Payment = p.payment()

@@ -432,7 +432,7 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 	if err != nil || len(all) != 32 {
 		t.Errorf("%d are due, %v", len(all), err)
 	}
-	if v, err := s.Vitals(ctx, mchID); err != nil || v.Foreign != 10 {
+	if v, err := s.Health(ctx, mchID); err != nil || v.Foreign != 10 {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -11,8 +11,7 @@ import (
 
 // The changes of a payment. Each is one conditional statement with the table of
 // internal/order/paymentstatus.go, and reports whether it changed the payment. If not, the
-// payment had another status by then, and nothing was written. updated_at never goes back,
-// as of an order.
+// payment had another status by then, and nothing was written. updated_at never decreases.
 
 // SetPrepay stores WeChat's response to unifiedorder: created or pending -> pending. It
 // ends the claim, and changes nothing if another request has the claim by then.
@@ -53,9 +52,10 @@ func (s *Store) Close(ctx context.Context, outTradeNo string, now time.Time) (bo
 	return s.change(ctx, outTradeNo, api.PaymentClosed, now, change{})
 }
 
-// StopOffering marks a payment as closing: created or pending -> closing. It changes nothing
-// if WeChat has given something that pays it after prepayAt, which is zero without any, or if
-// a request has claimed to call WeChat for it. The timer queries WeChat about it at once.
+// StopOffering marks a payment as closing: created or pending -> closing. prepayAt is the
+// payment's PrepayAt as the caller read it. StopOffering changes nothing if that has changed,
+// or if a request has a claim of ClaimPrepay. The timer queries WeChat about the payment at
+// once.
 func (s *Store) StopOffering(ctx context.Context, outTradeNo string, prepayAt, now time.Time) (bool, error) {
 	return s.change(ctx, outTradeNo, api.PaymentClosing, now, change{
 		set:       `due_at = ?`,
@@ -132,6 +132,9 @@ type change struct {
 
 func (s *Store) change(ctx context.Context, outTradeNo string, to api.PaymentStatus, now time.Time, c change) (bool, error) {
 	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
+	if to == api.PaymentClosing {
+		set = append(set, `closing = 1`)
+	}
 	if order.PaymentEnded(to) {
 		set = append(set, `due_at = NULL`, `client_ip = ''`) // unifiedorder is not called again
 	}

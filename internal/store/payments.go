@@ -10,18 +10,18 @@ import (
 	"h5pay/internal/order"
 )
 
-// InsertPayment stores a new payment of an open order, with a claim until claim as of
-// ClaimPrepay, and reports whether it did. It does not if the order is open no longer, if
-// the buyer has a payment of the same trade type that is offered, or if the order has
-// order.MaxLive payments that can be paid, or order.MaxPayments in all, or if WeChat declined
-// order.MaxFailed of them, which do not count towards MaxPayments. The total, the body and the
-// expiry are those of the order.
+// InsertPayment stores a new payment of an open order and reports whether it did. The payment
+// is claimed until claim, as by ClaimPrepay. Its total, body and expiry are those of the
+// order. Nothing is stored if the order is not open, or if the buyer has an offered payment
+// of the same trade type. An order may have order.MaxLive payments that can be paid,
+// order.MaxPayments that did not fail, and order.MaxFailed that failed.
 func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.Time) (bool, error) {
 	return s.run(ctx, "storing a payment of order "+p.OrderID, `
-		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body,
+		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, own, total, currency, shop_name, body,
 			client_ip, notify_url, created_at, expires_at, status, claimed_until, due_at, simulated, updated_at)
-		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
+		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, IIF(owner = ?6, 1, 0), total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
 		FROM orders WHERE id = ?14 AND status = 'open' AND created_at <= ?10
+		AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = ?14 AND trade_type = ?5 AND openid = ?6 AND status IN ('created', 'pending'))
 		AND ?15 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status IN ('created', 'pending', 'closing'))
 		AND ?16 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status <> 'failed')
 		AND ?17 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status = 'failed')
@@ -30,7 +30,7 @@ func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.T
 		milli(claim), minDue.Milliseconds(), flag(p.Simulated), p.OrderID, order.MaxLive, order.MaxPayments, order.MaxFailed)
 }
 
-// paymentColumns are those of a payment, all with a value also where an order has no
+// paymentColumns are the columns of a payment. None is NULL, also where an order has no
 // payment.
 const paymentColumns = `COALESCE(payments.out_trade_no, '') AS out_trade_no, COALESCE(payments.order_id, '') AS order_id, COALESCE(payments.guest, 0) AS payment_guest,
 	COALESCE(payments.appid, '') AS payment_appid, COALESCE(payments.mch_id, '') AS payment_mch_id, COALESCE(api_version, '') AS api_version,
@@ -46,21 +46,21 @@ const paymentColumns = `COALESCE(payments.out_trade_no, '') AS out_trade_no, COA
 
 // paymentRow receives the paymentColumns of a row.
 type paymentRow struct {
-	p                                                        order.Payment
-	created, expires, prepay, asking, queried, paid, updated int64
+	p                                                         order.Payment
+	created, expires, prepay, claimed, queried, paid, updated int64
 }
 
 func (r *paymentRow) fields() []any {
 	p := &r.p
 	return []any{&p.OutTradeNo, &p.OrderID, &p.Guest, &p.AppID, &p.MchID, &p.APIVersion, &p.TradeType, &p.OpenID, &p.Total, &p.Currency, &p.ShopName, &p.Body,
-		&p.ClientIP, &p.NotifyURL, &r.created, &r.expires, &p.Status, &p.PrepayID, &r.prepay, &p.SignType, &p.PayURL, &r.asking,
+		&p.ClientIP, &p.NotifyURL, &r.created, &r.expires, &p.Status, &p.PrepayID, &r.prepay, &p.SignType, &p.PayURL, &r.claimed,
 		&p.Failure, &r.queried, &p.TransactionID, &r.paid, &p.Payer, &p.PayerUnknown, &p.Duplicate, &p.Refunded, &p.Simulated, &r.updated}
 }
 
 func (r *paymentRow) payment() order.Payment {
 	p := r.p
 	p.CreatedAt, p.ExpiresAt, p.UpdatedAt = fromMilli(r.created), fromMilli(r.expires), fromMilli(r.updated)
-	p.PrepayAt, p.ClaimedUntil, p.QueriedAt, p.PaidAt = fromMilli(r.prepay), fromMilli(r.asking), fromMilli(r.queried), fromMilli(r.paid)
+	p.PrepayAt, p.ClaimedUntil, p.QueriedAt, p.PaidAt = fromMilli(r.prepay), fromMilli(r.claimed), fromMilli(r.queried), fromMilli(r.paid)
 	return p
 }
 
@@ -94,7 +94,7 @@ func scanPayment(rows *sql.Rows) (order.Payment, error) {
 // The least and the greatest time between two queries of the timer about one payment.
 const (
 	minDue = time.Minute
-	maxDue = 6 * time.Hour // after the expiry: what keeps the payment open may last
+	maxDue = 6 * time.Hour // after the expiry: the reason why the payment is still open may last
 )
 
 // due is SQL for the time of the next query about a payment that is queried at ?1. The
@@ -133,8 +133,8 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 	var versions []string // D1 takes compounds of five terms at most
 	for n, version := range []string{`v2`, `v3`} {
 		var kinds []string
-		for _, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
-			`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
+		for _, where := range []string{`guest = 0 AND closing = 0`, `guest = 0 AND closing = 1`,
+			`guest = 1 AND closing = 0`, `guest = 1 AND closing = 1`} {
 			kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT out_trade_no AS number, due_at AS at, %d AS kind FROM payments INDEXED BY payments_due
 			WHERE mch_id = ?1 AND api_version = '%s' AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, 4*n+len(kinds), version, where))
 		}

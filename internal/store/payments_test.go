@@ -24,7 +24,7 @@ func scan(t *testing.T, o order.Order) order.Payment {
 	return p
 }
 
-// payBy pays a payment.
+// payBy marks a payment as paid.
 func payBy(t *testing.T, s *store.Store, outTradeNo string, at time.Time) {
 	t.Helper()
 	if ok, err := s.Pay(ctx, outTradeNo, order.Paid{TransactionID: "4200-" + outTradeNo, Payer: "alice", PaidAt: at}, at); !ok || err != nil {
@@ -85,14 +85,14 @@ func TestSecondPaymentGetsARefund(t *testing.T) {
 	if e.Type != api.EventPaymentDuplicate || e.ID != "evt_duplicate_"+second.OutTradeNo || !strings.Contains(e.Data, want[0].ID) {
 		t.Errorf("%+v", e)
 	}
-	if v, err := s.Vitals(ctx, mchID); err != nil || v.Duplicates != 0 {
+	if v, err := s.Health(ctx, mchID); err != nil || v.Duplicates != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
 	// The shop must see a duplicate whose refund was closed.
 	if ok, err := s.FailRefund(ctx, want[0].ID, order.RefundFailure{Failure: "ERROR"}, later.Add(time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if v, err := s.Vitals(ctx, mchID); err != nil || v.Duplicates != 1 {
+	if v, err := s.Health(ctx, mchID); err != nil || v.Duplicates != 1 {
 		t.Errorf("%+v, %v", v, err)
 	}
 	by := order.Refund{ID: "R1", OrderID: o.ID, OutTradeNo: second.OutTradeNo, Key: "key-of-R1", Amount: o.Total, CreatedAt: later.Add(2 * time.Hour)}

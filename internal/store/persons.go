@@ -18,8 +18,8 @@ import (
 // first, at most limit. afterTime and afterID are of the last order of the previous page.
 func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.Time, afterID string, limit int) ([]order.Order, error) {
 	return s.query(ctx, `
-		WHERE orders.id IN (SELECT id FROM orders WHERE owner = ?1 UNION SELECT order_id FROM payments WHERE payer = ?1
-			UNION SELECT order_id FROM payments WHERE openid = ?1 AND openid <> '')
+		WHERE orders.id IN (SELECT id FROM orders WHERE owner = ?1 UNION SELECT order_id FROM payments WHERE payer = ?1 AND payer <> openid
+			UNION SELECT order_id FROM payments WHERE openid = ?1 AND openid <> '' AND own = 0)
 		AND (orders.created_at, orders.id) > (?2, ?3) ORDER BY orders.created_at, orders.id LIMIT ?4`,
 		person, afterTime.UnixMilli(), afterID, limit)
 }
@@ -54,10 +54,10 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 	return nil
 }
 
-// ForgetPayers removes the payer from events that were made before a time and wait at no
+// RemovePayers removes the payer from events that were made before a time and wait at no
 // endpoint that may get them, at most limit. With unset no event waits for
 // order.SettingsEndpoint.
-func (s *Store) ForgetPayers(ctx context.Context, before time.Time, unset bool, limit int) error {
+func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
 			SELECT seq FROM events INDEXED BY events_with_payer

@@ -12,8 +12,8 @@ import (
 const MaxPhotos = 500
 
 // InsertPhoto stores a picture, whose data is in base64. It reports false if the shop has
-// MaxPhotos pictures. A picture that is there gets a new time. The trigger photo_is_stored
-// removes old ones that no product shows.
+// MaxPhotos pictures. A picture that is already stored gets a new time. The trigger
+// photo_is_stored removes old ones that no product shows.
 func (s *Store) InsertPhoto(ctx context.Context, hash, kind, data string, now time.Time) (bool, error) {
 	return s.run(ctx, "storing a picture", `
 		INSERT INTO product_photos (hash, type, data, at)

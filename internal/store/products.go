@@ -32,8 +32,8 @@ func (s *Store) ProductsOf(ctx context.Context, b order.Basket) ([]order.Product
 	return readAll(ctx, s, "products", scanProduct, selectProducts+` AND id IN (`+in+`)`, ids...)
 }
 
-// productsJSON is SQL for the products for sale whose IDs are in the JSON list ?2, as a
-// JSON list.
+// productsJSON is SQL for a JSON list of the products for sale whose IDs are in the JSON list
+// ?2.
 const productsJSON = `(SELECT json_group_array(json_object('ID', id, 'Name', name, 'Price', price, 'MinPrice', COALESCE(min_price, 0), 'MaxPrice', COALESCE(max_price, 0)))
 	FROM products WHERE for_sale = 1 AND id IN (SELECT value FROM json_each(?2)))`
 

@@ -8,14 +8,14 @@ import (
 	"h5pay/internal/order"
 )
 
-// MaxRefundRequests bounds the requests that wait.
+// MaxRefundRequests bounds the waiting requests.
 const MaxRefundRequests = 100
 
 const refundRequestColumns = `id, order_id, out_trade_no, amount, reason, from_balance, key_id, key_name, created_at, status,
 	COALESCE(decided_by, ''), COALESCE(decided_name, ''), COALESCE(decided_at, 0)`
 
-// InsertRefundRequest stores a request. It reports false, and stores nothing, if the ID is
-// there, if another request of the order waits, or if MaxRefundRequests wait.
+// InsertRefundRequest stores a request. It reports false and stores nothing if the ID exists,
+// if another request of the order waits, or if MaxRefundRequests wait.
 func (s *Store) InsertRefundRequest(ctx context.Context, r order.RefundRequest) (bool, error) {
 	return s.run(ctx, "storing a refund request", `
 		INSERT INTO refund_requests (id, order_id, out_trade_no, amount, reason, from_balance, key_id, key_name, created_at, status)
@@ -30,13 +30,13 @@ func (s *Store) RefundRequest(ctx context.Context, id string) (order.RefundReque
 	return one(s.refundRequests(ctx, `WHERE id = ?`, id))
 }
 
-// RefundRequests returns the requests that wait, oldest first.
+// RefundRequests returns the waiting requests, oldest first.
 func (s *Store) RefundRequests(ctx context.Context) ([]order.RefundRequest, error) {
 	return s.refundRequests(ctx, `WHERE status = 'waiting' ORDER BY created_at, id LIMIT ?`, MaxRefundRequests)
 }
 
-// DecideRefundRequest confirms or declines a request that waits. Who asks for a refund cannot
-// confirm it. It reports whether the request changed.
+// DecideRefundRequest confirms or declines a waiting request, and reports whether it did. The
+// key that requested a refund cannot confirm it.
 func (s *Store) DecideRefundRequest(ctx context.Context, id, status, keyID, keyName string, now time.Time) (bool, error) {
 	return s.run(ctx, "deciding a refund request", `
 		UPDATE refund_requests SET status = ?2, decided_by = ?3, decided_name = ?4, decided_at = MAX(created_at, ?5)

@@ -8,24 +8,29 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 )
 
-// InsertRefund stores a new refund and reports whether it did. The payment has to be paid
-// and has to have as much left. A Key stays the key of one refund of the order.
+// InsertRefund stores a new refund and reports whether it did. The payment must be paid and
+// have at least the amount left. A Key belongs to one refund of the order. With a bound, in
+// fen, the sum of the order's refunds stays below it, without those of duplicates; 0 is no
+// bound.
 //
 // One statement checks all of this and stores the refund. So of any number of calls at
 // once only those succeed for which the payment has enough left. The trigger refund_begins
 // makes the order refunding.
-func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
+func (s *Store) InsertRefund(ctx context.Context, r order.Refund, bound fen.Fen) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, updated_at)
 		SELECT ?1, order_id, out_trade_no, api_version, ?2, ?11, ?3, ?4, ?5, MAX(updated_at, ?6), ?7, 'created', MAX(updated_at, ?6) FROM payments
 		WHERE out_trade_no = ?8 AND order_id = ?9 AND status = 'paid'
 		AND total >= ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status NOT IN ('failed', 'closed'))
 		AND ?10 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status <> 'failed')
+		AND (?12 = 0 OR ?12 > ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds JOIN payments AS of_refund ON of_refund.out_trade_no = refunds.out_trade_no
+			WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
 		ON CONFLICT DO NOTHING`,
-		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint)
+		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint, int64(bound))
 }
 
 // RecordRefund stores a refund that WeChat has accepted and that was not made here, as
@@ -34,28 +39,28 @@ func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) 
 // because WeChat will decline them. The trigger refund_begins makes the order refunding.
 func (s *Store) RecordRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, updated_at)
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, updated_at)
 		SELECT ?1, order_id, out_trade_no, api_version, ?2, '', '', ?3, 'processing', ?4, MAX(updated_at, ?5), MAX(updated_at, ?5) FROM payments
 		WHERE out_trade_no = ?6 AND order_id = ?7 AND status = 'paid'
 		AND total >= ?2 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?7 AND refunds.out_trade_no = ?6 AND refunds.status IN ('processing', 'succeeded', 'abnormal'))
 		ON CONFLICT DO NOTHING`,
-		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.OutTradeNo, r.OrderID)
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.AcceptedAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
-// RecordClosedRefund stores a refund of which WeChat kept the money, and that was not made
-// here, and reports whether it did. It takes no room, and payment and order stay as they
-// are, so all of the payment may have been refunded meanwhile.
+// RecordClosedRefund stores a refund that was not made here and that WeChat closed without
+// paying it, and reports whether it did. It does not count against the payment, and changes
+// neither the payment nor the order. So the payment may already be refunded in full.
 func (s *Store) RecordClosedRefund(ctx context.Context, r order.Refund) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
-		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, ended_at, updated_at)
+		INSERT INTO refunds (id, order_id, out_trade_no, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, ended_at, updated_at)
 		SELECT ?1, order_id, out_trade_no, api_version, ?2, '', '', ?3, 'closed', ?4, MAX(updated_at, ?5), MAX(updated_at, ?5), MAX(updated_at, ?5) FROM payments
 		WHERE out_trade_no = ?6 AND order_id = ?7 AND status = 'paid'
 		ON CONFLICT DO NOTHING`,
-		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.TakenAt.UnixMilli(), r.OutTradeNo, r.OrderID)
+		r.ID, int64(r.Amount), r.CreatedAt.UnixMilli(), r.RefundID, r.AcceptedAt.UnixMilli(), r.OutTradeNo, r.OrderID)
 }
 
 const selectRefunds = `SELECT refunds.id, refunds.order_id, refunds.out_trade_no, refunds.api_version, COALESCE(refund_key, '') AS refund_key, fingerprint, amount, reason, refunds.notify_url,
-	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(taken_at, 0) AS taken_at,
+	refunds.created_at, refunds.status, COALESCE(refund_id, '') AS refund_id, COALESCE(accepted_at, 0) AS accepted_at,
 	from_balance, COALESCE(refunds.failure, '') AS failure, COALESCE(failure_text, '') AS failure_text, stuck,
 	COALESCE(refunds.queried_at, 0) AS queried_at, COALESCE(ended_at, 0) AS ended_at,
 	refunds.updated_at, COALESCE(transaction_id, '') AS transaction_id, total, duplicate
@@ -76,24 +81,16 @@ func (s *Store) Refunds(ctx context.Context, orderID string) ([]order.Refund, er
 	return s.queryRefunds(ctx, `WHERE refunds.order_id = ? ORDER BY refunds.created_at, refunds.id`, orderID)
 }
 
-// RefundsTakenAfter returns refunds that WeChat accepted from one time until before another, the
-// first accepted first, at most limit. after and afterID, optional, name the last one of the
-// call before. The zero time bounds nothing.
-func (s *Store) RefundsTakenAfter(ctx context.Context, from, to, after time.Time, afterID string, limit int) ([]order.Refund, error) {
+// RefundsAcceptedBetween returns at most limit refunds that WeChat accepted at from or later
+// and before to, the earliest first. after and afterID, if set, are of the last refund of the
+// previous page. A zero time is no bound.
+func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time.Time, afterID string, limit int) ([]order.Refund, error) {
 	until := int64(1) << 52
 	if !to.IsZero() {
 		until = to.UnixMilli()
 	}
-	return s.queryRefunds(ctx, `WHERE refunds.taken_at >= ? AND refunds.taken_at < ? AND (refunds.taken_at, refunds.id) > (?, ?) ORDER BY refunds.taken_at, refunds.id LIMIT ?`,
+	return s.queryRefunds(ctx, `WHERE refunds.accepted_at >= ? AND refunds.accepted_at < ? AND (refunds.accepted_at, refunds.id) > (?, ?) ORDER BY refunds.accepted_at, refunds.id LIMIT ?`,
 		bound(from), until, bound(after), afterID, limit)
-}
-
-// bound is a time as the least value of a range, 0 for the zero time.
-func bound(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }
 
 // DueRefunds returns refunds that are to be sent again or queried, at most limit: they
@@ -136,10 +133,10 @@ func (s *Store) queryRefunds(ctx context.Context, where string, args ...any) ([]
 
 func scanRefund(rows *sql.Rows) (order.Refund, error) {
 	var r order.Refund
-	var created, taken, queried, ended, updated int64
-	err := rows.Scan(&r.ID, &r.OrderID, &r.OutTradeNo, &r.APIVersion, &r.Key, &r.Fingerprint, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &taken,
+	var created, accepted, queried, ended, updated int64
+	err := rows.Scan(&r.ID, &r.OrderID, &r.OutTradeNo, &r.APIVersion, &r.Key, &r.Fingerprint, &r.Amount, &r.Reason, &r.NotifyURL, &created, &r.Status, &r.RefundID, &accepted,
 		&r.FromBalance, &r.Failure, &r.FailureText, &r.Stuck, &queried, &ended, &updated, &r.TransactionID, &r.Total, &r.Duplicate)
-	r.CreatedAt, r.TakenAt, r.QueriedAt = fromMilli(created), fromMilli(taken), fromMilli(queried)
+	r.CreatedAt, r.AcceptedAt, r.QueriedAt = fromMilli(created), fromMilli(accepted), fromMilli(queried)
 	r.EndedAt, r.UpdatedAt = fromMilli(ended), fromMilli(updated)
 	return r, err
 }
@@ -153,15 +150,15 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 // whole seconds, and its clock may be behind the one that wrote created_at: a refund
 // never ends before it was created.
 //
-// A failed refund had left its amount to others. It comes back only if the payment
-// still has that amount left.
+// The amount of a failed refund is free for other refunds. A failed refund changes only if
+// the payment still has that amount left.
 //
 // The trigger event_order_refunded makes the event of a refund that succeeded, and
 // takings_of_refund adds it to the takings.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
 	from, args := refundFrom(to)
 	return s.run(ctx, "changing refund "+id, `
-		UPDATE refunds SET status = ?, refund_id = ?, taken_at = COALESCE(taken_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
+		UPDATE refunds SET status = ?, refund_id = ?, accepted_at = COALESCE(accepted_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
 			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
 			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)

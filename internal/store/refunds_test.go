@@ -37,7 +37,7 @@ func refundDraft(o order.Order, id string, amount fen.Fen) order.Refund {
 
 func addRefund(t *testing.T, s *store.Store, r order.Refund) bool {
 	t.Helper()
-	ok, err := s.InsertRefund(ctx, r)
+	ok, err := s.InsertRefund(ctx, r, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestRecordedRefunds(t *testing.T) {
 	o := paid(t, s, "bob")
 	record := func(o order.Order, id string, amount fen.Fen) bool {
 		t.Helper()
-		ok, err := s.RecordRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: amount, RefundID: "50-" + id, CreatedAt: now, TakenAt: now})
+		ok, err := s.RecordRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: amount, RefundID: "50-" + id, CreatedAt: now, AcceptedAt: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +274,7 @@ func TestRecordedRefunds(t *testing.T) {
 		id   string
 		want bool
 	}{{unpaid, "R3", false}, {o, "R3", true}, {o, "R3", false}} {
-		closed := order.Refund{ID: step.id, OrderID: step.o.ID, OutTradeNo: step.o.Payment.OutTradeNo, Amount: 13600, RefundID: "50-" + step.id, CreatedAt: now, TakenAt: now}
+		closed := order.Refund{ID: step.id, OrderID: step.o.ID, OutTradeNo: step.o.Payment.OutTradeNo, Amount: 13600, RefundID: "50-" + step.id, CreatedAt: now, AcceptedAt: now}
 		if got, err := s.RecordClosedRefund(ctx, closed); err != nil || got != step.want {
 			t.Errorf("%+v: %t, %v", step, got, err)
 		}
@@ -293,7 +293,7 @@ func TestConcurrentRefundsDoNotExceedThePayment(t *testing.T) {
 	stored, claimed := 0, 0
 	for i := range 40 {
 		wg.Go(func() {
-			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", i), 2000))
+			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", i), 2000), 0)
 			if err == nil && ok {
 				var once bool
 				for range 3 {
@@ -391,7 +391,7 @@ func TestSchemaRejectsNonsenseOfRefunds(t *testing.T) {
 	for _, query := range []string{
 		`UPDATE refunds SET status = 'succeeded' WHERE id = ?`, // that WeChat never accepted
 		`UPDATE refunds SET refund_id = 'x' WHERE id = ?`,
-		`UPDATE refunds SET taken_at = 1 WHERE id = ?`,
+		`UPDATE refunds SET accepted_at = 1 WHERE id = ?`,
 		`UPDATE refunds SET amount = 0 WHERE id = ?`,
 	} {
 		storetest.Exec(t, db, `DROP TRIGGER IF EXISTS keep_refund`)

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// DeleteUnpaid deletes orders that ended without a payment and were made before a
-// time, at most limit, and returns how many. The trigger order_is_deleted deletes their
-// steps, payments and events in the same statement, and event_is_deleted the deliveries. An order
-// stays if one of its payments was notified since that time. OFFSET keeps PostgreSQL from reading all
-// payments for it.
+// DeleteUnpaid deletes at most limit orders that ended without a payment and were made before
+// a time, and returns how many. The trigger order_is_deleted deletes their steps, payments
+// and events in the same statement, and event_is_deleted the deliveries. An order stays if
+// one of its payments was notified since that time. OFFSET keeps PostgreSQL from reading all
+// payments.
 func (s *Store) DeleteUnpaid(ctx context.Context, before time.Time, limit int) (int, error) {
 	rows, err := s.db.QueryContext(ctx, `
 		DELETE FROM orders WHERE +paid_by IS NULL AND id IN (
 			SELECT id FROM orders INDEXED BY orders_by_status
-			WHERE status = 'closed' AND created_at < ?1
+			WHERE status = 'closed' AND status <> 'paid' AND created_at < ?1
 			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND notified_at >= ?1 LIMIT 1 OFFSET 0) LIMIT ?2)
 		RETURNING 1`, before.UnixMilli(), limit)
 	if err != nil {

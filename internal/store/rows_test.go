@@ -51,8 +51,8 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Without the triggers of package ordertest, and with one connection, whose
-			// rows total_changes counts.
+			// Without the triggers of package storetest, and with one connection, whose rows
+			// total_changes counts.
 			db, err := sql.Open("sqlite", store.SQLiteURI(filepath.Join(t.TempDir(), "shop.db"), ""))
 			if err != nil {
 				t.Fatal(err)

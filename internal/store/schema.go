@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// schema is the last of the migrations. The Worker does not contain their text.
+// schema is the name of the last migration. The Worker does not contain the text of the
+// migrations.
 const schema = "0001_schema.sql"
 
 // Schema returns the name of the last migration of this build.

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// UseState marks the state of a sign-in as used. It returns false if it was used before.
-// The row can be deleted after expires.
+// UseState marks the state of a sign-in as used. It returns false if the state was used
+// before. The row can be deleted after expires.
 func (s *Store) UseState(ctx context.Context, state string, expires time.Time) (bool, error) {
 	res, err := s.db.ExecContext(ctx, `INSERT INTO used_states (state, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING`, state, expires.UnixMilli())
 	if err != nil {
-		return false, fmt.Errorf("using up a state: %w", err)
+		return false, fmt.Errorf("marking a state as used: %w", err)
 	}
 	n, err := res.RowsAffected()
 	if err != nil {
-		return false, fmt.Errorf("using up a state: %w", err)
+		return false, fmt.Errorf("marking a state as used: %w", err)
 	}
 	return n == 1, nil
 }
 
-// ForgetStates deletes states that have expired, at most limit.
-func (s *Store) ForgetStates(ctx context.Context, now time.Time, limit int) error {
+// DeleteStates deletes states that have expired, at most limit.
+func (s *Store) DeleteStates(ctx context.Context, now time.Time, limit int) error {
 	_, err := s.db.ExecContext(ctx, `DELETE FROM used_states WHERE state IN
 		(SELECT state FROM used_states WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`, now.UnixMilli(), limit)
 	if err != nil {
-		return fmt.Errorf("forgetting states: %w", err)
+		return fmt.Errorf("deleting states: %w", err)
 	}
 	return nil
 }

@@ -12,10 +12,10 @@ type Size struct{ Used, Capacity int64 }
 // and events of the orders that exist. The SQL of Insert has the same rule.
 func (s Size) Full() bool { return s.Capacity > 0 && s.Used >= s.Capacity/10*9 }
 
-// NoteSize stores the size of the database for Insert and Vitals. It writes nothing
+// NoteSize stores the size of the database for Insert and Health. It writes nothing
 // when size and capacity have changed by less than a thousandth of the capacity.
 func (s *Store) NoteSize(ctx context.Context, size Size) error {
-	_, err := s.run(ctx, "noting the size of the database", `
+	_, err := s.run(ctx, "storing the size of the database", `
 		INSERT INTO database_size (one, used, capacity) VALUES (1, ?, ?)
 		ON CONFLICT (one) DO UPDATE SET used = excluded.used, capacity = excluded.capacity
 		WHERE ABS(excluded.capacity - database_size.capacity) >= database_size.capacity / 1000

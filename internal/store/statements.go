@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"sync/atomic"
 )
 
@@ -38,4 +39,55 @@ func (d counted) QueryContext(ctx context.Context, query string, args ...any) (*
 func (d counted) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	count(ctx)
 	return d.DB.QueryRowContext(ctx, query, args...)
+}
+
+// run executes one statement and reports whether it changed anything. what is for the
+// error.
+func (s *Store) run(ctx context.Context, what, query string, args ...any) (bool, error) {
+	res, err := s.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return n > 0, nil // D1 counts what triggers write too
+}
+
+// readAll runs a query and returns the value that scan reads from each row. what names the
+// rows in an error.
+func readAll[T any](ctx context.Context, s *Store, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", what, err)
+		}
+		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	return all, nil
+}
+
+// one returns the only row of a result. The error is ErrNotFound if there is none.
+func one[T any](rows []T, err error) (T, error) {
+	var none T
+	if err != nil {
+		return none, err
+	}
+	if len(rows) != 1 {
+		if len(rows) > 1 {
+			return none, fmt.Errorf("%d rows where one was expected", len(rows))
+		}
+		return none, ErrNotFound
+	}
+	return rows[0], nil
 }

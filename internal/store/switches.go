@@ -9,8 +9,8 @@ import (
 // An operator stops selling when a price is wrong, and closes the orders that have it:
 // OpenOrders and BeginCloseAll.
 
-// Selling reports whether the shop sells, and since when by an operator's call. The time
-// is zero if there was no call.
+// Selling reports whether the shop sells, and when an operator last changed that. The time is
+// zero if nobody did.
 func (s *Store) Selling(ctx context.Context) (selling bool, since time.Time, err error) {
 	var at int64
 	err = s.db.QueryRowContext(ctx, `

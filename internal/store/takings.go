@@ -9,7 +9,7 @@ import (
 	"h5pay/internal/fen"
 )
 
-// Taking is what was paid and what went back in an hour.
+// Taking has the payments and refunds of an hour.
 type Taking struct {
 	At       time.Time // when the hour begins
 	Payments int
@@ -18,8 +18,8 @@ type Taking struct {
 	Refunded fen.Fen
 }
 
-// Takings returns the hours from one time until before another in which something was paid or
-// went back, oldest first. It reads one row an hour.
+// Takings returns the hours between two times that have a payment or a refund, oldest first.
+// to is excluded. It reads one row for each hour.
 func (s *Store) Takings(ctx context.Context, from, to time.Time) ([]Taking, error) {
 	const hour = int64(time.Hour / time.Millisecond)
 	return readAll(ctx, s, "the takings", scanTaking, `
@@ -34,23 +34,23 @@ func scanTaking(rows *sql.Rows) (t Taking, err error) {
 	return t, err
 }
 
-// MaxWaiting is how far Waiting counts each kind.
+// MaxWaiting is the largest count of Waiting.
 const MaxWaiting = 100
 
-// Waiting counts what has not ended, MaxWaiting of each kind at most.
+// Waiting counts the work that has not ended, MaxWaiting of each kind at most.
 type Waiting struct {
 	OpenOrders    int // that can be paid
-	OpenRefunds   int // that have not ended, the next two among them
+	OpenRefunds   int // that have not ended; includes StuckRefunds and Abnormal
 	StuckRefunds  int // that WeChat declined until the operator acts
 	Abnormal      int // that have to be paid out at the merchant platform
 	PendingEvents int
 	DeadEvents    int
 }
 
-// Waiting counts what has not ended, in one statement.
+// Waiting counts the work that has not ended, in one statement.
 func (s *Store) Waiting(ctx context.Context) (w Waiting, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT
-		(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_by_status WHERE status = 'open' LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_by_status WHERE status = 'open' AND status <> 'paid' LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds INDEXED BY open_refunds WHERE status IN ('created', 'processing', 'abnormal') LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),
@@ -58,7 +58,7 @@ func (s *Store) Waiting(ctx context.Context) (w Waiting, err error) {
 		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY failed_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT ?1))`, MaxWaiting).
 		Scan(&w.OpenOrders, &w.OpenRefunds, &w.StuckRefunds, &w.Abnormal, &w.PendingEvents, &w.DeadEvents)
 	if err != nil {
-		return w, fmt.Errorf("counting what waits: %w", err)
+		return w, fmt.Errorf("counting the work that has not ended: %w", err)
 	}
 	return w, nil
 }

@@ -9,10 +9,10 @@ import (
 	"h5pay/internal/order"
 )
 
-// WindowFilter selects orders, also by what no index has. A zero field selects all.
+// WindowFilter selects orders, also by columns without an index. A zero field selects all.
 type WindowFilter struct {
-	// At most one of these, which select one order at most. Number is any number of the
-	// order, its payments and its refunds, and may select a few.
+	// At most one of these is set. Each selects at most one order, except Number, which is
+	// any number of the order, its payments or its refunds.
 	Number, Reference, OutTradeNo, TransactionID string
 
 	Link               string // ID of the payment link that made the orders
@@ -20,7 +20,7 @@ type WindowFilter struct {
 	Source             order.Source
 	MetaKey, MetaValue string    // an entry of the metadata
 	From, To           time.Time // created at From or after it, and before To
-	BeforeTime         time.Time // with BeforeID: where the call before ended
+	BeforeTime         time.Time // with BeforeID: of the last order that the previous call looked at
 	BeforeID           string
 	Limit              int // required
 }
@@ -62,7 +62,7 @@ func (s *Store) SearchWindow(ctx context.Context, f WindowFilter) ([]order.Order
 // window returns the orders that SearchWindow looks at, and whether f selects each.
 func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error) {
 	limit := searchWindow
-	if f.Source == "" && f.MetaKey == "" && (f.Link == "" || f.Status == "") {
+	if f.Source == "" && f.MetaKey == "" && f.Status != api.StatusPaid && (f.Link == "" || f.Status == "") {
 		limit = min(limit, f.Limit+1) // every one matches
 	}
 	from, one := `orders INDEXED BY orders_by_time WHERE ?5 = ''`, ``
@@ -78,8 +78,8 @@ func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error)
 		from, one = `orders WHERE id = (SELECT order_id FROM payments WHERE transaction_id = ?5)`, f.TransactionID
 	case f.Link != "":
 		from, one = `orders INDEXED BY orders_by_link WHERE link_id = ?5`, f.Link
-	case f.Status != "":
-		from = `orders INDEXED BY orders_by_status WHERE status = ?1 AND ?5 = ''`
+	case f.Status != "" && f.Status != api.StatusPaid:
+		from = `orders INDEXED BY orders_by_status WHERE status = ` + quoted(f.Status) + ` AND status <> 'paid' AND ?5 = ''`
 	}
 	most := int64(1) << 52
 	since, to, before := int64(0), most, most

@@ -78,14 +78,14 @@ func (s *shop) Collect(metrics chan<- prometheus.Metric) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, err := s.store.Vitals(ctx, s.mchID)
+	v, err := s.store.Health(ctx, s.mchID)
 	var b store.Backlog
 	if err == nil {
 		b, err = s.store.Backlog(ctx, s.last)
 	}
-	var endpoints []store.EndpointVitals
+	var endpoints []store.EndpointHealth
 	if err == nil {
-		endpoints, err = s.store.EndpointVitals(ctx)
+		endpoints, err = s.store.EndpointHealth(ctx)
 	}
 	if err != nil {
 		s.log.Error("the metrics of the shop cannot be read", "error", err)

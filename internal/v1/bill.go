@@ -1,6 +1,6 @@
 package v1
 
-// Bill is the comparison of WeChat's bill of a day with the orders.
+// Bill is the comparison of WeChat's bill of a day with the stored payments and refunds.
 type Bill struct {
 	Date        string           `json:"date"` // "2026-03-01", a day in Beijing
 	Status      BillStatus       `json:"status"`
@@ -31,7 +31,7 @@ type BillDifference struct {
 	Theirs      string         `json:"theirs,omitempty"`
 }
 
-// DifferenceKind says what differs.
+// DifferenceKind is the kind of a difference.
 type DifferenceKind string
 
 // The kinds.

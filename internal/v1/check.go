@@ -29,9 +29,9 @@ func Values(t reflect.Type) []any {
 	return nil
 }
 
-// Check holds a request, or the query of one, against the tags of its fields. No text may
-// have control characters. An error names the first field that is wrong. A field that is absent or zero is held against
-// the tag "required" alone.
+// Check validates a request, or its query, by the tags of its fields. No text may have
+// control characters. An error names the first invalid field. For a field that is absent or
+// zero only the tag "required" counts.
 func Check(request any) *Error {
 	return check(reflect.ValueOf(request), "")
 }
@@ -134,14 +134,14 @@ func checkText(tag reflect.StructTag, v reflect.Value, path string) *Error {
 	return nil
 }
 
-// OneLine reports whether a text has no control character and no end of a line. No text of a
-// request may have any: receipts, tables and logs have one line for each.
+// OneLine reports whether a text has no control character and no line break. No text of a
+// request may have one, because receipts, tables and logs give each text one line.
 func OneLine(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
 }
 
-// patterns are the values of the tag "pattern", with functions in place of package regexp,
-// which the Worker does not have.
+// patterns are the values of the tag "pattern". Functions match them, because the Worker does
+// not contain package regexp.
 var patterns = map[string]struct {
 	match func(string) bool
 	want  string

@@ -2,9 +2,9 @@ package v1
 
 // CheckQuery says which checks to run.
 type CheckQuery struct {
-	// Network adds the checks that call WeChat, the public address of the shop and the webhook
-	// endpoints. No payment is made. A shop runs them once in ten seconds: code "rate_limited"
-	// says that they ran just now.
+	// Network adds the checks that call WeChat, the public address of the shop and the
+	// webhook endpoints. No payment is made. A shop runs them once in ten seconds; an earlier
+	// call gets the code "rate_limited".
 	Network bool `query:"network"`
 }
 
@@ -15,8 +15,8 @@ type Checks struct {
 	CheckedAt int64         `json:"checked_at"` // Unix ms
 	TookMS    int64         `json:"took_ms"`
 	Checks    []CheckResult `json:"checks"`
-	// Probe is how a program on another machine tests the way to the notify URL. Only with
-	// Network.
+	// Probe is a request with which a program on another machine tests the notify URL. Only
+	// with Network.
 	Probe *Probe `json:"probe,omitempty"`
 }
 
@@ -25,10 +25,11 @@ type Checks struct {
 type CheckResult struct {
 	ID     string      `json:"id"` // "settings", "sign_in", "notify_url", ...
 	Status CheckStatus `json:"status"`
-	// Cause names what is wrong, by an ID of docs/doctor.md. A check that is ok or skipped has none.
+	// Cause is the ID of the fault in docs/doctor.md. A check that is ok or skipped has none.
 	Cause   string `json:"cause,omitempty"`
-	Setting string `json:"setting,omitempty"` // the setting that is wrong, if it is one
-	// Detail describes what was seen, in English. It may name a setting, and never its value.
+	Setting string `json:"setting,omitempty"` // the setting to correct, if there is one
+	// Detail describes what the check found, in English. It may name a setting, but never has
+	// its value.
 	Detail string `json:"detail,omitempty"`
 	TookMS int64  `json:"took_ms,omitempty"`
 	// ZH and EN explain the cause.
@@ -36,13 +37,13 @@ type CheckResult struct {
 	EN *CauseText `json:"en,omitempty"`
 }
 
-// CheckStatus is how a check ended.
+// CheckStatus is the result of a check.
 type CheckStatus string
 
 // The statuses.
 const (
 	CheckOK      CheckStatus = "ok"
-	CheckWarn    CheckStatus = "warn"    // payments work, and somebody should look at it
+	CheckWarn    CheckStatus = "warn"    // payments work, but the operator should look at it
 	CheckFail    CheckStatus = "fail"    // something does not work
 	CheckSkipped CheckStatus = "skipped" // not run; Detail says why
 )
@@ -56,7 +57,8 @@ type CauseText struct {
 	Menu string `json:"menu,omitempty"`
 }
 
-// Probe is a request that the shop recognises at its notify URL. It expires after five minutes.
+// Probe is a test request to the notify URL that the shop recognises. It expires after five
+// minutes.
 type Probe struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`

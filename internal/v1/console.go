@@ -2,7 +2,7 @@ package v1
 
 import "encoding/json"
 
-// AuditEntry says who changed what by a call.
+// AuditEntry records a call that changed something, and its API key.
 type AuditEntry struct {
 	Seq     int64  `json:"seq"` // 1 for the first entry, without gaps
 	At      int64  `json:"at"`  // Unix ms
@@ -10,13 +10,13 @@ type AuditEntry struct {
 	KeyName string `json:"key_name,omitempty"`
 	Action  string `json:"action"` // the operationId of the call
 	Object  string `json:"object,omitempty"`
-	// Before and After are what the call changed, without secrets.
+	// Before and After are the object before and after the call, without secrets.
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
-	// Unknown says that the call failed or died, and may have changed something.
+	// Unknown means that the call failed or died, and may have changed something.
 	Unknown   bool   `json:"unknown,omitempty"`
 	RequestID string `json:"request_id,omitempty"` // of the lines in the shop's log
-	// Hash is the SHA-256 over the hash of the entry before and this entry.
+	// Hash is the SHA-256 over the hash of the previous entry and this entry.
 	Hash string `json:"hash"`
 }
 
@@ -26,22 +26,22 @@ type Audit struct {
 	Next    string       `json:"next,omitempty"` // absent in the last part
 }
 
-// AuditQuery says which part of the audit list is wanted.
+// AuditQuery selects a part of the audit list.
 type AuditQuery struct{ Page }
 
 // AuditCheckQuery continues a check.
 type AuditCheckQuery struct {
-	// Cursor is Next of the part before.
+	// Cursor is Next of the previous part.
 	Cursor string `query:"cursor" minLength:"1" maxLength:"200"`
 }
 
-// AuditCheck is the result of computing the hashes of a part of the list again, oldest first.
+// AuditCheck is the result of a check of the hashes of a part of the list, oldest first.
 type AuditCheck struct {
 	OK      bool   `json:"ok"`
 	Entries int    `json:"entries"`          // that were verified
-	Broken  int64  `json:"broken,omitempty"` // the first entry that is not what was appended
+	Broken  int64  `json:"broken,omitempty"` // the first entry that was changed after it was appended
 	Next    string `json:"next,omitempty"`   // absent when nothing is left
-	// Hash is that of the last entry of the part. The shop's log has it too.
+	// Hash is the hash of the last entry of the part. The shop's log has it too.
 	Hash string `json:"hash,omitempty"`
 }
 
@@ -54,7 +54,7 @@ type CreatePhoto struct {
 	Data string `json:"data" required:"true" minLength:"4" maxLength:"266668"`
 }
 
-// Photo is a stored picture. One that no product shows for a day may be removed.
+// Photo is a stored picture. The shop removes a picture that no product has shown for a day.
 type Photo struct {
 	Path string `json:"path"` // for the image of a product: "/photos/..."
 }
@@ -64,7 +64,7 @@ type TableQuery struct {
 	// From and To are Unix ms: at or after From, and before To.
 	From int64 `query:"from" minimum:"0"`
 	To   int64 `query:"to" minimum:"0"`
-	// Cursor is Next of the part before.
+	// Cursor is Next of the previous part.
 	Cursor string `query:"cursor" minLength:"1" maxLength:"200"`
 }
 
@@ -72,6 +72,6 @@ type TableQuery struct {
 // amounts in yuan, times of Beijing. Every part has the head.
 type Table struct {
 	Rows string `json:"rows"`
-	N    int    `json:"n"`              // rows beside the head
+	N    int    `json:"n"`              // rows without the head
 	Next string `json:"next,omitempty"` // absent in the last part
 }

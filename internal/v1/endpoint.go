@@ -2,8 +2,8 @@ package v1
 
 import "h5pay/internal/api"
 
-// Endpoint is where events are delivered to. The endpoint "settings" has its URL and its
-// secrets from the settings of the shop; it is there if they have a URL.
+// Endpoint is an address that gets events. The endpoint "settings" has its URL and its
+// secrets from the settings of the shop. It exists if they have a URL.
 type Endpoint struct {
 	ID          string `json:"id"`
 	URL         string `json:"url"` // of the endpoint "settings" the origin only
@@ -11,9 +11,10 @@ type Endpoint struct {
 	// Types are the event types that it gets. Empty: all.
 	Types []api.EventType `json:"types"`
 	State EndpointState   `json:"state"`
-	// Secret is in the answers of the calls that make the endpoint or change its secret only.
+	// Secret is only in the responses of the calls that make the endpoint or change its
+	// secret.
 	Secret string `json:"secret,omitempty"`
-	// OldSecretUntil is when the secret before stops signing, Unix ms. Absent without one.
+	// OldSecretUntil is when the previous secret stops signing, Unix ms. Absent without one.
 	OldSecretUntil int64  `json:"old_secret_until,omitempty"`
 	CreatedAt      int64  `json:"created_at,omitempty"` // Unix ms; absent for "settings"
 	Attempts       int    `json:"attempts"`             // deliveries that had a result
@@ -21,21 +22,21 @@ type Endpoint struct {
 	LastSuccessAt  int64  `json:"last_success_at,omitempty"`
 	LastFailureAt  int64  `json:"last_failure_at,omitempty"`
 	LastError      string `json:"last_error,omitempty"` // of the last failure
-	// Problem says why nothing is sent, if the secret cannot be used.
+	// Problem is the reason why nothing is sent, if the secret cannot be used.
 	Problem string `json:"problem,omitempty"`
 }
 
-// EndpointState is what an endpoint gets.
+// EndpointState decides which events an endpoint gets.
 type EndpointState string
 
 // The states of an endpoint.
 const (
 	EndpointEnabled  EndpointState = "enabled"
-	EndpointDisabled EndpointState = "disabled" // by a call: new events are not for it
+	EndpointDisabled EndpointState = "disabled" // by a call: it gets no new events
 	EndpointGone     EndpointState = "gone"     // the receiver responded 410: events wait until it is enabled
 )
 
-// CreateEndpoint makes an endpoint. Its secret is drawn.
+// CreateEndpoint makes an endpoint. The shop generates its secret.
 type CreateEndpoint struct {
 	// URL is https, with a public address.
 	URL         string `json:"url" required:"true" minLength:"1" maxLength:"500"`
@@ -44,21 +45,21 @@ type CreateEndpoint struct {
 	Types []api.EventType `json:"types,omitempty" maxItems:"4"`
 }
 
-// ChangeEndpoint changes what it has. What is absent stays.
+// ChangeEndpoint changes the fields that it has. Absent fields stay.
 type ChangeEndpoint struct {
 	URL         *string `json:"url,omitempty" minLength:"1" maxLength:"500"`
 	Description *string `json:"description,omitempty" maxLength:"200"`
 	// Types are the event types that it gets. Empty: all.
 	Types []api.EventType `json:"types,omitempty" maxItems:"4"`
-	// Enabled false stops deliveries, and new events are not for the endpoint. True resumes
-	// them, also after a response 410.
+	// Enabled false stops deliveries, and the endpoint gets no new events. True resumes
+	// deliveries, also after a response 410.
 	Enabled *bool `json:"enabled,omitempty"`
 }
 
 // RotateSecret changes the secret of an endpoint.
 type RotateSecret struct {
-	// KeepOld is for how many seconds the secret before signs too. 0: not at all, for a
-	// secret that leaked. A day when it is absent.
+	// KeepOld is the time in seconds for which the previous secret also signs. Send 0 if it
+	// leaked. A day when it is absent.
 	KeepOld *int64 `json:"keep_old,omitempty" minimum:"0" maximum:"604800"`
 }
 

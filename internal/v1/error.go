@@ -18,14 +18,14 @@ type Error struct {
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// The codes of this API. It also uses those of package api.
+// The codes of this API. It also uses the codes of package api.
 const (
 	CodeScopeMissing  api.Code = "scope_missing"        // the API key lacks the scope of the call
 	CodeIdempotency   api.Code = "idempotency_mismatch" // the Idempotency-Key was used with another body
 	CodeReferenceUsed api.Code = "reference_used"       // another order has the reference
-	CodeFull          api.Code = "too_many"             // the shop has as many of these as it may
-	CodeNoEndpoint    api.Code = "no_endpoint"          // no endpoint, or not the named one, may get the event
-	CodeOfSettings    api.Code = "of_settings"          // the endpoint "settings" changes with the settings of the shop
+	CodeFull          api.Code = "too_many"             // the shop has the maximum of these
+	CodeNoEndpoint    api.Code = "no_endpoint"          // no endpoint may get the event, or the named one may not
+	CodeOfSettings    api.Code = "of_settings"          // the endpoint "settings" is changed in the settings of the shop
 )
 
 // Status returns the HTTP status of a code.
@@ -39,8 +39,8 @@ func Status(code api.Code) int {
 	return code.Status()
 }
 
-// Codes returns the codes of the errors that a call may answer: those of every call, those
-// that follow from its form, and its own.
+// Codes returns the error codes that a call may return: those of every call, those that
+// follow from its form, and its own.
 func (r Route) Codes() []api.Code {
 	codes := []api.Code{api.CodeBadRequest, api.CodeUnauthenticated, CodeScopeMissing, api.CodeRateLimited, api.CodeInternal, api.CodeMisconfigured, api.CodeOverloaded}
 	if strings.Contains(r.Path, "{") {

@@ -5,7 +5,7 @@ type Key struct {
 	ID        string  `json:"id"`
 	Name      string  `json:"name"`
 	Scopes    []Scope `json:"scopes"`
-	Key       string  `json:"key,omitempty"` // in the answer of the call that made it only
+	Key       string  `json:"key,omitempty"` // only in the response of the call that made it
 	CreatedAt int64   `json:"created_at"`    // Unix ms
 	// LastUsedAt is exact to an hour.
 	LastUsedAt int64 `json:"last_used_at,omitempty"`

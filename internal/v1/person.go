@@ -5,11 +5,11 @@ type PersonQuery struct {
 	OpenID  string `json:"openid,omitempty" minLength:"1" maxLength:"128"`
 	OwnerOf string `json:"owner_of,omitempty" minLength:"1" maxLength:"64"` // the ID of an order that the person made in the shop
 	PayerOf string `json:"payer_of,omitempty" minLength:"1" maxLength:"64"` // the ID of an order that the person paid
-	// Cursor is Next of the part before.
+	// Cursor is Next of the previous part.
 	Cursor string `json:"cursor,omitempty" minLength:"1" maxLength:"200"`
 }
 
-// PersonExport is a part of what is stored about a person, oldest first.
+// PersonExport is a part of the data that is stored about a person, oldest first.
 type PersonExport struct {
 	Orders []PersonOrder `json:"orders"`
 	Next   string        `json:"next,omitempty"`
@@ -33,7 +33,8 @@ type ErasePerson struct {
 	PayerOf string `json:"payer_of,omitempty" minLength:"1" maxLength:"64"`
 }
 
-// PersonErased says in how many orders a person was erased. With More, repeat the call.
+// PersonErased has the number of orders from which a person was erased. With More, repeat the
+// call.
 type PersonErased struct {
 	Orders int  `json:"orders"`
 	More   bool `json:"more,omitempty"`
@@ -44,13 +45,13 @@ type PersonErased struct {
 type CloseOrders struct {
 	ProductID string `json:"product_id,omitempty" minLength:"1" maxLength:"64"`
 	Before    int64  `json:"before,omitempty" minimum:"1" maximum:"9007199254740991"` // Unix ms
-	// Cursor is Next of the call before. One call looks at 200 open orders.
+	// Cursor is Next of the previous response. One call reads 200 open orders.
 	Cursor string `json:"cursor,omitempty" minLength:"1" maxLength:"200"`
 }
 
-// OrdersClosed says how many orders are closing or closed. A payment that the buyer began
-// before counts all the same.
+// OrdersClosed has the number of orders that the call cancelled. A payment that the buyer
+// began before still counts.
 type OrdersClosed struct {
 	Orders int    `json:"orders"`
-	Next   string `json:"next,omitempty"` // absent when all open orders were looked at
+	Next   string `json:"next,omitempty"` // absent when all open orders were read
 }

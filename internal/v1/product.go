@@ -27,8 +27,8 @@ type PutProduct struct {
 	MinAmount fen.Fen `json:"min_amount,omitempty" minimum:"1" maximum:"100000000"`
 	MaxAmount fen.Fen `json:"max_amount,omitempty" minimum:"1" maximum:"100000000"` // fen
 	Position  int64   `json:"position,omitempty" minimum:"-1000000" maximum:"1000000"`
-	// ForSale is true when it is absent. A product that is not for sale is not shown, and
-	// no order takes it.
+	// ForSale is true when it is absent. A product that is not for sale is not shown and
+	// cannot be ordered.
 	ForSale *bool `json:"for_sale,omitempty"`
 }
 

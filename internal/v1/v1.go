@@ -1,14 +1,14 @@
-// Package v1 describes the API for back ends and for the console: its routes, the
-// shapes of its messages and their bounds. The server routes by it, and the OpenAPI
-// document is made from it, so that neither can differ from the other.
+// Package v1 describes the API for back ends and for the console: its routes, the shapes of
+// its messages and their bounds. The server's routes and the OpenAPI document are made from
+// it, so they cannot differ.
 //
-// Messages are JSON in UTF-8. Amounts are whole fen. Times are Unix milliseconds, UTC.
-// A field with omitempty is absent when it has no value. A request with a field that is
-// not listed here is rejected.
+// Messages are JSON in UTF-8. Amounts are whole fen. Times are Unix milliseconds, UTC. A
+// field with omitempty is absent when it has no value. A request with an unknown field is
+// rejected.
 //
 // A caller sends "Authorization: Bearer" and an API key. Every POST that makes something
-// needs the header Idempotency-Key: a repeated call with the same key and the same body
-// makes nothing new and returns what the first one made, as it is now. The same key with
+// needs the header Idempotency-Key. A repeated call with the same key and the same body makes
+// nothing new. It returns the object of the first call as it is now. The same key with
 // another body is rejected with code "idempotency_mismatch".
 package v1
 
@@ -28,7 +28,7 @@ const (
 	ScopeAdmin  Scope = "admin"  // keys, endpoints, personal data
 )
 
-// Bounds that do not stand in the tag of a field.
+// Bounds that no tag of a field has.
 const (
 	MaxIdempotencyKey = 64 // characters
 	DefaultPage       = 20
@@ -48,30 +48,30 @@ type Order struct {
 	LinkID    string      `json:"link_id,omitempty"` // of the payment link that made it
 	Status    OrderStatus `json:"status"`
 	Amount    fen.Fen     `json:"amount"`   // fen
-	Refunded  fen.Fen     `json:"refunded"` // fen that have gone back to the payer
+	Refunded  fen.Fen     `json:"refunded"` // fen that were refunded
 	Currency  string      `json:"currency"` // "CNY"
-	// Description is what the payer reads on the payment sheet.
+	// Description is the text that the payer reads on the payment sheet.
 	Description string            `json:"description"`
 	Lines       []Line            `json:"lines,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	ReturnURL   string            `json:"return_url,omitempty"`
 	// TradeTypes are the trade types that may pay the order.
 	TradeTypes []api.TradeType `json:"trade_types"`
-	// URL is where the customer pays. Whoever has it can pay the order and see it.
+	// URL is the page where the customer pays. Whoever has it can pay the order and see it.
 	URL       string `json:"url,omitempty"`
 	CreatedAt int64  `json:"created_at"`        // Unix ms
 	ExpiresAt int64  `json:"expires_at"`        // Unix ms; no payment begins in the six minutes before
 	PaidAt    int64  `json:"paid_at,omitempty"` // Unix ms, WeChat's time; absent until WeChat has reported it
 	Simulated bool   `json:"simulated,omitempty"`
-	// Payments, Refunds and Steps are in the answer about one order only. An API key without
-	// the scope "read" does not get them. If it closes an order that it did not make, it gets
-	// neither texts nor URLs.
+	// Payments, Refunds and Steps are only in the response about one order. An API key
+	// without the scope "read" does not get them. If it closes an order that it did not make,
+	// it gets neither texts nor URLs.
 	Payments []Payment `json:"payments,omitempty"`
 	Refunds  []Refund  `json:"refunds,omitempty"`
 	Steps    []Step    `json:"steps,omitempty"`
 }
 
-// Source is where an order was made.
+// Source is the origin of an order.
 type Source string
 
 // The sources.
@@ -81,7 +81,7 @@ const (
 	SourceLink Source = "link" // a payment link
 )
 
-// OrderStatus is where an order stands.
+// OrderStatus is the status of an order.
 type OrderStatus string
 
 // The life of an order:
@@ -97,7 +97,7 @@ const (
 	OrderClosing   OrderStatus = "closing"   // cancelled; WeChat closes no payment in its first five minutes
 	OrderClosed    OrderStatus = "closed"    // it can no longer be paid
 	OrderRefunding OrderStatus = "refunding" // paid, and a refund has not ended
-	OrderRefunded  OrderStatus = "refunded"  // all of it has gone back
+	OrderRefunded  OrderStatus = "refunded"  // refunded in full
 )
 
 // Line is one position of an order.
@@ -121,13 +121,13 @@ type Payment struct {
 	CreatedAt     int64         `json:"created_at"`               // Unix ms
 	PaidAt        int64         `json:"paid_at,omitempty"`        // Unix ms
 	Refunded      fen.Fen       `json:"refunded"`                 // fen
-	// Duplicate says that another payment had paid the order. This one is refunded in
-	// full without a call.
+	// Duplicate means that another payment had paid the order. The shop refunds this one in
+	// full by itself.
 	Duplicate bool   `json:"duplicate,omitempty"`
 	Failure   string `json:"failure,omitempty"` // WeChat's code when it declined the payment
 }
 
-// PaymentStatus is where a payment stands.
+// PaymentStatus is the status of a payment.
 type PaymentStatus string
 
 // The life of a payment:
@@ -152,27 +152,27 @@ type Step struct {
 	At     int64       `json:"at"` // Unix ms
 }
 
-// CreateOrder makes an order. It has Amount with Description, or Lines, or all three.
-// With Lines and Amount the lines have to add up to the amount.
+// CreateOrder makes an order. It has Amount with Description, or Lines, or all three. With
+// Lines and Amount the lines must add up to the amount.
 type CreateOrder struct {
 	Amount fen.Fen      `json:"amount,omitempty" minimum:"1" maximum:"100000000"` // fen
 	Lines  []CreateLine `json:"lines,omitempty" minItems:"1" maxItems:"20"`
-	// Currency is "CNY" when it is absent, and may be nothing else.
+	// Currency must be "CNY", which is also the default.
 	Currency string `json:"currency,omitempty" enum:"CNY"`
 	// Description is required without Lines. The payer reads its first 40 characters.
 	Description string `json:"description,omitempty" minLength:"1" maxLength:"120"`
-	// Reference is the merchant's own number. Code "reference_used" says that another
+	// Reference is the merchant's own number. The code "reference_used" means that another
 	// order has it.
 	Reference string            `json:"reference,omitempty" minLength:"1" maxLength:"64"`
 	Metadata  map[string]string `json:"metadata,omitempty" maxProperties:"20"`
-	// ReturnURL is where the page leads after the payment, with order=ID added to its
-	// query. Its host has to be one of the shop's RETURN_HOSTS.
+	// ReturnURL is the page after the payment. The shop adds order=ID to its query. Its host
+	// must be in the setting RETURN_HOSTS.
 	ReturnURL string `json:"return_url,omitempty" minLength:"1" maxLength:"512"`
-	// ExpiresIn is how many seconds until the order expires. No payment begins in its last
+	// ExpiresIn is the time in seconds until the order expires. No payment begins in its last
 	// six minutes. 24 hours when it is absent.
 	ExpiresIn int64 `json:"expires_in,omitempty" minimum:"600" maximum:"1296000"`
-	// TradeTypes limits how the order may be paid: every trade type of the shop when
-	// it is absent.
+	// TradeTypes limits the trade types that may pay the order. All of the shop's when it is
+	// absent.
 	TradeTypes []api.TradeType `json:"trade_types,omitempty" minItems:"1" maxItems:"3"`
 }
 
@@ -185,7 +185,7 @@ type CreateLine struct {
 	Quantity  int     `json:"quantity" required:"true" minimum:"1" maximum:"9999"`
 }
 
-// Refund is money that goes back to the payer of a payment.
+// Refund returns money of a payment to its payer.
 type Refund struct {
 	ID         string       `json:"id"` // out_refund_no
 	OrderID    string       `json:"order_id"`
@@ -201,33 +201,33 @@ type Refund struct {
 	FailureText string `json:"failure_text,omitempty"`
 	Advice      string `json:"advice,omitempty"`
 	FromBalance bool   `json:"from_balance,omitempty"` // the money comes from the available balance
-	// Duplicate says that the order was paid more than once, and that this refund returns
-	// another payment. It does not count in the Refunded of the order.
+	// Duplicate means that the order was paid more than once, and that this refund returns
+	// another payment. It does not count in Refunded of the order.
 	Duplicate bool `json:"duplicate,omitempty"`
 }
 
-// RefundStatus is where a refund stands.
+// RefundStatus is the status of a refund.
 type RefundStatus = api.RefundStatus
 
-// CreateRefund pays back all or a part of an order.
+// CreateRefund refunds all or a part of an order.
 type CreateRefund struct {
-	// OutTradeNo is a second payment of the order, if its own refund came to nothing. The
-	// payment that pays the order when it is absent.
+	// OutTradeNo is a duplicate payment of the order whose own refund failed or was closed.
+	// The payment that pays the order when it is absent.
 	OutTradeNo string `json:"out_trade_no,omitempty" minLength:"1" maxLength:"32"`
-	// Amount is what is left of the payment when it is absent. In fen.
+	// Amount is in fen. The rest of the payment when it is absent.
 	Amount fen.Fen `json:"amount,omitempty" minimum:"1" maximum:"100000000"`
-	// Reason is what the payer reads, 80 bytes of UTF-8 at most.
+	// Reason is the text that the payer reads, 80 bytes of UTF-8 at most.
 	Reason string `json:"reason,omitempty" maxLength:"80"`
 	// FromBalance takes the money from the merchant's available balance instead of the
 	// unsettled funds.
 	FromBalance bool `json:"from_balance,omitempty"`
 }
 
-// OrderQuery filters a list of orders. The first that is given of OutTradeNo,
-// TransactionID and Reference finds one order at most.
+// OrderQuery filters a list of orders. The first of OutTradeNo, TransactionID and Reference
+// that is set selects one order at most.
 type OrderQuery struct {
-	// Number is any number of an order: its ID, reference, out_trade_no or transaction_id,
-	// or the id or refund_id of one of its refunds. The other filters hold too.
+	// Number is any number of an order: its ID, reference, out_trade_no or transaction_id, or
+	// the id or refund_id of one of its refunds. The other filters apply too.
 	Number string      `query:"number" minLength:"1" maxLength:"64"`
 	Status OrderStatus `query:"status"`
 	Source Source      `query:"source"`
@@ -243,23 +243,9 @@ type OrderQuery struct {
 	Page
 }
 
-// OrderTable chooses the orders of a table.
-type OrderTable struct {
-	Status OrderStatus `query:"status"`
-	Source Source      `query:"source"`
-	Link   string      `query:"link" minLength:"1" maxLength:"40"` // ID of a payment link
-	// From and To are Unix ms: created at or after From, and before To.
-	From int64 `query:"from" minimum:"0"`
-	To   int64 `query:"to" minimum:"0"`
-	// Cursor is the header X-Next-Cursor of the part before.
-	Cursor string `query:"cursor" minLength:"1" maxLength:"200"`
-	// Limit is 500 when it is absent.
-	Limit int `query:"limit" minimum:"1" maximum:"500"`
-}
-
-// Page says which part of a list is wanted.
+// Page selects a part of a list.
 type Page struct {
-	// Cursor is Next of the part before.
+	// Cursor is Next of the previous part.
 	Cursor string `query:"cursor" minLength:"1" maxLength:"200"`
 	// Limit is 20 when it is absent.
 	Limit int `query:"limit" minimum:"1" maximum:"100"`
@@ -271,7 +257,7 @@ type Orders struct {
 	Next   string  `json:"next,omitempty"`
 }
 
-// GetOrder asks for one order.
+// GetOrder is the query of a call for one order.
 type GetOrder struct {
 	// Sync queries WeChat about the payments that can still be paid.
 	Sync bool `query:"sync"`

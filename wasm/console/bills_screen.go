@@ -31,7 +31,7 @@ var billStatuses = map[v1.BillStatus]statusText{
 	v1.BillAgrees: {textAgrees, "good"}, v1.BillDiffers: {textDiffers, "bad"}, v1.BillWaiting: {textBillWaiting, "wait"}, v1.BillFailed: {textBillFailed, "bad"},
 }
 
-// differences say what differs and what to do about it.
+// differences are the names of the differences, and the advice for each.
 var differences = map[v1.DifferenceKind]struct{ name, todo text }{
 	v1.MissingHere:   {text{"微信有，本店没有", "WeChat has it, the shop does not"}, text{"可能由同一商户号的其他系统收款。若是本店订单，请在订单中用“向微信查询”核对", "Another system of the same merchant number may have taken it. If it is this shop's, open the order and query WeChat"}},
 	v1.MissingThere:  {text{"本店有，微信没有", "The shop has it, WeChat does not"}, text{"打开订单，用“向微信查询”核对；跨零点的付款可能在次日账单中", "Open the order and query WeChat. A payment around midnight may be in the next day's bill"}},

@@ -45,7 +45,7 @@ type browser interface {
 	// holds the text, not the program.
 	Keep(name, text string)
 	Save(name string)
-	// Drop forgets the file.
+	// Drop deletes the file.
 	Drop(name string)
 
 	Sleep(ctx context.Context, d time.Duration) error

@@ -14,8 +14,8 @@ const (
 	chartLeft, chartBottom  = 4, 34
 )
 
-// chart draws what each time took as bars, what went back in front of them. Its figures stand below
-// it as a table, for readers who cannot see it.
+// chart draws the payments of each interval as bars, with the refunds in front of them. A
+// table below has the figures, for readers who cannot see the chart.
 func (s *base) chart(id string, name text, sums []sum) app.UI {
 	var most, total fen.Fen
 	for _, one := range sums {
@@ -66,7 +66,7 @@ func svg(tag string) app.HTMLElem { return app.Elem(tag).XMLNS("http://www.w3.or
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
 
-// short leaves the year out of a day.
+// short returns a day without its year.
 func short(label string) string {
 	if len(label) == len("2006-01-02") {
 		return label[5:]

@@ -5,7 +5,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// repairs are the screens where what a check found is repaired.
+// repairs are the screens on which the operator repairs the result of a check.
 var repairs = map[string]string{
 	"outbox": "/console/events?status=dead", "orders": "/console/orders?status=open", "refunds": "/console/orders?status=refunding",
 	"bills": "/console/bills", "catalogue": "/console/products", "selling": "/console/more",
@@ -20,7 +20,7 @@ func checkName(id string) text {
 	return text{id, id}
 }
 
-// problem says what a check found.
+// problem returns the explanation of a check's result.
 func (s *base) problem(c v1.CheckResult) string {
 	if row, ok := cause.Explain(cause.ID(c.Cause), c.Setting); ok {
 		return s.tr(text{row.ZH.Problem, row.EN.Problem})

@@ -19,7 +19,7 @@ const callTimeout = 20 * time.Second
 const (
 	codeOffline     api.Code = "offline"      // no response arrived
 	codeBadResponse api.Code = "bad_response" // the response is not the signer's
-	codeBadPhoto    api.Code = "bad_photo"    // the file is no picture
+	codeBadPhoto    api.Code = "bad_photo"    // the file is not a picture
 )
 
 // call makes one call and decodes the response into out, which may be nil. Every error is a

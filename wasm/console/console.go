@@ -17,12 +17,12 @@ type text = ui.Text
 
 func elem(tag string) app.HTMLElem { return ui.Elem(tag) }
 
-// console is what all screens share: the browser, the language and who is signed in.
+// console has the data that all screens share: the browser, the language and the session.
 type console struct {
 	b       browser
 	lang    ui.Lang
 	session *v1.Session // nil until known
-	asked   bool        // whether the session was asked for
+	asked   bool        // whether the session was requested
 }
 
 func newConsole(b browser) *console {
@@ -71,7 +71,7 @@ func (s *base) begin(ctx app.Context, live bool) {
 	s.start(ctx)
 }
 
-// start finds out who is signed in and reads the screen.
+// start reads the session and the data of the screen.
 func (s *base) start(ctx app.Context) {
 	if s.c.session != nil {
 		s.again(ctx)
@@ -84,7 +84,7 @@ func (s *base) start(ctx app.Context) {
 	})
 }
 
-// again reads what the screen shows, unless nobody is signed in or an action is under way.
+// again reads the data of the screen, unless nobody is signed in or an action is under way.
 func (s *base) again(ctx app.Context) {
 	if s.c.session == nil || s.working {
 		return
@@ -144,8 +144,8 @@ func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 	})
 }
 
-// act does an action of the user. Until it ends the screen takes no other one. What happened is said
-// above the screen, and the screen is read again.
+// act does an action of the user. Until it ends, the screen accepts no other action. Then the
+// result is shown above the screen, and the screen is read again.
 func (s *base) act(ctx app.Context, done text, work func(ctx context.Context) (show func(), err error)) {
 	if s.working {
 		return

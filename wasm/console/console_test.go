@@ -47,8 +47,8 @@ func queryOf(path string) string {
 	return map[string]string{"/console/order": "id=o1", "/console/product": "id=tea"}[path]
 }
 
-// Every screen shows what it read, an error with its reference, the sign-in, and that it waits for
-// the network.
+// Every screen shows its data, an error with its reference, the sign-in, and that it waits
+// for the network.
 func TestStatesOfEveryScreen(t *testing.T) {
 	shown := map[string][]string{
 		"/console": {"136.00", "3.00", `data-check="outbox"`, `data-bar="paid"`}, "/console/orders": {`data-order="o1"`, "68.00", `href="/console/order?id=o1"`},
@@ -230,7 +230,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// A day that differs shows each difference, and what to do about it.
+// A day that differs shows each difference with its advice.
 func TestDifferencesOfABill(t *testing.T) {
 	day := cst.In(time.Now()).AddDate(0, 0, -1).Format(time.DateOnly)
 	var all []v1.BillDifference
@@ -283,7 +283,7 @@ func TestNamesOfEverything(t *testing.T) {
 	}
 }
 
-// Who asked for a refund can withdraw it, and another operator can confirm it.
+// The operator who requested a refund can withdraw it, and another one can confirm it.
 func TestRefundNeedsASecondPerson(t *testing.T) {
 	asked := v1.RefundRequest{ID: "rr1", OrderID: "o1", Amount: 6800, KeyID: "k1", KeyName: "Li Lei", Status: v1.RequestWaiting}
 	for _, test := range []struct {

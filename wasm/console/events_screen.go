@@ -42,7 +42,7 @@ var eventStatuses = map[api.EventStatus]statusText{
 	api.EventPending: {textPending, "wait"}, api.EventDelivered: {textDelivered, "good"}, api.EventDead: {textDead, "bad"},
 }
 
-// delivery shows an event and the state of its delivery.
+// delivery shows an event and the status of its deliveries.
 func (s *base) delivery(e v1.Event) app.UI {
 	status := eventStatuses[e.Status]
 	facts := elem("span").Class("what").Body(

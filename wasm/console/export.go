@@ -9,8 +9,8 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 )
 
-// tableExport is a table that the user saves. It is read in parts, each of which the browser keeps:
-// neither the signer nor this program holds all of it.
+// tableExport is a table that the user saves. It is read in parts, which the browser keeps.
+// Neither the signer nor this program has all of it in memory.
 type tableExport struct {
 	name string // of the table that is being read, "" for none
 	rows int

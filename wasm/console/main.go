@@ -1,6 +1,5 @@
-// Command console is the operator's program: a page in Go with which a shop is run, from a phone or a
-// desktop. It is a client of /v1 and of the console's session, and of nothing else. Shoppers never
-// load it.
+// Command console is the operator's console: a page in Go to run a shop, on a phone or a
+// desktop. It calls only /v1 and the console's session. Shoppers never load it.
 package main
 
 import (

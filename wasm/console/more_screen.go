@@ -6,7 +6,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 )
 
-// moreScreen has the places that a phone's bar has no room for, and who is signed in.
+// moreScreen has the links for which a phone's bar is too narrow, and the session.
 type moreScreen struct {
 	app.Compo
 	base

@@ -30,7 +30,7 @@ var verdicts = map[v1.NotificationResult]statusText{
 	v1.NotificationRejected: {textRejected, "bad"}, v1.NotificationForged: {textForged, "bad"},
 }
 
-// notificationsScreen lists the last messages that arrived as WeChat's.
+// notificationsScreen lists the last messages at the notify URLs.
 type notificationsScreen struct {
 	app.Compo
 	base

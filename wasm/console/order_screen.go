@@ -15,7 +15,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// orderScreen shows one order, pays money back and closes it.
+// orderScreen shows one order, and refunds or closes it.
 type orderScreen struct {
 	app.Compo
 	base
@@ -82,7 +82,8 @@ func (p *orderScreen) requests() (asked []v1.RefundRequest, err error) {
 	return asked, err
 }
 
-// eventsOf returns the IDs of the events that an order may have: they follow from what they are about.
+// eventsOf returns the IDs of the events that an order may have. An ID follows from the type
+// and the subject of an event.
 func eventsOf(o v1.Order) (ids []string) {
 	switch o.Status {
 	case v1.OrderPaid, v1.OrderRefunding, v1.OrderRefunded:
@@ -103,7 +104,7 @@ func eventsOf(o v1.Order) (ids []string) {
 	return ids[:min(len(ids), 30)]
 }
 
-// left returns what of the payment that pays the order can still go back.
+// left returns the amount of the order's payment that can still be refunded.
 func (p *orderScreen) left() fen.Fen {
 	left := p.order.Amount
 	for _, r := range p.order.Refunds {
@@ -232,8 +233,8 @@ func (p *orderScreen) refundForm() app.UI {
 		p.submit(textRefund, p.refund.amount != ""))
 }
 
-// askRefund asks the operator to confirm the refund. Whatever happens to the call, the same form
-// makes one refund.
+// askRefund asks the operator to confirm the refund. The same form makes one refund, even if
+// the call is repeated.
 func (p *orderScreen) askRefund(ctx app.Context) {
 	amount, ok := fen.ParseYuan(p.refund.amount)
 	if !ok || amount == 0 {

@@ -22,10 +22,10 @@ type ordersScreen struct {
 	typed  orderFilter // in the form
 	orders []v1.Order
 	next   string // cursor of the next part
-	grown  bool   // more than the first part is shown: it is not read again by itself
+	grown  bool   // more than the first part is shown: the list is not refreshed
 }
 
-// orderFilter is what the form selects.
+// orderFilter is the filter of the form.
 type orderFilter struct {
 	number, status, source string
 	from, to               string // days of Beijing, "2006-01-02"
@@ -43,7 +43,7 @@ func (p *ordersScreen) OnMount(ctx app.Context) {
 	p.begin(ctx, true)
 }
 
-// query returns the filter as /v1/orders takes it.
+// query returns the filter as a query of /v1/orders.
 func (f orderFilter) query() []string {
 	return []string{"number", f.number, "status", f.status, "source", f.source, "from", dayMilli(f.from, 0), "to", dayMilli(f.to, 1)}
 }
@@ -138,7 +138,7 @@ func (p *ordersScreen) entry(o v1.Order) app.UI {
 				p.badge(status.name, status.kind, string(o.Status)))))
 }
 
-// exported returns the filter as a table of orders or refunds takes it.
+// exported returns the filter as a query of a table of orders or refunds.
 func (f orderFilter) exported() []string {
 	return []string{"from", dayMilli(f.from, 0), "to", dayMilli(f.to, 1)}
 }

@@ -91,7 +91,7 @@ func (p *productsScreen) moveButton(sign string, label text, from, to int) app.U
 		OnClick(func(app.Context, app.Event) { p.move(from, to) }, p.products[from].ID, sign)
 }
 
-// move puts a product into another place. Only products whose position changes are stored.
+// move moves a product in the list. Only products whose position changes are stored.
 func (p *productsScreen) move(from, to int) {
 	products := append([]v1.Product{}, p.products...)
 	products[from], products[to] = products[to], products[from]

@@ -25,14 +25,15 @@ var (
 	textOwnRequest = text{"需由另一位同事确认", "Another operator has to confirm it"}
 )
 
-// needsSecond reports whether a refund of the order reaches the amount that needs a second person.
-// The signer decides; this saves the operator a rejected call.
+// needsSecond reports whether a refund of the order needs a second person. The signer
+// decides; this saves the operator a rejected call.
 func (p *orderScreen) needsSecond(amount fen.Fen) bool {
 	limit := p.c.session.RefundConfirm
 	return limit > 0 && p.order.Amount-p.left()+amount >= limit
 }
 
-// request shows a refund that waits. Who asked for it can withdraw it, others can confirm it.
+// request shows a waiting refund request. The operator who made it can withdraw it, others
+// can confirm it.
 func (p *orderScreen) request(r v1.RefundRequest) app.UI {
 	path := "/v1/refund-requests/" + url.PathEscape(r.ID)
 	own := r.KeyID == p.c.session.KeyID

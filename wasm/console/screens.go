@@ -9,7 +9,7 @@ func (c *console) register() {
 	}
 }
 
-// screens returns how the screen of each path is opened.
+// screens returns a constructor of each screen by its path.
 func (c *console) screens() map[string]func() app.Composer {
 	return map[string]func() app.Composer{
 		"/console":               func() app.Composer { return newTodayScreen(c) },

@@ -147,7 +147,7 @@ var (
 	textNoScopeHint = text{"您的密钥没有这项权限，请让管理员为您创建有权限的密钥", "Your key lacks this permission. Ask an admin for a key that has it"}
 )
 
-// statusText is how a status is shown: its name and whether it is good, bad, waiting or off.
+// statusText is the name of a status, and whether it is good, bad, waiting or off.
 type statusText struct {
 	name text
 	kind string
@@ -170,7 +170,7 @@ var refundStatuses = map[v1.RefundStatus]statusText{
 
 var sources = map[v1.Source]text{v1.SourceShop: textShopSource, v1.SourceAPI: textAPISource, v1.SourceLink: textLinkSource}
 
-// errorTexts are what the console says about an error.
+// errorTexts are the texts for error codes.
 var errorTexts = map[api.Code]text{
 	codeOffline:             {"网络不稳定，请检查网络后重试", "No connection. Check your network and try again"},
 	codeBadResponse:         {"服务暂时不可用，请稍后重试", "The shop does not answer. Try again in a moment"},

@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// todayScreen shows what the shop takes, what has not ended and what is wrong.
+// todayScreen shows the takings, the work that has not ended, and the failed checks.
 type todayScreen struct {
 	app.Compo
 	base
@@ -45,7 +45,7 @@ func (p *todayScreen) OnMount(ctx app.Context) {
 	p.begin(ctx, true)
 }
 
-// sum is what a time took.
+// sum has the takings of an interval.
 type sum struct {
 	label    string
 	payments int
@@ -124,7 +124,7 @@ func (p *todayScreen) waits(name text, n int, href string) app.UI {
 	return elem("li").Body(elem("a").Attr("href", href).Body(elem("span").Text(p.tr(name)), elem("strong").Text(shown)))
 }
 
-// troubles lists the checks that fail, each with the screen where it is repaired.
+// troubles lists the failed checks, each with the screen for its repair.
 func (p *todayScreen) troubles() app.UI {
 	var wrong []app.UI
 	for _, c := range p.checks.Checks {

@@ -35,8 +35,8 @@ var places = []place{
 	{"/console/audit", textAudit, false, v1.ScopeAdmin},
 }
 
-// frame is what stands around every screen. It shows the screen's state in place of body until there
-// is something to show.
+// frame is the frame of every screen. It shows the screen's state in place of body until the
+// data has arrived.
 func (s *base) frame(body ...app.UI) app.UI {
 	switch {
 	case s.c.session == nil && s.c.asked:
@@ -106,7 +106,7 @@ func (s *base) failure() app.UI {
 	if title == (text{}) {
 		title = errorTexts[api.CodeInternal]
 	}
-	hint := e.Message // in English, for what the title does not say
+	hint := e.Message // in English, for details that the title lacks
 	if e.Code == codeOffline || e.Code == codeBadResponse {
 		hint = ""
 	}
@@ -121,7 +121,7 @@ func (s *base) failure() app.UI {
 		s.button(textRetry, "weui-btn weui-btn_primary", func(ctx app.Context) { s.err = nil; s.start(ctx) }))
 }
 
-// nothing is shown in place of an empty list.
+// nothing is the text for an empty list.
 func (s *base) nothing(what, hint text) app.UI {
 	return elem("div").Class("state").DataSet("empty", "true").Body(
 		elem("i").Class("weui-icon-info weui-icon_msg").Aria("hidden", "true"),
@@ -133,7 +133,7 @@ func (s *base) skeleton() app.UI {
 		elem("div").Class("line short"), elem("div").Class("line"), elem("div").Class("line"), elem("div").Class("line"))
 }
 
-// button does something when it is pressed. While an action is under way it does nothing.
+// button calls on when it is pressed. While an action is under way it does nothing.
 func (s *base) button(label text, class string, on func(app.Context), scope ...any) app.UI {
 	return elem("button").Class(class).Attr("type", "button").Attr("disabled", s.working).Text(s.tr(label)).
 		OnClick(func(_ app.Context, _ app.Event) { on(s.page) }, append(scope, label.EN)...)
@@ -165,7 +165,7 @@ func (s *base) field(id string, label text, kind, value string, set func(string)
 		input.OnInput(change, id).OnChange(change, id))
 }
 
-// option is a value that a list of choices has.
+// option is a value of a list of choices.
 type option struct {
 	value string
 	name  text
@@ -185,7 +185,7 @@ func (s *base) choice(id string, label text, value string, options []option, set
 		elem("select").ID(id).Body(all...).OnChange(func(ctx app.Context, _ app.Event) { set(s.page, ctx.JSSrc().Get("value").String()) }, id))
 }
 
-// check is a box that can be ticked.
+// check is a checkbox.
 func (s *base) check(id string, label text, on bool, set func(bool)) app.UI {
 	return elem("p").Class("field tick").Body(
 		elem("input").ID(id).Attr("type", "checkbox").Attr("checked", on).
@@ -198,7 +198,7 @@ func (s *base) money(f fen.Fen) app.UI {
 	return elem("span").Class("price").Body(elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
 }
 
-// when shows a time of Beijing, with seconds.
+// when shows a time in Beijing, with seconds.
 func when(ms int64) app.UI {
 	return elem("time").Text(beijingTime(ms))
 }

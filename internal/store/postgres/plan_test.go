@@ -57,11 +57,11 @@ func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 		func() error { _, err := s.Due(ctx, "1900000109", now, 25); return err },
 		func() error { _, err := s.DueRefunds(ctx, now, 25); return err },
 		func() error { _, err := s.DueNotified(ctx, "1900000109", now, 25); return err },
-		func() error { _, err := s.Vitals(ctx, "1900000109"); return err },
+		func() error { _, err := s.Health(ctx, "1900000109"); return err },
 		func() error { _, err := s.Expire(ctx, time.UnixMilli(1763886400000+100_000), 100); return err },
 		func() error { _, err := s.DeleteUnpaid(ctx, time.UnixMilli(1763800000000+100_000), 100); return err },
 		func() error { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 10, 2); return err },
-		func() error { return s.ForgetPayers(ctx, time.UnixMilli(1763800000000+100_000), true, 10) },
+		func() error { return s.RemovePayers(ctx, time.UnixMilli(1763800000000+100_000), true, 10) },
 		func() error { return s.ErasePerson(ctx, "payer3", []string{fmt.Sprintf("%024d", 21)}) },
 	} {
 		if err := step(); err != nil {
@@ -121,7 +121,7 @@ func aLife(t *testing.T, s *store.Store, i int, now time.Time) {
 		must(s.Pay(ctx, no, order.Paid{TransactionID: "T" + no, Payer: "payer", PaidAt: now}, now))
 	}
 	refund := fmt.Sprint("LIFE-R", i)
-	must(s.InsertRefund(ctx, order.Refund{ID: refund, OrderID: id, OutTradeNo: fmt.Sprintf("LIFE%d-0", i), Key: "key", Amount: 10, CreatedAt: now}))
+	must(s.InsertRefund(ctx, order.Refund{ID: refund, OrderID: id, OutTradeNo: fmt.Sprintf("LIFE%d-0", i), Key: "key", Amount: 10, CreatedAt: now}, 0))
 	must(s.MoveRefund(ctx, refund, api.RefundSucceeded, "50"+refund, now, now))
 	events, err := s.EventsOf(ctx, id)
 	must(len(events) == 3, err)

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// changes counts what may have changed a database, so that Check does not repeat itself. A change is
-// counted when it is visible to others.
+// changes counts statements that may have changed a database. Check does nothing if there was
+// none since its last run. A change is counted when other connections see it.
 type changes struct {
 	n       atomic.Int64
 	checked atomic.Int64 // n before the newest check, plus one; 0 before the first one
@@ -30,7 +30,7 @@ var (
 	unchecked = regexp.MustCompile(`^\s*INSERT INTO timers\b`)
 )
 
-// ran counts a statement that ran on a connection.
+// ran counts a statement of a connection.
 func (c recordingConn) ran(ctx context.Context, query string) {
 	if !writes.MatchString(query) || rows.MatchString(query) && !c.wrote(ctx) || unchecked.MatchString(query) {
 		return
@@ -57,8 +57,8 @@ func (c recordingConn) wrote(ctx context.Context) bool {
 	return *c.total != before
 }
 
-// changingRows are the rows of a statement that may change the database. It is over when they are
-// closed.
+// changingRows are the rows of a statement that may change the database. The statement ends
+// when they are closed.
 type changingRows struct {
 	driver.Rows
 	conn  recordingConn

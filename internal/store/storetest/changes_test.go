@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// failures counts what a check reports.
+// failures counts the faults that a check reports.
 type failures struct {
 	testing.TB
 	n int
@@ -39,7 +39,7 @@ func TestCheckFollowsEveryChange(t *testing.T) {
 			if _, err := tx.Exec(`UPDATE guests_open SET n = 5`); err != nil {
 				t.Fatal(err)
 			}
-			Check(t, db) // does not see it yet
+			Check(t, db) // does not see the change yet
 			if err := tx.Commit(); err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestCheckFollowsEveryChange(t *testing.T) {
 	}
 }
 
-// A check is not repeated after statements that changed nothing that it reads.
+// A check is not repeated if no table that it reads has changed.
 func TestCheckIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	db := Open(t)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Copy stores n copies of a row. change is SQL for the columns that differ, in which n counts from 1.
-// The columns in drawn are those that the database sets.
+// Copy stores n copies of a row. change is SQL for the columns that differ, in which n counts
+// from 1. The database sets the columns in drawn.
 func Copy(t testing.TB, db *sql.DB, table, where string, n int, change map[string]string, drawn ...string) {
 	t.Helper()
 	rows, err := db.Query(`SELECT * FROM ` + table + ` WHERE ` + where)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// keepEvents makes the database reject changes to what an event says.
+// keepEvents makes the database reject changes of an event's data.
 const keepEvents = `
 	CREATE TRIGGER keep_event BEFORE UPDATE ON events
 	WHEN OLD.seq <> NEW.seq OR OLD.id <> NEW.id OR OLD.type <> NEW.type OR OLD.order_id <> NEW.order_id
@@ -22,8 +22,8 @@ const keepEvents = `
 	CREATE TRIGGER keep_paid_orders BEFORE DELETE ON orders WHEN OLD.paid_by IS NOT NULL
 	BEGIN SELECT RAISE(ABORT, 'an order that was paid was deleted'); END;`
 
-// brokenEvents lists what is wrong with the outbox: each row is a thing and what
-// is wrong with it. It is one statement, so that everything is of one moment.
+// brokenEvents lists the faults of the outbox. Each row has a subject and its fault. It is
+// one statement, so that it sees one moment.
 const brokenEvents = `
 	WITH paid AS (SELECT order_id, COUNT(*) AS n FROM events WHERE type = 'order.paid' GROUP BY order_id),
 	closed AS (SELECT order_id, COUNT(*) AS n FROM events WHERE type = 'order.closed' GROUP BY order_id),

@@ -34,8 +34,8 @@ const keepPayments = `
 	CREATE TRIGGER record_incomplete AFTER UPDATE OF transaction_id ON payments WHEN NEW.paid_at IS NULL OR NEW.payer IS NULL
 	BEGIN INSERT INTO incomplete VALUES (NEW.out_trade_no, NEW.paid_at, NEW.payer); END;`
 
-// checkPayments fails the test when a payment does not agree with its order, or went a way
-// that is not in the table of changes. Each query is of one moment.
+// checkPayments fails the test when a payment does not agree with its order, or made a change
+// that is not in the table of changes. Each query sees one moment.
 func checkPayments(t testing.TB, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT payments.out_trade_no, orders.id, payments.status, payments.trade_type, openid, COALESCE(owner, ''), COALESCE(pay_url, ''),
@@ -61,25 +61,25 @@ func checkPayments(t testing.TB, db *sql.DB) {
 			t.Fatal(err)
 		}
 		for what, broken := range map[string]bool{
-			"the public id of the order gives it away":   strings.Contains(number, strings.ToUpper(id)),
-			"it is not 32 characters":                    len(number) != 32,
-			"created, but has a prepay_id":               status == "created" && prepaid,
-			"pending without a prepay_id":                status == "pending" && !prepaid,
-			"paid without a transaction, or the reverse": (status == "paid") != paid,
-			"failed without a code":                      status == "failed" && failure == "",
-			"its history cannot lead there":              !paymentLeads(strings.Fields(history), status),
-			"a guest is to pay inside WeChat":            tradeType == "JSAPI" && order.IsGuest(owner),
-			"nobody is to pay inside WeChat":             tradeType == "JSAPI" && openid == "" && (status == "created" || status == "pending"),
-			"it has a URL to pay, or lacks one":          (payURL != "") != (prepaid && tradeType != "JSAPI"),
-			"two may ask for its prepay_id, but do not":  tradeType == "JSAPI" && asking,
-			"it has ended and keeps the address":         located && (paid || status == "closed" || status == "failed"),
-			"its owner is erased, and somebody is left":  order.IsErased(owner) && (located || openid != "" || payer != "" && tradeType == "JSAPI"),
-			"it is paid and neither pays nor is twice":   paid && pays == duplicate,
-			"it is not paid, and pays or is twice":       !paid && (pays || duplicate),
-			"it is not what its order says":              !same,
-			"refunded is not the sum of its refunds":     refunded != returned,
-			"twice without one refund of all of it":      duplicate && refunds != 1,
-			"the refund of a duplicate of what is none":  !duplicate && refunds != 0,
+			"out_trade_no contains the public id of the order":            strings.Contains(number, strings.ToUpper(id)),
+			"out_trade_no is not 32 characters":                           len(number) != 32,
+			"created, but has a prepay_id":                                status == "created" && prepaid,
+			"pending without a prepay_id":                                 status == "pending" && !prepaid,
+			"paid without a transaction, or the reverse":                  (status == "paid") != paid,
+			"failed without a code":                                       status == "failed" && failure == "",
+			"its history does not lead to its status":                     !paymentLeads(strings.Fields(history), status),
+			"a JSAPI payment of a guest":                                  tradeType == "JSAPI" && order.IsGuest(owner),
+			"a JSAPI payment without an openid":                           tradeType == "JSAPI" && openid == "" && (status == "created" || status == "pending"),
+			"pay_url does not fit the trade type":                         (payURL != "") != (prepaid && tradeType != "JSAPI"),
+			"a JSAPI payment is claimed":                                  tradeType == "JSAPI" && asking,
+			"it has ended and still has client_ip":                        located && (paid || status == "closed" || status == "failed"),
+			"its owner is erased, but a person's data is left":            order.IsErased(owner) && (located || openid != "" || payer != "" && tradeType == "JSAPI"),
+			"it is paid, but neither pays its order nor is a duplicate":   paid && pays == duplicate,
+			"it is not paid, but pays its order or is a duplicate":        !paid && (pays || duplicate),
+			"it differs from its order":                                   !same,
+			"refunded is not the sum of its refunds":                      refunded != returned,
+			"a duplicate without one refund of its total":                 duplicate && refunds != 1,
+			"a refund of a duplicate, but the payment is not a duplicate": !duplicate && refunds != 0,
 		} {
 			if broken {
 				t.Errorf("payment %s of order %s (%s, history %q): %s", number, id, status, history, what)
@@ -89,9 +89,14 @@ func checkPayments(t testing.TB, db *sql.DB) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+	report(t, db, `SELECT 'order ' || order_id, 'two of its payments are offered to the same payer' FROM payments
+		WHERE status IN ('created', 'pending') GROUP BY order_id, trade_type, openid HAVING COUNT(*) > 1
+		UNION ALL
+		SELECT 'payment ' || out_trade_no, 'own is not whether its owner is to pay it' FROM payments JOIN orders ON orders.id = order_id
+		WHERE openid <> '' AND own <> IIF(COALESCE(owner, '') = openid, 1, 0)`)
 }
 
-// paymentLeads is leads for a payment.
+// paymentLeads is leads for payments.
 func paymentLeads(history []string, status string) bool {
 	at := string(api.PaymentCreated)
 	for _, change := range history {

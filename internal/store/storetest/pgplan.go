@@ -33,9 +33,9 @@ func FillPostgres(ctx context.Context, s *pgtest.Server, name string, orders int
 			CASE WHEN i % 5 <> 0 THEN '4200' || i END, CASE WHEN i % 5 <> 0 THEN 'payer' || i / 7 END,
 			CASE WHEN i % 5 <> 0 THEN 1763800000000 + i * 1000 END, CASE WHEN i % 5 <> 0 THEN 1763800000000 + i * 1000 END, 1763800000000 + i * 1000
 		FROM generate_series(1, ORDERS) AS i;
-		INSERT INTO order_steps (order_id, status, at) SELECT id, 'open', created_at FROM orders;
-		INSERT INTO order_steps (order_id, status, at) SELECT id, status, updated_at FROM orders WHERE status <> 'open';
-		INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, status, refund_id, taken_at, ended_at, updated_at)
+		INSERT INTO order_steps (order_id, n, status, at) SELECT id, 0, 'open', created_at FROM orders;
+		INSERT INTO order_steps (order_id, n, status, at) SELECT id, 1, status, updated_at FROM orders WHERE status <> 'open';
+		INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, ended_at, updated_at)
 		SELECT 'R' || out_trade_no, order_id, out_trade_no, 'key', 'v3', 10, '', '', settled_at, 'succeeded', '50' || out_trade_no, settled_at, settled_at, settled_at
 		FROM payments WHERE transaction_id IS NOT NULL AND created_at % 10000 = 1000;
 		INSERT INTO events (id, type, order_id, subject, data, created_at)
@@ -51,8 +51,8 @@ func FillPostgres(ctx context.Context, s *pgtest.Server, name string, orders int
 }
 
 const (
-	// bigShop is how many orders the database has in which statements are looked at, and mostRead how
-	// many rows of a table a statement may read there: about those that Counters counts.
+	// bigShop is the number of orders in the database of CheckPostgresPlans. mostRead is the
+	// most rows of a table that a statement may read there: about as many as Counters counts.
 	bigShop  = 25_000
 	mostRead = 12_000
 )
@@ -77,9 +77,9 @@ func rowsRead(ctx context.Context, tx *sql.Tx) (map[string]int, error) {
 	return read, rows.Err()
 }
 
-// CheckPostgresPlans runs the statements that ran so far in this process in a database of PostgreSQL
-// with many orders, and returns those that read a part of a table that grows with the shop. It counts
-// what triggers read too. It has the settings of the product, and undoes each statement.
+// CheckPostgresPlans repeats the statements of this process in a PostgreSQL database with
+// many orders. It returns those that read more than mostRead rows of a table, triggers
+// included. It uses the settings of the product and rolls back each statement.
 func CheckPostgresPlans(s *pgtest.Server) (problems []string) {
 	ctx := context.Background()
 	if err := s.Exec(ctx, "postgres", "CREATE DATABASE plans"); err != nil {
@@ -101,7 +101,7 @@ func CheckPostgresPlans(s *pgtest.Server) (problems []string) {
 	recorded.Unlock()
 	for _, query := range slices.Sorted(maps.Keys(statements)) {
 		if strings.Contains(query, "pragma_") {
-			continue // of SQLite only
+			continue // only SQLite has it
 		}
 		var args []any
 		for _, arg := range statements[query].Args {
@@ -115,7 +115,7 @@ func CheckPostgresPlans(s *pgtest.Server) (problems []string) {
 	return problems
 }
 
-// readsTooMuch runs a statement and undoes it.
+// readsTooMuch runs a statement and rolls it back.
 func readsTooMuch(ctx context.Context, db *sql.DB, query string, args []any) (problems []string) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {

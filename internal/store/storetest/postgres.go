@@ -27,7 +27,7 @@ func Postgres() bool { return os.Getenv(databaseVariable) == "postgres" }
 var server struct {
 	sync.Mutex
 	*pgtest.Server
-	failed error // it cannot start
+	failed error // why it cannot start
 	opened atomic.Int64
 }
 

@@ -13,13 +13,13 @@ import (
 	_ "modernc.org/sqlite" // the driver, native only
 )
 
-// Statement is one that a method of store.Store ran.
+// Statement is a statement that a method of store.Store ran.
 type Statement struct {
 	SQL  string
 	Args []driver.NamedValue
 }
 
-// recorded is what the methods of store.Store ran so far in this process.
+// recorded has the statements that methods of store.Store ran in this process.
 var recorded struct {
 	sync.Mutex
 	statements map[string]Statement // by SQL
@@ -30,11 +30,11 @@ var recorded struct {
 
 const storeMethod = "h5pay/internal/store.(*Store)."
 
-// record keeps a statement if a method of store.Store runs it. Tests run SQL of their
-// own over the same database.
+// record keeps a statement if a method of store.Store runs it. Tests also run their own SQL
+// over the same database.
 //
-// It returns the arguments as D1 gets them: JavaScript has one type of number, so that
-// D1 binds a whole number as a REAL, and a division of it is not one of integers.
+// It returns the arguments as D1 gets them. JavaScript has one type of number, so D1 binds a
+// whole number as a REAL, and a division is not an integer division.
 func record(query string, args []driver.NamedValue) []driver.NamedValue {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])])
@@ -42,7 +42,7 @@ func record(query string, args []driver.NamedValue) []driver.NamedValue {
 	for {
 		frame, more := frames.Next()
 		if name, ok := strings.CutPrefix(frame.Function, storeMethod); ok {
-			method = name // the outermost is the one that the product calls
+			method = name // the outermost method is the one that the product calls
 		}
 		if !more {
 			break
@@ -72,8 +72,8 @@ func record(query string, args []driver.NamedValue) []driver.NamedValue {
 	return s.Args
 }
 
-// Statements returns what the methods of store.Store ran during do, in order. No other
-// test may run at the same time.
+// Statements returns the statements that methods of store.Store ran during do, in order. No
+// other test may run at the same time.
 func Statements(do func()) []Statement {
 	recorded.Lock()
 	recorded.log, recorded.logging = nil, true
@@ -85,8 +85,8 @@ func Statements(do func()) []Statement {
 	return recorded.log
 }
 
-// database opens connections to one database with modernc's SQLite. They also keep what the methods
-// of store.Store run, and count changes.
+// database opens connections to one database with modernc's SQLite. They also record the
+// statements of store.Store, and count changes.
 type database struct {
 	dsn     string
 	changes changes
@@ -118,13 +118,13 @@ func (d *database) Connect(context.Context) (driver.Conn, error) {
 	return recordingConn{conn, &d.changes, new(int64), false}, nil
 }
 
-// recordingConn passes on all that database/sql uses of modernc's connection, except statements
-// that are prepared: nobody prepares any.
+// recordingConn passes on every method of modernc's connection that database/sql uses, except
+// Prepare, which nobody calls.
 type recordingConn struct {
 	driver.Conn
 	changes *changes
 	total   *int64 // rows written so far, in SQLite
-	// postgres says that whole numbers arrive as such, and that rows are not counted.
+	// postgres means that whole numbers stay integers, and that rows are not counted.
 	postgres bool
 }
 

@@ -20,13 +20,13 @@ const keepRefunds = `
 		OR OLD.reason <> NEW.reason OR OLD.notify_url <> NEW.notify_url OR OLD.created_at <> NEW.created_at
 		OR OLD.from_balance <> NEW.from_balance AND OLD.status <> 'created'
 		OR (OLD.refund_id IS NOT NULL AND OLD.refund_id IS NOT NEW.refund_id)
-		OR (OLD.taken_at IS NOT NULL AND OLD.taken_at IS NOT NEW.taken_at) OR NEW.updated_at < OLD.updated_at
+		OR (OLD.accepted_at IS NOT NULL AND OLD.accepted_at IS NOT NEW.accepted_at) OR NEW.updated_at < OLD.updated_at
 	BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
 	CREATE TRIGGER keep_refunds BEFORE DELETE ON refunds
 	BEGIN SELECT RAISE(ABORT, 'a refund was deleted'); END;`
 
-// checkRefunds fails the test when refunds, payments and orders do not agree. Each query
-// is of one moment.
+// checkRefunds fails the test when refunds, payments and orders do not agree. Each query sees
+// one moment.
 func checkRefunds(t testing.TB, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT payments.out_trade_no, IIF(duplicate = 1, 'duplicate', orders.status), payments.total, IIF(duplicate = 1, payments.refunded, orders.refunded),
@@ -43,25 +43,25 @@ func checkRefunds(t testing.TB, db *sql.DB) {
 	defer rows.Close()
 	for rows.Next() {
 		var id, status string
-		var total, refunded, succeeded, taken, live, open, foreign int64
-		if err := rows.Scan(&id, &status, &total, &refunded, &succeeded, &taken, &live, &open, &foreign); err != nil {
+		var total, refunded, succeeded, accepted, live, open, foreign int64
+		if err := rows.Scan(&id, &status, &total, &refunded, &succeeded, &accepted, &live, &open, &foreign); err != nil {
 			t.Fatal(err)
 		}
 		for what, broken := range map[string]bool{
-			"refunded is not the sum of its refunds":           refunded != succeeded,
-			"more than was paid goes back":                     taken > total,
-			"more than was paid was promised to go back":       live > total && foreign == 0,
-			"refunds of what was not paid":                     live > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
-			"refunding without a refund under way":             status == "refunding" && open == 0,
-			"a refund is under way and it is not refunding":    status != "refunding" && status != "duplicate" && open > 0,
-			"refunded, but not all of it":                      status == "refunded" && refunded != total,
-			"all of it has gone back and it is not refunded":   status == "paid" && refunded == total,
-			"money has gone back that never came":              refunded > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
-			"there are more refunds under way than WeChat has": open > order.MaxRefunds,
+			"refunded is not the sum of its refunds":                 refunded != succeeded,
+			"more than the total is refunded":                        accepted > total,
+			"refunds that may succeed exceed the total":              live > total && foreign == 0,
+			"refunds of an unpaid payment":                           live > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
+			"refunding without a refund under way":                   status == "refunding" && open == 0,
+			"a refund is under way, but the status is not refunding": status != "refunding" && status != "duplicate" && open > 0,
+			"the status is refunded, but not the total":              status == "refunded" && refunded != total,
+			"the total is refunded, but the status is paid":          status == "paid" && refunded == total,
+			"an unpaid payment has a refunded amount":                refunded > 0 && status != "duplicate" && !order.WasPaid(api.OrderStatus(status)),
+			"more refunds are under way than WeChat allows":          open > order.MaxRefunds,
 		} {
 			if broken {
-				t.Errorf("payment %s (%s, total %d, refunded %d, succeeded %d, taken %d, live %d, open %d): %s",
-					id, status, total, refunded, succeeded, taken, live, open, what)
+				t.Errorf("payment %s (%s, total %d, refunded %d, succeeded %d, accepted %d, live %d, open %d): %s",
+					id, status, total, refunded, succeeded, accepted, live, open, what)
 			}
 		}
 	}
@@ -71,8 +71,8 @@ func checkRefunds(t testing.TB, db *sql.DB) {
 	checkRefundHistory(t, db)
 }
 
-// checkRefundHistory fails the test when a refund went a way that is not in the
-// table of changes, or lacks what belongs to its status.
+// checkRefundHistory fails the test when a refund made a change that is not in the table of
+// changes, or its fields do not fit its status.
 func checkRefundHistory(t testing.TB, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT id, status, refund_key IS NOT NULL, refund_id IS NOT NULL, ended_at IS NOT NULL, COALESCE(failure, ''),
@@ -84,8 +84,8 @@ func checkRefundHistory(t testing.TB, db *sql.DB) {
 	defer rows.Close()
 	for rows.Next() {
 		var id, status, failure, history string
-		var made, taken, ended bool
-		if err := rows.Scan(&id, &status, &made, &taken, &ended, &failure, &history); err != nil {
+		var made, accepted, ended bool
+		if err := rows.Scan(&id, &status, &made, &accepted, &ended, &failure, &history); err != nil {
 			t.Fatal(err)
 		}
 		at := string(api.RefundCreated)
@@ -105,11 +105,11 @@ func checkRefundHistory(t testing.TB, db *sql.DB) {
 		}
 		s := api.RefundStatus(status)
 		for what, broken := range map[string]bool{
-			"its history cannot lead there":  at != status,
-			"WeChat has taken it, or not":    taken != (s != api.RefundCreated && s != api.RefundFailed),
-			"it has ended, or not":           ended != (s == api.RefundSucceeded || s == api.RefundClosed || s == api.RefundFailed),
-			"failed without a code":          s == api.RefundFailed && failure == "",
-			"it was taken and has a failure": taken && failure != "",
+			"its history does not lead to its status": at != status,
+			"accepted_at does not fit the status":     accepted != (s != api.RefundCreated && s != api.RefundFailed),
+			"ended_at does not fit the status":        ended != (s == api.RefundSucceeded || s == api.RefundClosed || s == api.RefundFailed),
+			"it failed without a code":                s == api.RefundFailed && failure == "",
+			"it was accepted and has a failure":       accepted && failure != "",
 		} {
 			if broken {
 				t.Errorf("refund %s (%s, history %q): %s", id, status, history, what)

@@ -72,7 +72,7 @@ func Steps(t testing.TB, file string, statements []Statement) []int {
 	return all
 }
 
-// bind sets the arguments of a statement and returns what to free after it.
+// bind sets the arguments of a statement and returns the memory to free after it.
 func bind(t testing.TB, tls *libc.TLS, statement uintptr, args []driver.NamedValue, text func(string) uintptr) (values []uintptr) {
 	t.Helper()
 	for _, arg := range args {

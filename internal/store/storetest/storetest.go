@@ -19,10 +19,10 @@ import (
 	"h5pay/internal/store"
 )
 
-// template returns the file of a database without orders: the migrations take longer than most
-// tests. A trigger writes every change of an order's status to the table history, so that tests see
-// changes that a look before and a look after would miss. Another one records the payments of which
-// WeChat did not report the payer or the time.
+// template returns the file of a database without orders: the migrations take longer than
+// most tests. A trigger writes every change of an order's status to the table history. Tests
+// then also see changes that were undone between two reads. Another one records the payments
+// of which WeChat did not report the payer or the time.
 var template = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "template")
 	if err != nil {
@@ -43,7 +43,8 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(file)
 })
 
-// history records every change of an order's status, and keeps what never changes as it was.
+// history records every change of an order's status, and rejects changes of the columns that
+// never change.
 const history = `
 	CREATE TABLE history (order_id TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL) STRICT;
 	CREATE TRIGGER record_history AFTER UPDATE OF status ON orders WHEN OLD.status <> NEW.status
@@ -90,7 +91,7 @@ func dsn(file string) string {
 	return store.SQLiteURI(file, "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate")
 }
 
-// Exec runs SQL that has to work.
+// Exec runs SQL. An error fails the test.
 func Exec(t testing.TB, db *sql.DB, query string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(query, args...); err != nil {
@@ -98,9 +99,9 @@ func Exec(t testing.TB, db *sql.DB, query string, args ...any) {
 	}
 }
 
-// Check fails the test when an invariant of the stored orders and refunds, or of
-// the events that tell of them, does not hold. It may be called while others change
-// them. It does nothing if the database has not changed since the last call.
+// Check fails the test when an invariant of the stored orders, refunds or events does not
+// hold. It may be called while others change them. It does nothing if the database has not
+// changed since the last call.
 func Check(t testing.TB, db *sql.DB) {
 	t.Helper()
 	if d, ok := db.Driver().(interface{ counted() *changes }); ok {
@@ -112,10 +113,10 @@ func Check(t testing.TB, db *sql.DB) {
 	}
 	checkRefunds(t, db)
 	checkPayments(t, db)
-	// One statement, so that orders and their history are of one moment.
+	// One statement, so that it sees orders and their history at one moment.
 	rows, err := db.Query(`SELECT id, status, items, total, currency, created_at, expires_at, updated_at, COALESCE(owner, ''), source,
 		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), ''),
-		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), ''),
+		COALESCE((SELECT group_concat(status, ' ' ORDER BY n) FROM order_steps WHERE order_id = orders.id), ''),
 		COALESCE((SELECT group_concat(status, ' ' ORDER BY out_trade_no) FROM payments WHERE order_id = orders.id), ''),
 		paid_by IS NOT NULL, (SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND transaction_id IS NOT NULL AND duplicate = 0),
 		EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND out_trade_no = paid_by AND status = 'paid' AND duplicate = 0)
@@ -149,22 +150,22 @@ func Check(t testing.TB, db *sql.DB) {
 		}
 		offered := strings.Contains(payments, "created") || strings.Contains(payments, "pending")
 		for what, broken := range map[string]bool{
-			"the total is not the sum of the lines":          sum != total && len(lines) > 0,
-			"the total is out of range":                      total < 1 || total > int64(order.MaxTotal),
-			"the currency is not CNY":                        currency != "CNY",
-			"the lifetime is not 24 hours":                   source == "shop" && expires-created != order.Lifetime.Milliseconds(),
-			"it was updated before it was created":           updated < created,
-			"paid without a payment, or the reverse":         order.WasPaid(api.OrderStatus(status)) != paid,
-			"another number of payments pays it than one":    paid && (paying != 1 || !paidBy),
-			"a payment that is paid does not pay it":         !paid && paying != 0,
-			"it is not open and a payment is offered":        status != "open" && offered,
-			"it is closed and can be paid at WeChat":         status == "closed" && live > 0,
-			"it is closing and nothing can be paid":          status == "closing" && live == 0,
-			"too many of its payments can be paid at WeChat": live > order.MaxLive,
-			"it has too many payments":                       len(all) > order.MaxPayments+order.MaxFailed+order.MaxLive,
-			"its history cannot lead there":                  !leads(strings.Fields(history), status),
-			"its steps are not its history":                  steps != stepsOf(strings.Fields(history)),
-			"the owner is erased, and somebody is left":      order.IsErased(owner) && (owner != "erased:"+id || status == "open"),
+			"the total is not the sum of the lines":            sum != total && len(lines) > 0,
+			"the total is out of range":                        total < 1 || total > int64(order.MaxTotal),
+			"the currency is not CNY":                          currency != "CNY",
+			"the lifetime is not 24 hours":                     source == "shop" && expires-created != order.Lifetime.Milliseconds(),
+			"it was updated before it was created":             updated < created,
+			"paid without a payment, or the reverse":           order.WasPaid(api.OrderStatus(status)) != paid,
+			"not exactly one payment pays it":                  paid && (paying != 1 || !paidBy),
+			"a payment that is paid does not pay it":           !paid && paying != 0,
+			"it is not open, but a payment is offered":         status != "open" && offered,
+			"it is closed, but can be paid at WeChat":          status == "closed" && live > 0,
+			"it is closing, but no payment can be paid":        status == "closing" && live == 0,
+			"too many of its payments can be paid at WeChat":   live > order.MaxLive,
+			"it has too many payments":                         len(all) > order.MaxPayments+order.MaxFailed+order.MaxLive,
+			"its history does not lead to its status":          !leads(strings.Fields(history), status),
+			"its steps differ from its history":                steps != stepsOf(strings.Fields(history)),
+			"the owner is erased, but a person's data is left": order.IsErased(owner) && (owner != "erased:"+id || status == "open"),
 		} {
 			if broken {
 				t.Errorf("order %s (%s, history %q, payments %q): %s", id, status, history, payments, what)
@@ -178,10 +179,10 @@ func Check(t testing.TB, db *sql.DB) {
 	report(t, db, brokenTimes)
 }
 
-// brokenTimes lists every step that is earlier than the one before it.
+// brokenTimes lists every step that is earlier than the previous one.
 const brokenTimes = `
 	SELECT 'order ' || order_id, 'it was ' || status || ' at ' || at || ', after a step at ' || before
-	FROM (SELECT order_id, status, at, LAG(at) OVER (PARTITION BY order_id ORDER BY rowid) AS before FROM order_steps) WHERE at < before
+	FROM (SELECT order_id, status, at, LAG(at) OVER (PARTITION BY order_id ORDER BY n) AS before FROM order_steps) WHERE at < before
 	UNION ALL
 	SELECT 'order ' || id, 'updated at ' || updated_at || ', its last step is later' FROM orders
 	WHERE updated_at < (SELECT MAX(at) FROM order_steps WHERE order_id = id)
@@ -189,16 +190,16 @@ const brokenTimes = `
 	SELECT 'payment ' || payments.out_trade_no, 'created before its order, or updated before it was created' FROM payments JOIN orders ON orders.id = order_id
 	WHERE payments.created_at < orders.created_at OR payments.updated_at < payments.created_at OR settled_at < payments.created_at
 	UNION ALL
-	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', taken ' || COALESCE(taken_at, 0) || ', ended ' || COALESCE(ended_at, 0)
+	SELECT 'refund ' || refunds.id, 'created ' || refunds.created_at || ', accepted ' || COALESCE(accepted_at, 0) || ', ended ' || COALESCE(ended_at, 0)
 		|| ', updated ' || refunds.updated_at
-	FROM refunds WHERE taken_at < created_at OR ended_at < created_at OR updated_at < created_at OR updated_at < taken_at
+	FROM refunds WHERE accepted_at < created_at OR ended_at < created_at OR updated_at < created_at OR updated_at < accepted_at
 	UNION ALL
 	SELECT 'event ' || id, 'created at ' || created_at || ', after one of ' || before
 	FROM (SELECT id, created_at, LAG(created_at) OVER (PARTITION BY order_id ORDER BY seq) AS before FROM events) WHERE created_at < before
 	UNION ALL
 	SELECT 'event ' || event_seq, 'delivered before it was created' FROM deliveries WHERE delivered_at < created_at`
 
-// report fails the test for each row of a query: a thing, and what is wrong with it.
+// report fails the test for each row of a query. A row has a subject and its fault.
 func report(t testing.TB, db *sql.DB, query string) {
 	t.Helper()
 	rows, err := db.Query(query)
@@ -218,8 +219,8 @@ func report(t testing.TB, db *sql.DB, query string) {
 	}
 }
 
-// leads reports whether the changes lead from open to status, each from where the one
-// before ended and each allowed.
+// leads reports whether the changes lead from open to status. Each must be allowed and begin
+// where the previous one ended.
 func leads(history []string, status string) bool {
 	at := string(api.StatusOpen)
 	for _, change := range history {
@@ -261,7 +262,7 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 	return all
 }
 
-// Dump returns everything that is stored, to tell whether anything changed.
+// Dump returns all rows, so that a test can compare them before and after.
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	var b strings.Builder

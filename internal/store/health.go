@@ -8,31 +8,32 @@ import (
 	"h5pay/internal/order"
 )
 
-// What the operator looks at (migrations/0001_schema.sql, "Operating").
+// The data of the health page (migrations/0001_schema.sql, "Operating").
 
-// Vitals tell whether a shop is well.
-type Vitals struct {
-	Reconciled time.Time // when the timer last asked WeChat about all it had to; zero before the first time
-	ForSale    bool      // whether there is anything to buy
-	BackEnd    bool      // whether a back end makes orders: there is an API key, or the newest order is not of the shop's page
+// Health holds the facts that the health page judges.
+type Health struct {
+	Reconciled time.Time // when the timer last completed a run; zero before the first time
+	ForSale    bool      // whether a product is for sale
+	BackEnd    bool      // whether a back end makes orders: an API key exists, or the newest order is not of the shop's page
 	Foreign    int       // unpaid payments that were made for another merchant, MaxCounted at most
 	OpenV2     int       // unpaid payments of the merchant, and refunds that have not ended, of APIv2, MaxCounted of each at most
 	OpenV3     int       // the same of APIv3
 	Stuck      int       // refunds that WeChat declined for a reason that a retry does not repair, MaxCounted at most
-	Duplicates int       // payments of orders that others paid, whose money neither went back nor is on its way, MaxCounted at most
+	Duplicates int       // duplicate payments that are neither refunded nor being refunded, MaxCounted at most
 	Abnormal   int       // refunds that have to be paid out at the merchant platform, MaxCounted at most
-	Unbalanced int       // of the last BillDays bills, those that differ from the books or cannot be had
-	Size       Size      // of the database, as the timer last saw it
-	OpenGuests int       // orders of guests that wait for a payment
+	Unbalanced int       // of the last BillDays bills, those that differ from the books or failed to download
+	Size       Size      // of the database, as the timer last measured it
+	OpenGuests int       // open orders of guests
 }
 
-// MaxCounted is how far the vitals count, so that they read a constant number of rows.
+// MaxCounted is the largest count in Health and EndpointHealth. It bounds the rows that they
+// read.
 const MaxCounted = 100
 
-// Vitals reads the vitals of the shop of a merchant, in one statement. It reads about
+// Health reads the health data of the shop of a merchant, in one statement. It reads about
 // MaxCounted rows of each kind at most, whatever is open or pending.
-func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
-	var v Vitals
+func (s *Store) Health(ctx context.Context, mchID string) (Health, error) {
+	var v Health
 	var reconciled int64
 	const unpaid = `(SELECT COUNT(*) FROM (SELECT 1 FROM payments INDEXED BY payments_due WHERE due_at IS NOT NULL AND mch_id `
 	open := func(version string) string {
@@ -55,18 +56,18 @@ func (s *Store) Vitals(ctx context.Context, mchID string) (Vitals, error) {
 		(SELECT n FROM guests_open WHERE one = 1)`, MaxCounted, order.BillDays, mchID).
 		Scan(&reconciled, &v.ForSale, &v.BackEnd, &v.Foreign, &v.OpenV2, &v.OpenV3, &v.Stuck, &v.Abnormal, &v.Duplicates, &v.Unbalanced, &v.Size.Used, &v.Size.Capacity, &v.OpenGuests)
 	if err != nil {
-		return Vitals{}, fmt.Errorf("reading the vitals: %w", err)
+		return Health{}, fmt.Errorf("reading the health data: %w", err)
 	}
 	v.Reconciled = fromMilli(reconciled)
 	return v, nil
 }
 
-// Reconciled notes that the timer did all that it had to. The trigger timer_ends deletes
-// API keys that ended KeepEndedKeys ago.
+// Reconciled stores that the timer completed a run. The trigger timer_ends deletes API keys
+// that ended KeepEndedKeys ago.
 func (s *Store) Reconciled(ctx context.Context, now time.Time) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO timers (name, at) VALUES ('reconcile', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, now.UnixMilli())
 	if err != nil {
-		return fmt.Errorf("noting the time: %w", err)
+		return fmt.Errorf("storing the time of the timer's run: %w", err)
 	}
 	return nil
 }
