@@ -42,6 +42,7 @@ check: tools ## run gofmt, vet, staticcheck and the vulnerability check, nativel
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet $(JS)
 	GOOS=js GOARCH=wasm go vet -tags stock ./signer
+	go vet -tags campaign ./signer
 	go tool staticcheck ./...
 	GOOS=js GOARCH=wasm $$(GOOS= GOARCH= go tool -n staticcheck) $(JS)
 	go run ./internal/cmd/vulncheck
@@ -69,7 +70,7 @@ verified = $(call tests,reconcile refund secrets webhook)|TestPay|TestPayByCode|
 tests    = $(shell grep -ohE '^func Test[A-Za-z0-9]+' $(patsubst %,e2e/%_test.go,$(1)) | sed 's/func //' | paste -sd'|' -)
 
 # Both runs at once, because journeys wait more than they compute. Each has a world of its own.
-e2e: build compressed browser languages ## run the tests with real Chromium, real workerd and a simulated WeChat
+e2e: build compressed browser languages postgres ## run the tests with real Chromium, real workerd and a simulated WeChat
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target e2e-all e2e-versions
 
 e2e-all:
@@ -140,17 +141,19 @@ bench: build ## compare the signer with the stock entry and JavaScript (minutes)
 	go test -run '^$$' -bench . ./internal/...
 	go run ./e2e/bench -o docs
 
-# For example `make chaos SEED=7 ORDERS=500 BUYERS=1`, see docs/chaos.md.
+# For example `make chaos SEED=7 ORDERS=500 BUYERS=1`, see docs/chaos.md. `make chaos ON=postgres` runs
+# three nodes on PostgreSQL.
 SEED   ?= 1
 ORDERS ?= 3000
 BUYERS ?= 6
-campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS) $(if $(API),-api $(API))
+campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS) $(if $(API),-api $(API)) $(if $(ON),-on $(ON))
+machines = $(if $(filter postgres,$(ON)),tools postgres,$(ENTRY) build/wasm_exec.js build/signer.wasm)
 
-chaos: $(ENTRY) build/wasm_exec.js build/signer.wasm ## place thousands of orders while faults occur; SEED=7 ORDERS=3000 repeats a run
+chaos: $(machines) ## place thousands of orders while faults occur; SEED=7 ORDERS=3000 repeats a run
 	@mkdir -p artifacts
 	$(campaign) -log artifacts/chaos.log
 
-load: $(ENTRY) build/wasm_exec.js build/signer.wasm ## measure how many orders per second this machine handles without faults
+load: $(machines) ## measure how many orders per second this machine handles without faults
 	$(campaign) -calm
 
 bench-page: build compressed browser .wrangler/lighthouse/node_modules/.package-lock.json ## compare the page with go-app's hello world and JavaScript on an emulated phone; writes docs/pagespeed.md

@@ -97,6 +97,7 @@ type platform struct {
 	explain func(id cause.ID, setting string) (zh, en *v1.CauseText)
 	// notified counts WeChat's notifications, see server.Config; may be nil.
 	notified func(kind, verdict string)
+	now      func() time.Time // nil means time.Now
 	log      *slog.Logger
 }
 
@@ -117,7 +118,7 @@ func newApp(p platform) app {
 	if p.endpointDoer == nil {
 		p.endpointDoer = p.webhookDoer
 	}
-	clock := doctor.NewClock(p.doer, nil)
+	clock := doctor.NewClock(p.doer, p.now)
 	v3 := set.v3(p.rsa)
 	var keeper *certificate.Keeper // nil without platform certificates
 	if v3 != nil && v3.Certificates {
@@ -136,6 +137,7 @@ func newApp(p platform) app {
 		MchURL:    set.BaseURL,
 		Doer:      clock,
 		CertDoer:  p.certDoer,
+		Now:       p.now,
 	})
 	if err != nil {
 		return unavailable(errors.Join(settingErrors(err)...), set.AdminToken, log)
@@ -143,7 +145,7 @@ func newApp(p platform) app {
 	st := store.New(p.db)
 	st.Bounds = set.Unpaid
 	if v3 != nil && v3.Certificates {
-		if keeper, err = certificate.New(certificate.Config{Store: st, WeChat: client, Log: log}); err != nil {
+		if keeper, err = certificate.New(certificate.Config{Store: st, WeChat: client, Now: p.now, Log: log}); err != nil {
 			return unavailable(err, set.AdminToken, log)
 		}
 	}
@@ -167,6 +169,7 @@ func newApp(p platform) app {
 		Statements:    statements,
 		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
+		Now:           p.now,
 		Log:           log,
 	})
 	events, eventsErr := outbox.New(outbox.Config{
@@ -176,6 +179,7 @@ func newApp(p platform) app {
 		PayerDays:  set.PayerDays,
 		Announce:   p.announce,
 		Statements: statements,
+		Now:        p.now,
 		Log:        log,
 
 		EndpointDoer:  p.endpointDoer,
@@ -200,6 +204,7 @@ func newApp(p platform) app {
 		Endpoints:     func(context.Context) ([]doctor.Endpoint, error) { return set.endpoints(p.webhookDoer), nil },
 		Simulated:     set.BaseURL != "",
 		Outside:       p.outside,
+		Now:           p.now,
 		Log:           log,
 	})
 	if err != nil {
@@ -228,6 +233,7 @@ func newApp(p platform) app {
 		Doctor:        checks,
 		Explain:       p.explain,
 		Notified:      p.notified,
+		Now:           p.now,
 		Log:           log,
 	}
 	if keeper != nil {

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"h5pay/internal/job"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
 	"h5pay/internal/telemetry"
@@ -79,6 +78,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 		p.certDoer = measured(cert, t.WeChat)
 	}
 	p.addChecks(db.file)
+	adapt(&p)
 	files, err := siteFiles(getenv, log)
 	if err != nil {
 		return err
@@ -168,27 +168,6 @@ func stopShop(srv *http.Server, w *jobs, log *slog.Logger) error {
 type jobs struct {
 	running sync.WaitGroup
 	cancel  context.CancelFunc // of what is under way
-}
-
-// startJobs runs the timers until stop ends. A run that is under way then is not cancelled. Of the
-// nodes of a shop one runs each job, but deliveries: a node delivers what it made at once, and each
-// event has a claim.
-func startJobs(stop context.Context, a app, events deliverySignal, db *database, t *telemetry.Telemetry, log *slog.Logger) *jobs {
-	ctx, cancel := context.WithCancel(job.WithStop(context.WithoutCancel(stop), stop.Done()))
-	w := &jobs{cancel: cancel}
-	reconcile := db.once("reconcile", time.Minute, t.Job("reconcile", a.reconcile))
-	checkBills := db.once("check-bills", 10*time.Minute, t.Job("check-bills", a.checkBills))
-	deliver := t.Job("deliver", a.deliver)
-	w.running.Go(func() {
-		runEvery(stop, db.every(time.Minute), func() { runSafely(ctx, log, "reconciling", reconcile) })
-	})
-	w.running.Go(func() {
-		runEvery(stop, db.every(10*time.Minute), func() { runSafely(ctx, log, "checking bills", checkBills) })
-	})
-	w.running.Go(func() {
-		events.run(stop, retryEvery, func() { runSafely(ctx, log, "delivering events", deliver) })
-	})
-	return w
 }
 
 // wait waits for the runs that are under way. It cancels them when ctx ends, and then waits until

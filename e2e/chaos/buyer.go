@@ -100,7 +100,7 @@ const tries = 5
 func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (response, bool) {
 	for i := range tries {
 		if i >= 2 {
-			b.d1.await() // a person tries again later
+			b.db.await() // a person tries again later
 		}
 		a, err := b.call(method, path, body, result)
 		switch {

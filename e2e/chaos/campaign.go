@@ -44,7 +44,6 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 		return nil, err
 	}
 	defer w.close()
-	w.worker.calm = o.calm
 	c := &campaign{world: w, options: o, plan: p}
 	if err := c.prepare(); err != nil {
 		return nil, err
@@ -118,6 +117,7 @@ func (c *campaign) round(ctx context.Context, r round) error {
 	c.drain(ctx) // with several buyers at once, the planned drain may have come before fill
 	c.retryPostponed()
 	c.wechat.Advance(r.leap)
+	c.worker.thaw()
 	return ctx.Err()
 }
 

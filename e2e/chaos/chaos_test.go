@@ -13,11 +13,11 @@ import (
 // TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// Short campaigns: with APIv2, and with every move from APIv2 to APIv3 and between keys. `make chaos`
-// runs long ones. The seed is fixed, so that a failure is caused by a change.
+// Short campaigns: with APIv2, with every move from APIv2 to APIv3 and between keys, and on three nodes
+// and PostgreSQL. `make chaos` runs long ones. The seed is fixed, so that a failure is caused by a change.
 func TestShortCampaign(t *testing.T) {
-	for _, o := range []options{{api: "v2", orders: 80}, {api: "move", orders: minMoveOrders}} {
-		t.Run(o.api, func(t *testing.T) {
+	for _, o := range []options{{api: "v2", on: onWorkerd, orders: 80}, {api: "move", on: onWorkerd, orders: minMoveOrders}, {api: "v3", on: onPostgres, orders: 80}} {
+		t.Run(o.api+" on "+o.on, func(t *testing.T) {
 			o.seed, o.atOnce = 1, 6
 			r := campaignOf(t, o)
 			for _, m := range moves {
@@ -40,7 +40,7 @@ func campaignOf(t *testing.T, o options) *report {
 	if err := os.MkdirAll(artifacts, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r, err := run(t.Context(), root, o, filepath.Join(artifacts, "chaos-"+o.api+".log"))
+	r, err := run(t.Context(), root, o, filepath.Join(artifacts, "chaos-"+o.on+"-"+o.api+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,20 +56,25 @@ func campaignOf(t *testing.T, o options) *report {
 	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
 		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.paid, r.deaths, len(r.faults))
 	}
-	for _, what := range []string{"flood: order rejected, too_many_orders", "database full: order rejected, shop_full", "database full: payment settled",
-		"order by API: paid", "order by API: repeated and conflicting keys", "endpoint money: delivery while it was down", "endpoint all: answered 410", "endpoint all: dead event replayed"} {
+	happened := []string{"flood: order rejected, too_many_orders", "order by API: paid", "order by API: repeated and conflicting keys", "endpoint money: delivery while it was down", "endpoint all: answered 410", "endpoint all: dead event replayed"}
+	if o.on == onWorkerd {
+		happened = append(happened, "database full: order rejected, shop_full", "database full: payment settled")
+	} else if r.freezes < 2 {
+		t.Errorf("nodes were stopped %d times", r.freezes)
+	}
+	for _, what := range happened {
 		if r.faults[what] == 0 {
 			t.Errorf("it never came to this: %s", what)
 		}
 	}
 	if r.restarts == 0 {
-		t.Error("D1 was never killed")
+		t.Error("the database was never killed")
 	}
 	return r
 }
 
 func TestSeedDecidesThePlan(t *testing.T) {
-	o := options{seed: 7, orders: 300, atOnce: 6, api: "move"}
+	o := options{seed: 7, orders: 300, atOnce: 6, api: "move", on: onPostgres}
 	a, b := newPlan(o), newPlan(o)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("one seed made two plans")

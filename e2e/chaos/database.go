@@ -16,6 +16,18 @@ import (
 	"h5pay/internal/stack"
 )
 
+// storage is the database. It may crash at any time and then restarts on its files.
+type storage interface {
+	kill()
+	await() // returns when it is up or its restart has failed
+	close()
+	restarts() int
+	name() string
+	// query runs a statement without injected failures and returns its rows, a JSON list of objects. It
+	// returns errNoResponse if no complete response arrived.
+	query(statement string, args ...any) (json.RawMessage, error)
+}
+
 // database is D1. It may be killed at any time and then restarts on its files.
 type database struct {
 	*world
@@ -54,7 +66,7 @@ func (d *database) kill() {
 	dead := d.current
 	d.current, d.restarted = nil, make(chan struct{})
 	d.deaths++
-	d.worker.allow500(atD1)
+	d.worker.allow500(atDatabase)
 	dead.Kill()
 	go d.restart()
 }
@@ -110,8 +122,9 @@ func (d *database) close() {
 	os.RemoveAll(d.folder)
 }
 
-// proxyD1 forwards the Worker's calls to D1.
-func (w *world) proxyD1() http.Handler {
+// proxy forwards the Worker's calls to D1.
+func (d *database) proxy() http.Handler {
+	w := d.world
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: r.In.Header.Get(addressHeader)})
@@ -122,14 +135,14 @@ func (w *world) proxyD1() http.Handler {
 		Transport: w.d1Client.Transport,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			// D1 was killed, or closed an idle connection.
-			w.worker.allow500(atD1)
+			w.worker.allow500(atDatabase)
 			panic(http.ErrAbortHandler)
 		},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		address := w.d1.address()
+		address := d.address()
 		if address == "" {
-			w.worker.allow500(atD1)
+			w.worker.allow500(atDatabase)
 			panic(http.ErrAbortHandler)
 		}
 		r.Header.Set(addressHeader, address)
@@ -140,28 +153,20 @@ func (w *world) proxyD1() http.Handler {
 // addressHeader passes D1's address through ReverseProxy.
 const addressHeader = "Campaign-D1"
 
-// read queries the database directly, without injected failures. The statement's columns are the
-// fields of Row, in JSON. After a death of D1 it repeats the statement, so the statement must be
-// idempotent.
-func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
+func (d *database) restarts() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.deaths
+}
+
+func (d *database) name() string { return "D1" }
+
+func (d *database) query(statement string, args ...any) (json.RawMessage, error) {
 	body, err := json.Marshal(map[string]any{"sql": statement, "params": args})
 	if err != nil {
 		return nil, err
 	}
-	for range tries {
-		w.d1.await()
-		var rows []Row
-		if rows, err = readOnce[Row](w, body); !errors.Is(err, errNoResponse) {
-			return rows, err
-		}
-		time.Sleep(50 * time.Millisecond) // until the end of D1 is noticed
-	}
-	return nil, fmt.Errorf("reading D1: %w", err)
-}
-
-// readOnce sends a statement once. It returns errNoAnswer if no complete response arrived.
-func readOnce[Row any](w *world, body []byte) ([]Row, error) {
-	res, err := w.d1Client.Post("http://"+w.d1.address()+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", bytes.NewReader(body))
+	res, err := d.d1Client.Post("http://"+d.address()+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", bytes.NewReader(body))
 	if err != nil {
 		return nil, errNoResponse
 	}
@@ -170,11 +175,33 @@ func readOnce[Row any](w *world, body []byte) ([]Row, error) {
 	if err := json.NewDecoder(res.Body).Decode(&text); err != nil {
 		return nil, errNoResponse
 	}
-	var answer []struct{ Results []Row }
+	var answer []struct{ Results json.RawMessage }
 	if err := json.Unmarshal(text, &answer); err != nil || len(answer) != 1 {
 		return nil, fmt.Errorf("reading D1: %.300s", text)
 	}
 	return answer[0].Results, nil
+}
+
+// read queries the database directly, without injected failures. The statement's columns are the
+// fields of Row, in JSON. After a death of the database it repeats the statement, so the statement
+// must be idempotent.
+func read[Row any](w *world, statement string, args ...any) ([]Row, error) {
+	for range tries {
+		w.db.await()
+		text, err := w.db.query(statement, args...)
+		if errors.Is(err, errNoResponse) {
+			time.Sleep(50 * time.Millisecond) // until its end is noticed
+			continue
+		}
+		var rows []Row
+		if err == nil {
+			if err = json.Unmarshal(text, &rows); err != nil {
+				err = fmt.Errorf("reading the database: %w: %.300s", err, text)
+			}
+		}
+		return rows, err
+	}
+	return nil, fmt.Errorf("reading the database: %w", errNoResponse)
 }
 
 // numbersOf returns the out_trade_no of every payment of an order: first of the one that pays it,
@@ -186,7 +213,7 @@ func (w *world) numbersOf(id string) []string {
 	rows, err := read[struct {
 		Number string
 	}](w, `SELECT COALESCE(out_trade_no, '') AS number FROM orders LEFT JOIN payments ON order_id = orders.id
-		WHERE orders.id = ? ORDER BY out_trade_no IS paid_by DESC, payments.created_at DESC, out_trade_no DESC`, id)
+		WHERE orders.id = ? ORDER BY IIF(out_trade_no = paid_by, 1, 0) DESC, payments.created_at DESC, out_trade_no`, id)
 	if err != nil || len(rows) == 0 {
 		w.note(lost, id, "a buyer received the order, which is not stored: %v", err)
 		return nil

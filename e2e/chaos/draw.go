@@ -89,7 +89,7 @@ func (d drawer) round(first, n int) round {
 		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
 	}
 	d.Shuffle(len(r.visits), func(i, j int) { r.visits[i], r.visits[j] = r.visits[j], r.visits[i] })
-	if first == 0 || d.chance(0.3) {
+	if d.on != onPostgres && (first == 0 || d.chance(0.3)) { // PostgreSQL has no capacity of its own
 		r.visits = d.full(r.visits)
 	}
 	r.leap = pick(d, leaps...)

@@ -82,22 +82,22 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 	return wechattest.Fault{}, false
 }
 
-// failure draws where a failure of a kind happens: at one of the Worker's next calls.
+// failure draws where a failure of a kind happens: at one of the signer's next calls.
 func (d drawer) failure(kind failureKind) failure {
-	m := failure{kind: kind, site: pick(d, atD1, atD1, atD1, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
+	m := failure{kind: kind, site: pick(d, atDatabase, atDatabase, atDatabase, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
 	if kind == slow {
 		m.wait = time.Duration(20+d.IntN(400)) * time.Millisecond
 	}
 	if kind == restart {
-		m.site = atD1
+		m.site = atDatabase
 	}
 	if kind == fail {
-		m.site = pick(d, atD1, atBackend) // WeChat has faults of its own
+		m.site = pick(d, atDatabase, atBackend) // WeChat has faults of its own
 	}
 	return m
 }
 
-// placeKills distributes the kills of workerd and D1 over the steps that make the Worker work.
+// placeKills distributes the kills of machines and of the database, and the freezes, over the steps that make the signer work.
 func (d drawer) placeKills(rounds []round) {
 	if d.calm {
 		return
@@ -125,17 +125,32 @@ func (d drawer) placeKills(rounds []round) {
 	for i := range 2 + d.orders/100 {
 		m := d.failure(restart)
 		if i%2 == 0 {
-			m.call = d1Moments[i/2%len(d1Moments)]
+			m.call = databaseMoments[i/2%len(databaseMoments)]
+		}
+		s := busy[d.IntN(len(busy))]
+		s.failures = append(s.failures, m)
+	}
+	if d.on != onPostgres {
+		return
+	}
+	for i := range 4 + d.orders/50 {
+		m := d.failure(freeze)
+		if m.wait = 0; d.chance(0.5) {
+			m.wait = time.Duration(500+d.IntN(4000)) * time.Millisecond
+		}
+		if i%2 == 0 {
+			m.call = moments[i/2%len(moments)]
+			m.site, m.nth = siteOf(m.call), 1
 		}
 		s := busy[d.IntN(len(busy))]
 		s.failures = append(s.failures, m)
 	}
 }
 
-// d1Moments are the calls at which a kill of D1 is most dangerous.
-var d1Moments = []string{"UPDATE payments to paid", "INSERT orders", "UPDATE deliveries", "UPDATE payments to pending", "INSERT payments", "INSERT refunds", "UPDATE orders"}
+// databaseMoments are the calls at which a crash of the database is most dangerous.
+var databaseMoments = []string{"UPDATE payments to paid", "INSERT orders", "UPDATE deliveries", "UPDATE payments to pending", "INSERT payments", "INSERT refunds", "UPDATE orders"}
 
-// moments are the calls at which a kill of workerd is most dangerous. Half of the kills wait for
+// moments are the calls at which a kill of a machine is most dangerous. Half of the kills wait for
 // one of these, the others for any call.
 var moments = []string{"UPDATE payments to paid", "/pay/unifiedorder", "UPDATE payments to pending", "UPDATE payments to closed", "/pay/orderquery", "UPDATE orders",
 	"INSERT orders", "INSERT payments", "UPDATE deliveries", "/secapi/pay/refund", "INSERT refunds", "/pay/closeorder", "/webhook", "UPDATE refunds to processing",

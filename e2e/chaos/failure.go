@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// failure is a failure of one call of the Worker to D1, to WeChat or to the merchant's back end, or
+// failure is a failure of one call of the signer to the database, to WeChat or to the merchant's back end, or
 // of its response.
 type failure struct {
 	kind failureKind
@@ -15,17 +15,18 @@ type failure struct {
 	call string        // the name of the call, "" for any
 	nth  int           // which of those calls, counted from arm
 	done bool          // the call takes effect; only the response is lost
-	wait time.Duration // the delay of slow
+	wait time.Duration // of slow and freeze; 0 for a freeze until the end of the round
 }
 
 type failureKind string
 
 // The kinds.
 const (
-	kill    failureKind = "kill"    // SIGKILL to workerd during the call
-	restart failureKind = "restart" // SIGKILL to D1, which restarts on its files
+	kill    failureKind = "kill"    // SIGKILL to the machine during the call
+	restart failureKind = "restart" // the database crashes, and restarts on its files
+	freeze  failureKind = "freeze"  // SIGSTOP to a node during the call, for a while or until time has leapt
 	cut     failureKind = "cut"     // the connection breaks
-	fail    failureKind = "fail"    // D1 or the back end responds with an error
+	fail    failureKind = "fail"    // the database or the back end responds with an error
 	slow    failureKind = "slow"    // the call is delayed, so that others overtake it
 )
 
@@ -33,9 +34,9 @@ type site string
 
 // The sites.
 const (
-	atD1      site = "D1"
-	atWeChat  site = "WeChat"
-	atBackend site = "the back end" // the merchant's, which receives webhooks
+	atDatabase site = "the database"
+	atWeChat   site = "WeChat"
+	atBackend  site = "the back end" // the merchant's, which receives webhooks
 )
 
 // failures holds the failures that wait for their calls, and counts those that occurred.

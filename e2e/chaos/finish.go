@@ -15,7 +15,10 @@ import (
 // the bills.
 func (c *campaign) finish(ctx context.Context) error {
 	c.failures.disarm()
-	c.d1.await()
+	c.db.await()
+	if err := c.worker.settle(ctx); err != nil {
+		return err
+	}
 	c.wechat.ClearFaults()
 	c.wechat.PayIn() // for refunds that WeChat declined for lack of money
 	c.closeProduct()

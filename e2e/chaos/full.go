@@ -31,7 +31,7 @@ func (w *world) readFullness() ([]storedFullness, error) { return read[storedFul
 // not.
 func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
 	for range 20 {
-		c.d1.await()
+		c.db.await()
 		c.checkEvent(c.worker.tick(ctx, job.Reconcile))
 		rows, err := c.readFullness()
 		if err != nil {

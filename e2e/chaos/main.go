@@ -7,6 +7,9 @@
 //
 //	go run ./e2e/chaos -seed 7 -orders 3000
 //
+// With -on postgres the signer is three native processes on one PostgreSQL. They are killed and
+// stopped, and PostgreSQL crashes.
+//
 // The same seed gives the same plan. With -buyers 1 all steps run in sequence. -calm injects no
 // faults, to measure the throughput.
 package main
@@ -31,8 +34,9 @@ func program() int {
 	cmdflag.Int(flag.CommandLine, &o.orders, "orders", 3000, 1, "`number` of orders")
 	cmdflag.Int(flag.CommandLine, &o.atOnce, "buyers", 6, 1, "`number` of buyers that act in parallel")
 	flag.StringVar(&o.api, "api", "v2", "`version` of WeChat's API: v2, v3, or move for v2 and then every change of version and keys")
+	flag.StringVar(&o.on, "on", onWorkerd, "what the signer runs on: workerd, with D1, or postgres: three nodes and one PostgreSQL")
 	flag.BoolVar(&o.calm, "calm", false, "inject no faults: measure the throughput")
-	output := flag.String("log", "", "`file` for the Worker's log")
+	output := flag.String("log", "", "`file` for the signer's log")
 	flag.Parse()
 	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
 		log.Print("chaos: ", err)
@@ -40,6 +44,10 @@ func program() int {
 	}
 	if o.api != "v2" && o.api != "v3" && o.api != "move" {
 		log.Printf("chaos: -api %s: want v2, v3 or move", o.api)
+		return 2
+	}
+	if o.on != onWorkerd && o.on != onPostgres {
+		log.Printf("chaos: -on %s: want workerd or postgres", o.on)
 		return 2
 	}
 	if o.api == "move" && o.orders < minMoveOrders {

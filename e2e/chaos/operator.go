@@ -58,7 +58,7 @@ func (c *campaign) closeProduct() {
 	}
 	sell(true)
 	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM orders WHERE status = 'open'
-		AND EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?)`, products[0])
+		AND EXISTS (SELECT 1 FROM json_each(items) WHERE json_extract(value, '$.product_id') = ?)`, products[0])
 	if err != nil || rows[0].N != 0 {
 		c.note(wrong, "", "the operator closed all open orders of a product, but some are open: %v, %v", rows, err)
 	}
@@ -68,8 +68,8 @@ func (c *campaign) closeProduct() {
 // Orders and payments stay unchanged.
 func (c *campaign) eraseBuyers(ctx context.Context) error {
 	type books struct{ Orders, Total, Refunded, Refunds, Amount, Events int64 }
-	const sums = `SELECT COUNT(*) AS orders, COALESCE(SUM(total), 0) AS total, COALESCE(SUM(refunded), 0) AS refunded,
-		(SELECT COUNT(*) FROM refunds) AS refunds, (SELECT COALESCE(SUM(amount), 0) FROM refunds) AS amount, (SELECT COUNT(*) FROM events) AS events FROM orders`
+	const sums = `SELECT COUNT(*) AS orders, CAST(COALESCE(SUM(total), 0) AS INTEGER) AS total, CAST(COALESCE(SUM(refunded), 0) AS INTEGER) AS refunded,
+		(SELECT COUNT(*) FROM refunds) AS refunds, (SELECT CAST(COALESCE(SUM(amount), 0) AS INTEGER) FROM refunds) AS amount, (SELECT COUNT(*) FROM events) AS events FROM orders`
 	before, err := read[books](c.world, sums)
 	if err != nil {
 		return err

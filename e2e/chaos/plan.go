@@ -103,9 +103,16 @@ type options struct {
 	seed   uint64
 	orders int
 	atOnce int    // number of parallel visits; with 1 all steps run in sequence
+	on     string // onWorkerd or onPostgres
 	api    string // of WeChat: "v2", "v3", or "move" for v2 and then all moves
 	calm   bool   // no failures and no leaps in time: to measure
 }
+
+// What the signer runs on.
+const (
+	onWorkerd  = "workerd"  // one workerd and D1
+	onPostgres = "postgres" // three nodes and PostgreSQL
+)
 
 // perRound is the largest number of new orders per round.
 const perRound = 60

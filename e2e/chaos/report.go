@@ -31,7 +31,10 @@ type report struct {
 	bounds   store.Bounds
 	waiting  int // the most events about money that one run of the timer left
 	deaths   int
-	restarts int            // of D1
+	freezes  int
+	restarts int            // of the database
+	program  string         // workerd or node
+	database string         // D1 or PostgreSQL
 	faults   map[string]int // by description
 	kills    map[string]int // by call
 	findings []paytest.Finding
@@ -43,9 +46,10 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	ledger := c.wechat.Ledger()
 	r := &report{
 		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons, closed: c.closed,
-		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, deaths: c.worker.deaths, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
+		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
-	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts, r.twice = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.d1.deaths, c.duplicates
+	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts, r.twice = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.db.restarts(), c.duplicates
+	r.program, r.database, r.deaths, r.freezes = c.worker.program, c.db.name(), c.worker.deaths, c.worker.freezes
 	for _, p := range c.checkouts {
 		if p.orderID() == "" {
 			r.unplaced++
@@ -68,11 +72,15 @@ func (c *campaign) report(left []wechattest.Fault) *report {
 	}
 	for what, n := range c.failures.seen {
 		if where, ok := strings.CutPrefix(what, string(kill)+" "); ok {
-			r.kills["workerd killed "+where] += n
+			r.kills[r.program+" killed "+where] += n
 			continue
 		}
 		if where, ok := strings.CutPrefix(what, string(restart)+" "); ok {
-			r.kills["D1 killed "+where] += n
+			r.kills[r.database+" killed "+where] += n
+			continue
+		}
+		if where, ok := strings.CutPrefix(what, string(freeze)+" "); ok {
+			r.kills[r.program+" stopped "+where] += n
 			continue
 		}
 		kind, rest, _ := strings.Cut(what, " ")
@@ -113,7 +121,8 @@ func (r *report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nseed %d, API %s, %d buyers in parallel: %d orders (%d without a response), %d paid, %d of them twice, %d refunds, %d webhooks; %d requests (%d without a response)\n",
 		r.seed, r.api, r.atOnce, r.orders, r.unplaced, r.paid-r.twice, r.twice, r.refunds, r.webhooks, r.requests, r.hung)
-	fmt.Fprintf(w, "%d faults, workerd killed %d times, D1 %d times; %d open orders closed by the operator; idle after %d minutes of cron\n", sum, r.deaths, r.restarts, r.closed, r.crons)
+	fmt.Fprintf(w, "%d faults, %s killed %d times and stopped %d times, %s killed %d times; %d open orders closed by the operator; idle after %d minutes of cron\n",
+		sum, r.program, r.deaths, r.freezes, r.database, r.restarts, r.closed, r.crons)
 	fmt.Fprintf(w, "%d orders of strangers, at most %d open at one address (limit %d); at most %d events about money waited for the next timer\n",
 		r.flooded, r.mostOpen, r.bounds.NetworkGuests, r.waiting)
 	fmt.Fprintf(w, "%.1f orders/s in %s\n", float64(r.orders)/r.elapsed.Seconds(), r.elapsed.Round(time.Second))
@@ -132,5 +141,5 @@ func (r *report) print(w io.Writer) {
 	for _, line := range r.lines {
 		fmt.Fprintf(w, "log: %s\n", line)
 	}
-	fmt.Fprintf(w, "repeat with: make chaos SEED=%d ORDERS=%d BUYERS=%d API=%s\n", r.seed, r.orders, r.atOnce, r.api)
+	fmt.Fprintf(w, "repeat with: make chaos SEED=%d ORDERS=%d BUYERS=%d API=%s ON=%s\n", r.seed, r.orders, r.atOnce, r.api, r.on)
 }

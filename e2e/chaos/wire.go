@@ -17,9 +17,11 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // workerd was killed during the request
+			panic(http.ErrAbortHandler) // the machine was killed during the request
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
+		machine := w.worker.named(r.Header.Get(nodeHeader))
+		r.Header.Del(nodeHeader)
 		m, hit := w.failures.next(at, name(r, body))
 		if !hit {
 			next.ServeHTTP(rw, r)
@@ -31,11 +33,14 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 		}
 		switch m.kind {
 		case kill:
-			w.worker.kill()
+			machine.kill()
 			panic(http.ErrAbortHandler) // net/http closes the connection
 		case restart:
-			w.d1.kill()
+			w.db.kill()
 			panic(http.ErrAbortHandler)
+		case freeze:
+			machine.freeze(m.wait)
+			machine.awaitThaw()
 		case cut:
 			w.worker.allow500(at)
 			panic(http.ErrAbortHandler)
@@ -56,7 +61,7 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 		}
 		maps.Copy(rw.Header(), answer.Header())
 		rw.WriteHeader(answer.Code)
-		rw.Write(answer.Body.Bytes()) // an error means that workerd has ended
+		rw.Write(answer.Body.Bytes()) // an error means that the machine has ended
 	})
 }
 
@@ -68,7 +73,7 @@ func siteOf(call string) site {
 	case strings.HasPrefix(call, "/"):
 		return atWeChat
 	}
-	return atD1
+	return atDatabase
 }
 
 // nameCall names an HTTP call.
@@ -85,17 +90,33 @@ func nameStatement(_ *http.Request, body []byte) string {
 	if json.Unmarshal(body, &q) != nil {
 		return "statements in a batch"
 	}
-	m := statement.FindStringSubmatch(q.SQL)
+	return statementName(q.SQL, func(n int) string {
+		if n < len(q.Params) {
+			status, _ := q.Params[n].(string)
+			return status
+		}
+		return ""
+	})
+}
+
+// statementName names a statement of SQLite or of PostgreSQL. arg returns an argument, counted from
+// 0, if it is a string.
+func statementName(sql string, arg func(n int) string) string {
+	m := statement.FindStringSubmatch(sql)
 	if m == nil {
 		return "another statement"
 	}
 	name := m[1] + m[3] + " " + m[2] + m[4]
-	if len(q.Params) > 0 && setsStatus.MatchString(q.SQL) {
-		if status, ok := q.Params[0].(string); ok {
+	if set := setsStatus.FindStringSubmatch(sql); set != nil {
+		n := 0
+		if set[1] != "" {
+			n = number(set[1])
+		}
+		if status := arg(n); status != "" {
 			name += " to " + status
 		}
 	}
 	return name
 }
 
-var setsStatus = regexp.MustCompile(`(?i)\bSET status = \?`)
+var setsStatus = regexp.MustCompile(`(?i)\bSET status = (?:\?|\$)(\d*)`)

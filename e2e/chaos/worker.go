@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,98 +16,65 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"h5pay/internal/job"
 	"h5pay/internal/stack"
 )
 
-// worker is the signer at its public address. workerd behind it may be killed at any time and then
-// restarts. Callers wait for the restart, as at Cloudflare; running requests get no response.
+// worker is the signer at its public address: one workerd, or several nodes. Each may be killed at
+// any time and then restarts. A request goes to one that runs. Callers wait if there is none, as at
+// Cloudflare. Requests on a machine that dies or stops get no response.
 type worker struct {
 	*world
-	config stack.WorkerdConfig
-	client *http.Client
+	program  string // for the report
+	machines []*machine
+	client   *http.Client
 
-	allowed500 atomic.Int64 // kills, and failures of D1 that explain a status 500
+	allowed500 atomic.Int64 // failures of the database that explain a status 500 of every machine
 	requests   atomic.Int64
-	turns      atomic.Int64 // of the machines
+	turns      atomic.Int64 // of workerd's clocks
 	calm       bool         // all machines have the correct time
-	lost       atomic.Int64 // requests without a response because workerd was killed
+	lost       atomic.Int64 // requests without a response because their machine died or stopped
+	underway   sync.WaitGroup
 
-	mu        sync.Mutex
-	revision  int // of config
-	current   *stack.Workerd
-	restarted chan struct{} // closed after the restart
-	closed    bool
-	deaths    int
+	mu      sync.Mutex
+	changed chan struct{} // closed when a machine starts, stops or dies
+	closed  bool
+	deaths  int
+	freezes int
+	lead    *os.File // the clock of the nodes; nil with workerd
 }
 
-// startWorker starts the first workerd.
-func (w *world) startWorker(ctx context.Context, config stack.WorkerdConfig) (*worker, error) {
-	k := &worker{world: w, config: config, restarted: make(chan struct{}), client: &http.Client{
+func (w *world) newWorker(program string) *worker {
+	return &worker{world: w, program: program, changed: make(chan struct{}), client: &http.Client{
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	return k, k.start(ctx)
 }
 
-// start starts workerd. Another program may have taken the free port meanwhile, so it retries. It
-// starts again if the settings change meanwhile.
-func (k *worker) start(ctx context.Context) error {
-	for {
+// add adds a machine.
+func (k *worker) add(name string, vars map[string]string, launch func(context.Context, map[string]string) (*process, error)) *machine {
+	m := &machine{worker: k, name: name, vars: vars, launch: launch}
+	k.machines = append(k.machines, m)
+	return m
+}
+
+// launchWorkerd returns the function that starts workerd. Another program may have taken the free
+// port meanwhile, so it retries.
+func (k *worker) launchWorkerd(config stack.WorkerdConfig) func(context.Context, map[string]string) (*process, error) {
+	return func(ctx context.Context, vars map[string]string) (*process, error) {
+		config := config
+		config.Vars = vars
 		var d *stack.Workerd
 		var err error
-		k.mu.Lock()
-		config, revision := k.config, k.revision
-		k.mu.Unlock()
 		for range 5 {
 			if d, err = stack.StartWorkerd(ctx, config); err == nil {
-				break
+				return &process{url: d.URL, events: d.EventsURL, pid: d.PID, close: d.Close}, k.setClock(d)
 			}
 		}
-		if err != nil {
-			return err
-		}
-		if err := k.setClock(d); err != nil {
-			return err
-		}
-		if k.use(d, revision) {
-			return nil
-		}
-		d.Close()
+		return nil, err
 	}
-}
-
-// use makes a workerd the current one. It reports whether the settings are those with which workerd
-// started.
-func (k *worker) use(d *stack.Workerd, revision int) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	switch {
-	case k.revision != revision:
-		return false
-	case k.closed:
-		d.Close()
-		return true
-	}
-	k.current = d
-	close(k.restarted)
-	return true
-}
-
-// deploy changes the settings. workerd is killed and restarts with them, whatever it is doing.
-func (k *worker) deploy(ctx context.Context, change func(vars map[string]string)) error {
-	k.mu.Lock()
-	vars := maps.Clone(k.config.Vars)
-	change(vars)
-	k.config.Vars = vars
-	k.revision++
-	k.mu.Unlock()
-	k.kill()
-	_, err := k.running(ctx)
-	return err
 }
 
 // setClock sets the clock of a new workerd, because a queue message may come before the first
@@ -115,7 +84,7 @@ func (k *worker) setClock(d *stack.Workerd) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("campaign-time", strconv.FormatInt(k.clock().UnixMilli(), 10))
+	req.Header.Set(timeHeader, k.unixMilli())
 	res, err := k.client.Do(req)
 	if err != nil {
 		return err
@@ -123,76 +92,192 @@ func (k *worker) setClock(d *stack.Workerd) error {
 	return res.Body.Close()
 }
 
-// maxSkew is the largest difference between WeChat's clock and the clocks of the machines that run
-// the Worker.
+// broadcast wakes those that wait for a machine. The caller holds mu.
+func (k *worker) broadcast() {
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+// deploy changes the settings of one machine after the other. Its process is killed and restarts
+// with them, whatever it is doing.
+func (k *worker) deploy(ctx context.Context, change func(vars map[string]string)) error {
+	for _, m := range k.machines {
+		k.mu.Lock()
+		vars := maps.Clone(m.vars)
+		change(vars)
+		m.vars = vars
+		m.revision++
+		k.mu.Unlock()
+		m.kill()
+		if err := k.await(ctx, func() bool { return m.current != nil && m.running == m.revision }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await waits until something is true of the machines. It holds mu while it calls there.
+func (k *worker) await(ctx context.Context, there func() bool) error {
+	for {
+		k.mu.Lock()
+		ok, changed := there(), k.changed
+		k.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// maxSkew is the largest difference between WeChat's clock and the clocks of the machines.
 const maxSkew = 700 * time.Millisecond
 
-// clock returns the time of the machine that handles the next event. Three machines take turns; one
-// is ahead and one behind.
+// timeHeader is the header with workerd's time.
+const timeHeader = "campaign-time"
+
+// clock returns the time of the machine that handles the next event. In workerd three machines take
+// turns; one is ahead and one behind. Of the nodes each has its own skew.
 func (k *worker) clock() time.Time {
 	now := k.wechat.Now()
-	if k.calm {
+	if k.calm || k.lead != nil {
 		return now
 	}
 	return now.Add(time.Duration(k.turns.Add(1)%3-1) * maxSkew)
 }
 
-// kill kills workerd at once and starts another. Of several concurrent calls only the first has an
-// effect.
-func (k *worker) kill() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.current == nil {
+func (k *worker) unixMilli() string { return strconv.FormatInt(k.clock().UnixMilli(), 10) }
+
+// setLead tells the nodes the time.
+func (k *worker) setLead() {
+	if k.lead == nil {
 		return
 	}
-	syscall.Kill(k.current.PID, syscall.SIGKILL) // at once; Close below waits
-	k.allowed500.Add(1)
-	k.deaths++
-	dead := k.current
-	k.current, k.restarted = nil, make(chan struct{})
-	go func() {
-		dead.Close()
-		if err := k.start(context.Background()); err != nil {
-			k.note(wrong, "", "workerd does not restart: %v", err)
-		}
-	}()
+	ahead := k.wechat.Now().Sub(time.Now())
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(ahead.Milliseconds()))
+	if _, err := k.lead.WriteAt(b[:], 0); err != nil {
+		k.note(wrong, "", "setting the clock of the nodes: %v", err)
+	}
 }
 
-// allow500 records that a status 500 may now be correct, because D1 failed. Failures of WeChat
-// never allow one.
+// named returns the machine with a name, another one if there is none.
+func (k *worker) named(name string) *machine {
+	for _, m := range k.machines {
+		if m.name == name {
+			return m
+		}
+	}
+	return k.machines[rand.IntN(len(k.machines))]
+}
+
+// thaw lets all stopped machines go on.
+func (k *worker) thaw() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, m := range k.machines {
+		m.continues()
+	}
+}
+
+// settle lets all stopped machines go on, and waits until all run and have finished what they began.
+func (k *worker) settle(ctx context.Context) error {
+	k.thaw()
+	err := k.await(ctx, func() bool {
+		for _, m := range k.machines {
+			if m.current == nil {
+				return false
+			}
+		}
+		return true
+	})
+	k.underway.Wait()
+	return err
+}
+
+// allow500 records that a status 500 may now be correct, because the database failed. Failures of
+// WeChat never allow one.
 func (k *worker) allow500(at site) {
-	if at == atD1 {
+	if at == atDatabase {
 		k.allowed500.Add(1)
 	}
 }
 
-// running waits for a workerd.
-func (k *worker) running(ctx context.Context) (*stack.Workerd, error) {
-	for {
-		k.mu.Lock()
-		now, back := k.current, k.restarted
-		k.mu.Unlock()
-		if now != nil {
-			return now, nil
-		}
-		select {
-		case <-back:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+// seat is a machine that runs, with what was known of it when it was chosen.
+type seat struct {
+	*machine
+	process
+	halted  <-chan struct{} // closed when the process stops
+	excused int64           // excuses
 }
 
-// close stops workerd without a restart.
+// running waits for a machine that runs.
+func (k *worker) running(ctx context.Context) (s seat, err error) {
+	err = k.await(ctx, func() bool {
+		var up []*machine
+		for _, m := range k.machines {
+			if m.current != nil && !m.stopped {
+				up = append(up, m)
+			}
+		}
+		if len(up) == 0 {
+			return false
+		}
+		m := up[rand.IntN(len(up))]
+		s = seat{m, *m.current, m.halted, m.excuses()}
+		return true
+	})
+	return s, err
+}
+
+// close ends all machines without a restart.
 func (k *worker) close() {
 	k.mu.Lock()
 	k.closed = true
-	now := k.current
+	var all []*process
+	for _, m := range k.machines {
+		m.continues()
+		if m.current != nil {
+			all = append(all, m.current)
+		}
+	}
+	k.broadcast()
 	k.mu.Unlock()
-	if now != nil {
-		now.Close()
+	for _, p := range all {
+		p.close()
 	}
 	k.client.CloseIdleConnections()
+}
+
+// answer is the response of a machine.
+type answer struct {
+	*http.Response
+	body []byte
+	err  error
+}
+
+// send sends a request to a machine. It returns an error if the machine dies or stops. A stopped one
+// keeps the request, and goes on with it when it wakes.
+func (k *worker) send(s seat, req *http.Request) answer {
+	done := make(chan answer, 1)
+	k.underway.Go(func() {
+		var a answer
+		if a.Response, a.err = k.client.Do(req); a.err == nil {
+			a.body, a.err = io.ReadAll(a.Body)
+			a.Body.Close()
+			k.checkSecrets("an answer to "+req.Method+" "+req.URL.Path, a.body)
+		}
+		done <- a
+	})
+	select {
+	case a := <-done:
+		return a
+	case <-s.halted:
+		return answer{err: errStopped}
+	}
 }
 
 // ServeHTTP forwards a request and checks the response.
@@ -201,40 +286,36 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	d, err := k.running(r.Context())
+	s, err := k.running(r.Context())
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	k.requests.Add(1)
-	before := k.allowed500.Load()
-	// A client disconnect is not forwarded; the Worker finishes what it started.
-	req, err := http.NewRequest(r.Method, d.URL+r.URL.RequestURI(), bytes.NewReader(body))
+	// A client disconnect is not forwarded; the machine finishes what it started.
+	req, err := http.NewRequest(r.Method, s.url+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	req.Header = r.Header.Clone()
 	req.Host = r.Host
-	req.Header.Set("campaign-time", strconv.FormatInt(k.clock().UnixMilli(), 10))
-	res, err := k.client.Do(req)
-	var answer []byte
-	if err == nil {
-		defer res.Body.Close()
-		answer, err = io.ReadAll(res.Body)
+	if k.lead == nil {
+		req.Header.Set(timeHeader, k.unixMilli())
 	}
-	if err != nil {
-		if k.allowed500.Load() == before {
-			k.note(wrong, "", "%s %s got no response although workerd is running: %v", r.Method, r.URL.Path, err)
+	k.setLead()
+	a := k.send(s, req)
+	if a.err != nil {
+		if a.err != errStopped && s.excuses() == s.excused {
+			k.note(wrong, "", "%s %s got no response although %s is running: %v", r.Method, r.URL.Path, s.name, a.err)
 		}
 		k.lost.Add(1)
 		panic(http.ErrAbortHandler)
 	}
-	if res.StatusCode == http.StatusInternalServerError && k.allowed500.Load() == before {
-		k.note(wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, answer)
+	if a.StatusCode == http.StatusInternalServerError && s.excuses() == s.excused {
+		k.note(wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, a.body)
 	}
-	k.checkSecrets("an answer to "+r.Method+" "+r.URL.Path, answer)
-	maps.Copy(rw.Header(), res.Header)
-	rw.WriteHeader(res.StatusCode)
-	rw.Write(answer) // an error means that the client disconnected
+	maps.Copy(rw.Header(), a.Header)
+	rw.WriteHeader(a.StatusCode)
+	rw.Write(a.body) // an error means that the client disconnected
 }
 
 // tick runs the cron trigger of a job. It reports whether the response was complete.
@@ -247,28 +328,28 @@ func (k *worker) wake(ctx context.Context) (bool, error) {
 	return k.event(ctx, "/queue?name=h5pay-outbox", `[{"id":"chaos","attempts":1,"body":"order"}]`)
 }
 
-// event sends an event to the Worker. It reports whether the response was complete.
+// event sends an event to a machine. It reports whether the response was complete.
 func (k *worker) event(ctx context.Context, path, body string) (bool, error) {
-	d, err := k.running(ctx)
+	s, err := k.running(ctx)
 	if err != nil {
 		return false, err
 	}
-	before := k.allowed500.Load()
-	res, err := k.client.Post(d.EventsURL+path, "application/json", strings.NewReader(body))
-	var answer []byte
-	if err == nil {
-		answer, err = io.ReadAll(res.Body)
-		res.Body.Close()
+	req, err := http.NewRequest(http.MethodPost, s.events+path, strings.NewReader(body))
+	if err != nil {
+		return false, err
 	}
+	req.Header.Set("Content-Type", "application/json")
+	k.setLead()
+	a := k.send(s, req)
 	switch {
-	case err == nil && res.StatusCode == http.StatusOK && bytes.Contains(answer, []byte(`"outcome":"ok"`)):
+	case a.err == nil && a.StatusCode == http.StatusOK && bytes.Contains(a.body, []byte(`"outcome":"ok"`)):
 		return true, nil
-	case k.allowed500.Load() != before:
+	case a.err == errStopped, s.excuses() != s.excused:
 		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("the event %s: %w", path, err)
+	case a.err != nil:
+		return false, fmt.Errorf("the event %s: %w", path, a.err)
 	}
-	return false, fmt.Errorf("the event %s: %s", path, answer)
+	return false, fmt.Errorf("the event %s: %s", path, a.body)
 }
 
 // modules creates a folder with the built signer and an entry with an adjustable clock.
@@ -293,7 +374,7 @@ func modules(root string) (string, error) {
 	return dir, nil
 }
 
-// checkEvent records an event of the Worker that failed without a cause.
+// checkEvent records an event that failed without a cause.
 func (c *campaign) checkEvent(_ bool, err error) {
 	if err != nil {
 		c.note(wrong, "", "%v", err)

@@ -26,16 +26,17 @@ const (
 	guests = 12
 )
 
-// world is the whole stack: the simulated WeChat, D1 and workerd, each behind injected failures.
+// world is the whole stack: the simulated WeChat, the database and the signer, each behind injected
+// failures.
 type world struct {
 	wechat   *wechattest.WeChat
-	d1       *database
+	db       storage
 	worker   *worker
 	backend  *backend
 	failures failures
 	judge
 
-	shop     string // the origin of the Worker's public address
+	shop     string // the origin of the signer's public address
 	buyers   []*buyer
 	operator *buyer
 	phone    sync.Mutex  // the simulator's only phone; one user at a time
@@ -94,19 +95,6 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	}
 	w.serve(mch, there)
 
-	schema, err := stack.SchemaFiles(dir)
-	if err != nil {
-		return nil, err
-	}
-	if w.d1, err = w.startDatabase(ctx, dir, schema...); err != nil {
-		return nil, err
-	}
-	w.closers = append(w.closers, w.d1.close)
-	wire, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		return nil, err
-	}
-	w.serve(wire, w.injectFailures(atD1, nameStatement, w.proxyD1()))
 	hooks, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
@@ -130,17 +118,13 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
 	}}
 	w.serve(hooks, w.injectFailures(atBackend, nameCall, w.backend))
-	folder, err := modules(dir)
-	if err != nil {
+	start := w.startWorkerd
+	if o.on == onPostgres {
+		start = w.startOnPostgres
+	}
+	if err := start(ctx, dir, vars, o.calm); err != nil {
 		return nil, err
 	}
-	w.closers = append(w.closers, func() { os.RemoveAll(folder) })
-	if w.worker, err = w.startWorker(ctx, stack.WorkerdConfig{
-		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Vars: vars, Output: &w.log,
-	}); err != nil {
-		return nil, err
-	}
-	w.closers = append(w.closers, w.worker.close)
 	w.serve(front, w.worker)
 
 	for _, u := range w.wechat.Users() {
@@ -153,6 +137,48 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 	w.operator = newBuyer(w, wechattest.User{})
 	w.operator.token = vars["ADMIN_TOKEN"]
 	return w, nil
+}
+
+// startWorkerd starts D1 and workerd. dir is the project's root.
+func (w *world) startWorkerd(ctx context.Context, dir string, vars map[string]string, calm bool) error {
+	schema, err := stack.SchemaFiles(dir)
+	if err != nil {
+		return err
+	}
+	d1, err := w.startDatabase(ctx, dir, schema...)
+	if err != nil {
+		return err
+	}
+	w.db = d1
+	w.closers = append(w.closers, d1.close)
+	wire, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return err
+	}
+	folder, err := modules(dir)
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, func() { os.RemoveAll(folder) })
+	w.worker = w.newWorker("workerd")
+	w.worker.calm = calm
+	m := w.worker.add("workerd", vars, w.worker.launchWorkerd(stack.WorkerdConfig{
+		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Output: &w.log,
+	}))
+	w.serve(wire, w.injectFailures(atDatabase, nameStatement, d1.proxy()))
+	w.closers = append(w.closers, w.worker.close)
+	return m.start(ctx)
+}
+
+// startOnPostgres starts PostgreSQL and the nodes. dir is the project's root.
+func (w *world) startOnPostgres(ctx context.Context, dir string, vars map[string]string, calm bool) error {
+	pg, err := w.startPostgres(ctx, dir)
+	if err != nil {
+		return err
+	}
+	w.db = pg
+	w.closers = append(w.closers, pg.close)
+	return w.startNodes(ctx, dir, pg, vars, calm)
 }
 
 // learnTokens registers WeChat's tokens as secrets, until the world closes.
