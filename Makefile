@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages postgres test-postgres journeys
+.PHONY: help dev test check unit fuzz e2e e2e-all e2e-versions build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages postgres test-postgres journeys
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -68,10 +68,16 @@ paying   = $(call tests,basket calls desk faults journey navigation places recon
 verified = $(call tests,reconcile refund secrets webhook)|TestPay|TestPayByCode|TestPayInAPhonesBrowser|TestForgedNotifications
 tests    = $(shell grep -ohE '^func Test[A-Za-z0-9]+' $(patsubst %,e2e/%_test.go,$(1)) | sed 's/func //' | paste -sd'|' -)
 
+# Both runs at once, because journeys wait more than they compute. Each has a world of its own.
 e2e: build compressed browser languages ## run the tests with real Chromium, real workerd and a simulated WeChat
-	go test -count=1 -timeout 20m ./e2e/...
-	E2E_API=v2 go test -count=1 -timeout 20m -run '^($(paying))$$' ./e2e
-	E2E_API=certificates go test -count=1 -timeout 20m -run '^($(verified))$$' ./e2e
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target e2e-all e2e-versions
+
+e2e-all:
+	go test -count=1 -timeout 25m ./e2e/...
+
+e2e-versions:
+	E2E_API=certificates go test -count=1 -timeout 25m -run '^($(verified))$$' ./e2e
+	E2E_API=v2 go test -count=1 -timeout 25m -run '^($(paying))$$' ./e2e
 
 journeys: build compressed browser ## run every journey in the browser on one version of WeChat's API: API=v3, certificates or v2
 	E2E_API=$(API) go test -count=1 -timeout 40m ./e2e

@@ -19,6 +19,7 @@ func consoleTab(t *testing.T, scopes ...v1.Scope) *tab {
 	t.Helper()
 	var k v1.Key
 	callV1(t, "/v1/keys", v1.CreateKey{Name: "Li Lei", Scopes: scopes}, &k)
+	takePhone(t, 0) // a change of the user signs out every program of the phone, the console too
 	tb := newTab(t)
 	tb.open(world.sim.PhoneURL + "/console")
 	tb.sees("登录")

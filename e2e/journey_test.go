@@ -345,7 +345,7 @@ func fault(t *testing.T, f wechattest.Fault) {
 
 func outTradeNo(t *testing.T, id string) (no string) {
 	t.Helper()
-	if err := database(t).QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY rowid DESC LIMIT 1`, id).Scan(&no); err != nil {
+	if err := database(t).QueryRow(`SELECT out_trade_no FROM payments WHERE order_id = ? ORDER BY created_at DESC LIMIT 1`, id).Scan(&no); err != nil {
 		t.Fatal(err)
 	}
 	return no

@@ -14,6 +14,7 @@ var (
 	textConsoleNoScript = text{"请启用 JavaScript 后打开控制台", "Turn on JavaScript to open the console"}
 	textNoScript        = text{"请启用 JavaScript 后打开本店", "Turn on JavaScript to open this shop"}
 	textPreview         = text{"打开查看订单，用微信支付付款", "Open to see the order and pay with WeChat Pay"}
+	textLinkPreview     = text{"打开用微信支付付款", "Open to pay with WeChat Pay"}
 )
 
 // failures are the reasons why the program cannot start. Their names are those in site/check.js and

@@ -102,7 +102,6 @@ var (
 	textGuest               = text{"访客", "Guest"}
 	textUser                = text{"微信用户", "WeChat user"}
 	textCustomerTitle       = text{"付款", "Payment"}
-	textLinkPreview         = text{"打开用微信支付付款", "Open to pay with WeChat Pay"}
 	textLinkTitle           = text{"收款项目", "For"}
 	textLinkWithdrawn       = text{"收款链接已停用", "This payment link was withdrawn"}
 	textLinkExpired         = text{"收款链接已过期", "This payment link has expired"}

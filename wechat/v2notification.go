@@ -57,16 +57,10 @@ func (c *v2client) parsePayment(body []byte) (Trade, error) {
 // replay an old one. So the Refund only names the refund to query. After an error there is nothing
 // to query.
 func (c *v2client) parseRefund(body []byte) (Refund, error) {
-	const op = "refund notification"
-	fields, err := parse(body)
+	const op = opRefundNotification
+	fields, err := c.refundFields(body)
 	if err != nil {
-		return Refund{}, &Error{Op: op, Message: "the message cannot be read", Kind: Untrusted, Err: err}
-	}
-	switch {
-	case value(fields, "return_code") != "SUCCESS":
-		return Refund{}, &Error{Op: op, Message: "return_code is not SUCCESS", Kind: Untrusted}
-	case !c.mine(fields, false):
-		return Refund{}, &Error{Op: op, Message: "the message's appid or mch_id differs", Kind: Untrusted}
+		return Refund{}, err
 	}
 	// All failures have one message, so that a stranger learns nothing about the
 	// text of joined blocks.
@@ -86,6 +80,21 @@ func (c *v2client) parseRefund(body []byte) (Refund, error) {
 		return Refund{}, &Error{Op: op, Message: problem, Kind: Untrusted}
 	}
 	return refund, nil
+}
+
+// refundFields reads the part of a refund notification that is not encrypted.
+func (c *v2client) refundFields(body []byte) ([]Field, error) {
+	const op = opRefundNotification
+	fields, err := parse(body)
+	switch {
+	case err != nil:
+		return nil, &Error{Op: op, Message: "the message cannot be read", Kind: Untrusted, Err: err}
+	case value(fields, "return_code") != "SUCCESS":
+		return nil, &Error{Op: op, Message: "return_code is not SUCCESS", Kind: Untrusted}
+	case !c.mine(fields, false):
+		return nil, &Error{Op: op, Message: "the message's appid or mch_id differs", Kind: Untrusted}
+	}
+	return fields, nil
 }
 
 // decryptECB decrypts req_info (docs/wechat.md 11.2): base64,

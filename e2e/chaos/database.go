@@ -186,7 +186,7 @@ func (w *world) numbersOf(id string) []string {
 	rows, err := read[struct {
 		Number string
 	}](w, `SELECT COALESCE(out_trade_no, '') AS number FROM orders LEFT JOIN payments ON order_id = orders.id
-		WHERE orders.id = ? ORDER BY out_trade_no IS paid_by DESC, payments.rowid DESC`, id)
+		WHERE orders.id = ? ORDER BY out_trade_no IS paid_by DESC, payments.created_at DESC, out_trade_no DESC`, id)
 	if err != nil || len(rows) == 0 {
 		w.note(lost, id, "a buyer received the order, which is not stored: %v", err)
 		return nil

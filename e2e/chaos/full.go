@@ -14,14 +14,14 @@ const (
 	fillBallast = `INSERT OR REPLACE INTO ballast (i, data) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 		SELECT i, zeroblob(1000000) FROM n`
 	dropBallast = `DELETE FROM ballast`
-	sizeIsFull  = `SELECT used >= capacity / 10 * 9 AS full, (SELECT COALESCE(MAX(rowid), 0) FROM orders) AS last,
+	sizeIsFull  = `SELECT used >= capacity / 10 * 9 AS full, (SELECT COALESCE(MAX(created_at), 0) FROM orders) AS last,
 		(SELECT COUNT(*) FROM payments WHERE transaction_id IS NOT NULL) AS paid FROM database_size`
 )
 
 // storedFullness is what the signer and the database say of it.
 type storedFullness struct {
 	Full int   // 1 if the signer has noted that the database is full
-	Last int64 // rowid of the newest order
+	Last int64 // time of the newest order
 	Paid int   // orders that were paid
 }
 
@@ -104,7 +104,7 @@ func (c *campaign) drain(ctx context.Context) {
 	rows, err := c.readFullness()
 	c.fullness.mu.Lock()
 	if c.fullness.confirmed && (err != nil || len(rows) != 1 || rows[0].Full != 1 || rows[0].Last != c.fullness.last) {
-		c.note(wrong, "", "the database was full, but the newest order is no longer %d: %+v, %v", c.fullness.last, rows, err)
+		c.note(wrong, "", "the database was full, but the newest order is no longer of %d: %+v, %v", c.fullness.last, rows, err)
 	}
 	if err == nil && len(rows) == 1 && c.fullness.confirmed {
 		c.countMany("database full: payment settled", rows[0].Paid-c.fullness.paid)

@@ -10,7 +10,7 @@ type fullness struct {
 	possible  bool // from before the first excess byte until the signer knows of the free space
 	changes   int
 	confirmed bool  // the signer has noted that the database is full
-	last      int64 // rowid of the newest order at that time
+	last      int64 // time of the newest order at that time
 	paid      int   // orders that were paid at that time
 	waiting   []*checkout
 }

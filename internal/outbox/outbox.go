@@ -156,15 +156,16 @@ func (s *Sender) Replay(ctx context.Context, id, endpoint string) (order.Event, 
 	return e, nil
 }
 
-// ReplayRange makes the events of an interval due again and returns their positions.
-func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) ([]store.EventPosition, error) {
-	places, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
-	if err != nil || len(places) == 0 {
-		return nil, err
+// ReplayRange makes the events of a time due again. It returns how many, and the After of the next
+// call, nil when nothing is left.
+func (s *Sender) ReplayRange(ctx context.Context, r store.ReplayRange) (events int, next *store.EventPosition, err error) {
+	replayed, next, err := s.cfg.Store.ReplayRange(ctx, r, s.now())
+	if err != nil || len(replayed) == 0 {
+		return 0, next, err
 	}
-	s.logger(ctx).Info("events replayed", "events", len(places), "first", places[0].At, "last", places[len(places)-1].At)
+	s.logger(ctx).Info("events replayed", "events", len(replayed), "first", replayed[0].At, "last", replayed[len(replayed)-1].At)
 	s.cfg.Announce()
-	return places, nil
+	return len(replayed), next, nil
 }
 
 // RemovePayers removes the payers from events that are older than PayerDays and not pending.

@@ -167,13 +167,33 @@ func RefundKey(keyID, idempotencyKey string) string {
 	return "v1-" + hex.EncodeToString(sum[:20])
 }
 
+// BackEndRefund is a refund that a back end requests.
+type BackEndRefund struct {
+	OrderID        string
+	KeyID          string // of the API key
+	IdempotencyKey string
+	Fingerprint    string // of the request
+
+	OutTradeNo  string  // "": the payment that pays the order
+	Amount      fen.Fen // 0: what is left of the payment
+	Reason      string
+	FromBalance bool
+	// Bound, in fen, is above what is refunded of the order, duplicates apart, after this refund.
+	// 0 is no bound.
+	Bound fen.Fen
+}
+
+// ErrBound is the error of a refund that reaches its Bound.
+var ErrBound = errors.New("the refunds of the order reach the bound")
+
 // RefundForBackEnd is Refund with the key and the fingerprint of a back end's request.
 // Without an amount it pays back what is left of the order. The same key with another
-// fingerprint is CodeConflict.
-func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKey, fingerprint string, req api.RefundRequest) (order.Refund, error) {
-	req.RefundKey = RefundKey(keyID, idempotencyKey)
+// fingerprint is CodeConflict. The error is ErrBound beyond the Bound: the statement that stores
+// the refund has it, so that it holds for calls at once.
+func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.Refund, error) {
+	req := api.RefundRequest{RefundKey: RefundKey(r.KeyID, r.IdempotencyKey), OutTradeNo: r.OutTradeNo, Amount: r.Amount, Reason: r.Reason, FromBalance: r.FromBalance}
 	if req.Amount == 0 {
-		o, err := s.anyOrder(ctx, id)
+		o, err := s.anyOrder(ctx, r.OrderID)
 		if err != nil {
 			return order.Refund{}, err
 		}
@@ -185,7 +205,7 @@ func (s *Service) RefundForBackEnd(ctx context.Context, id, keyID, idempotencyKe
 			return order.Refund{}, err
 		}
 	}
-	return s.refund(ctx, id, req, fingerprint)
+	return s.refund(ctx, r.OrderID, req, r.Fingerprint, r.Bound)
 }
 
 // wholeRefund returns the amount of a refund without one: that of the refund which the key

@@ -22,11 +22,11 @@ const maxReason = 80
 // key, or Reconcile, can continue it. Refund returns the stored refund, with the status created if
 // WeChat has not accepted it yet.
 func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
-	return s.refund(ctx, id, req, "")
+	return s.refund(ctx, id, req, "", 0)
 }
 
-// refund is Refund for a request with a fingerprint, "" for one of the operator.
-func (s *Service) refund(ctx context.Context, id string, req api.RefundRequest, fingerprint string) (order.Refund, error) {
+// refund is Refund for a request with a fingerprint, "" for one of the operator, and a bound.
+func (s *Service) refund(ctx context.Context, id string, req api.RefundRequest, fingerprint string, bound fen.Fen) (order.Refund, error) {
 	switch {
 	case !validClientKey(req.RefundKey):
 		return order.Refund{}, reject(api.CodeBadRequest, "refund_key: want 16 to 64 letters, digits, '-' or '_'")
@@ -50,7 +50,7 @@ func (s *Service) refund(ctx context.Context, id string, req api.RefundRequest, 
 	case !pay.CanRefund():
 		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
-	r, err := s.placeRefund(ctx, p, req, fingerprint)
+	r, err := s.placeRefund(ctx, p, req, fingerprint, bound)
 	if err != nil {
 		return order.Refund{}, err
 	}
@@ -94,7 +94,7 @@ func (s *Service) refundable(ctx context.Context, o order.Order, outTradeNo stri
 }
 
 // placeRefund stores a new refund, or finds the one that the same key made before.
-func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.RefundRequest, fingerprint string) (order.Refund, error) {
+func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.RefundRequest, fingerprint string, bound fen.Fen) (order.Refund, error) {
 	if old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
 		if err != nil {
 			return order.Refund{}, err
@@ -111,13 +111,13 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.Refu
 	stored, err := s.cfg.Store.InsertRefund(ctx, order.Refund{
 		ID: id, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Key: req.RefundKey, Fingerprint: fingerprint, Amount: req.Amount, Reason: req.Reason,
 		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(), FromBalance: req.FromBalance,
-	})
+	}, bound)
 	if err != nil {
 		return order.Refund{}, err
 	}
 	refund, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.RefundKey)
 	if errors.Is(err, store.ErrNotFound) {
-		return order.Refund{}, s.refundRoomError(ctx, p, req.Amount)
+		return order.Refund{}, s.refundRoomError(ctx, p, req.Amount, bound)
 	}
 	if err != nil {
 		return order.Refund{}, err
@@ -149,13 +149,17 @@ func repeatedRefund(r order.Refund, p order.Payment, req api.RefundRequest, fing
 }
 
 // refundRoomError returns why a refund could not be stored.
-func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount fen.Fen) error {
+func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount, bound fen.Fen) error {
 	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
 	if err != nil {
 		return err
 	}
 	left, live := p.Total, 0
+	sum := amount // of the order
 	for _, r := range refunds {
+		if !r.Duplicate && r.Status != api.RefundFailed && r.Status != api.RefundClosed {
+			sum += r.Amount
+		}
 		if r.Status == api.RefundFailed || r.OutTradeNo != p.OutTradeNo {
 			continue
 		}
@@ -167,6 +171,8 @@ func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount f
 	switch {
 	case amount <= left && live >= order.MaxRefunds:
 		return reject(api.CodeRefundTooMuch, "the payment has as many refunds as WeChat accepts")
+	case amount <= left && bound > 0 && sum >= bound:
+		return ErrBound
 	case amount <= left: // another refund has just failed or was closed
 		return reject(api.CodeWeChatBusy, "another refund of the payment has just ended, try again")
 	}

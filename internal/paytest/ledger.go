@@ -48,8 +48,8 @@ type Order struct {
 // EveryOrder selects all orders. Its columns are the fields of Order.
 const EveryOrder = `SELECT id, source, COALESCE(reference, '') AS reference, COALESCE(owner, '') AS owner, COALESCE(client_key, '') AS key, total,
 	created_at AS created, expires_at AS expires, status, COALESCE(paid_by, '') AS paid_by, refunded,
-	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS steps,
-	COALESCE((SELECT group_concat('' || at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY rowid)), '') AS times
+	COALESCE((SELECT group_concat(step, ' ') FROM (SELECT status AS step FROM order_steps WHERE order_id = orders.id ORDER BY n)), '') AS steps,
+	COALESCE((SELECT group_concat('' || at, ' ') FROM (SELECT at FROM order_steps WHERE order_id = orders.id ORDER BY n)), '') AS times
 	FROM orders ORDER BY orders.created_at, orders.id`
 
 // Payment is a payment as the shop stores it.

@@ -36,10 +36,11 @@ type Server struct {
 }
 
 // script runs the server until standard input ends. Then it ends the server as if it crashed. It
-// removes the folder, unless Stop wants the server to run again.
+// removes the folder, unless Stop wants the server to run again. A server that has just begun ignores
+// the signal, so that it is sent until the server has ended.
 const script = `"$@" >"$LOG" 2>&1 <&- & pid=$!
 cat >/dev/null
-kill -QUIT $pid 2>/dev/null
+while kill -QUIT $pid 2>/dev/null; do sleep 0.1; done &
 wait $pid
 [ -e "$KEEP" ] || rm -rf "$DIR"`
 
@@ -149,8 +150,8 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run starts the server again after Stop. It returns when the server takes connections.
-func (s *Server) Run() error {
+// launch starts the shell that runs the server.
+func (s *Server) launch() error {
 	args := []string{"-c", script, "sh", filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200"}
 	for _, setting := range s.extra {
 		args = append(args, "-c", setting)
@@ -164,6 +165,14 @@ func (s *Server) Run() error {
 		return err
 	}
 	s.keep, s.alive = cmd, alive
+	return nil
+}
+
+// Run starts the server again after Stop. It returns when the server takes connections.
+func (s *Server) Run() error {
+	if err := s.launch(); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(s.keepFile()); err != nil {
 		return err
 	}

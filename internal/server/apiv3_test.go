@@ -167,6 +167,14 @@ func TestRefundByHandIsInTheBill(t *testing.T) {
 			t.Errorf("%+v", n.Attempts)
 		}
 	}
+	// A stranger's message is acknowledged only if it looks like one of WeChat's to this merchant.
+	byHand := s.Sim.RefundsOf(s.OutTradeNo(o.ID))[0].OutRefundNo
+	for forge, want := range map[string]bool{wechattest.ForgeOtherKey: true, wechattest.ForgeDoctype: false} {
+		if attempt, err := s.Sim.NotifyRefund(byHand, forge); err != nil || attempt.OK != want {
+			t.Errorf("%s: acknowledged %t, %v", forge, attempt.OK, err)
+		}
+	}
+	s.WantRefunds(o.ID, "")
 	s.AdvanceTo(1, "11:00:00")
 	s.CheckBills()
 	s.WantRefunds(o.ID, "succeeded 1200")

@@ -64,7 +64,7 @@ func bench(b *testing.B, version wechat.Version) *benchShop {
 	if err != nil {
 		b.Fatal(err)
 	}
-	events, err := outbox.New(outbox.Config{Store: l.store, Log: slog.New(slog.DiscardHandler)})
+	events, err := outbox.New(outbox.Config{Store: l.store, EndpointDoer: there, SessionKey: testKey, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -30,17 +30,12 @@ func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) 
 	if err != nil {
 		return err
 	}
-	tableOf(text, cursor).write(w, http.StatusOK)
-	return nil
-}
-
-// tableOf returns a table as a response.
-func tableOf(text, cursor string) document {
 	d := document{media: "text/csv", text: text, header: map[string]string{"Content-Disposition": `attachment; filename="orders.csv"`}}
 	if cursor != "" {
 		d.header[nextCursor] = cursor
 	}
-	return d
+	d.write(w, http.StatusOK)
+	return nil
 }
 
 // ordersTable returns orders as a table: amounts in yuan, times of Beijing.

@@ -63,7 +63,8 @@ func (s *Server) notifyRefund(w http.ResponseWriter, r *http.Request) error {
 	var e *wechat.Error
 	if errors.As(err, &e) && e.Code == wechat.CodeNotConfigured && n.version == wechat.V2 {
 		// WeChat reports refunds that were made by hand in the form of APIv2, also to a
-		// shop without its key, which cannot read it. The bill has the refund.
+		// shop without its key, which cannot read it. The bill has the refund, and
+		// WeChat would repeat the message for a day for nothing. It changes nothing here.
 		s.logSeldom(n.ctx, slog.LevelWarn, "a refund notification of APIv2 is not read, because WECHAT_API_KEY is not set: the bill of the day has the refund",
 			"menu", "商户平台: 交易中心 > 退款管理 > 退款配置")
 		s.respond(w, n, http.StatusOK, true, "OK")

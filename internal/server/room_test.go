@@ -209,7 +209,7 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 func fillUp(t *testing.T, s *paytest.Shop) {
 	t.Helper()
 	for i := 0; ; i++ {
-		_, steps := s.DB.Exec(`INSERT INTO order_steps VALUES ('nobody', 'created', 0)`)
+		_, steps := s.DB.Exec(`INSERT INTO order_steps VALUES ('nobody', ?, 'created', 0)`, i)
 		_, events := s.DB.Exec(`INSERT INTO events (id, type, order_id, subject, data, created_at)
 			VALUES (?1, 'order.paid', 'nobody', ?1, '{}', 0)`, fmt.Sprint("filler-", i))
 		if steps != nil && events != nil {

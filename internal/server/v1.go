@@ -15,7 +15,6 @@ func (b backend) handlers() map[string]v1Handler {
 	return map[string]v1Handler{
 		"createOrder":  b.createOrder,
 		"listOrders":   b.listOrders,
-		"exportOrders": b.exportOrders,
 		"getOrder":     b.getOrder,
 		"closeOrder":   b.closeOrder,
 		"createRefund": b.createRefund,

@@ -51,6 +51,8 @@ func (b backend) listEvents(ctx context.Context, c *v1Call) (any, error) {
 		list.Events[i] = b.publicEvent(events[i])
 	}
 	switch {
+	case page.Oldest && next > 0:
+		list.Next = encodeSeq(next, true)
 	case page.Oldest && len(events) > 0: // also at the end: more events will follow
 		list.Next = encodeSeq(events[len(events)-1].Seq, true)
 	case page.Oldest:
@@ -126,8 +128,8 @@ func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
 	if req.Cursor != "" {
 		at, seq, err := decodeCursor(req.Cursor)
 		if err == nil {
-			r.AfterTime = at
-			r.AfterSeq, err = strconv.ParseInt(seq, 10, 64)
+			r.After.At = at
+			r.After.Seq, err = strconv.ParseInt(seq, 10, 64)
 		}
 		if err != nil {
 			return nil, wrongField("cursor", "want the cursor of a previous response of this call")
@@ -140,14 +142,13 @@ func (b backend) replayEvents(ctx context.Context, c *v1Call) (any, error) {
 			return nil, err
 		}
 	}
-	places, err := b.outbox.ReplayRange(ctx, r)
+	events, next, err := b.outbox.ReplayRange(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	result := v1.Replayed{Events: len(places)}
-	if len(places) == replayedOnce {
-		last := places[len(places)-1]
-		result.Next = encodeCursor(last.At, strconv.FormatInt(last.Seq, 10))
+	result := v1.Replayed{Events: events}
+	if next != nil {
+		result.Next = encodeCursor(next.At, strconv.FormatInt(next.Seq, 10))
 	}
 	return result, nil
 }

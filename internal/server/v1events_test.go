@@ -189,3 +189,59 @@ func TestReplayEventsOfATime(t *testing.T) {
 		b.fails(api.CodeBadRequest, field, "POST", "/v1/events/replay", body)
 	}
 }
+
+// A call looks at a limited number of events. A list or a resend goes on where it ended, also if
+// it found nothing.
+func TestEventsThatMatchSeldomAreFound(t *testing.T) {
+	t.Parallel()
+	r := paytest.NewMerchant(t)
+	at := r.Now().UnixMilli()
+	for i := 0; i < 1100; i += 100 {
+		if _, err := r.DB.Exec(`WITH RECURSIVE n(i) AS (SELECT ?2 + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2 + 100)
+			INSERT INTO events (id, type, order_id, subject, data, created_at)
+			SELECT 'evt_x_' || i, 'order.closed', 'x' || i, 'x' || i, '{}', ?1 + i FROM n`, at, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rare := []string{"x7", "x1050", "x1051"}
+	for _, query := range []string{
+		`UPDATE deliveries SET status = 'dead', attempts = 1, tries = 1`,
+		`UPDATE deliveries SET status = 'delivered', delivered_at = created_at WHERE event_seq IN (SELECT seq FROM events WHERE order_id IN ('x7', 'x1050', 'x1051'))`,
+	} {
+		if _, err := r.DB.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newBackEnd(r.Shop, v1.ScopeWrite, v1.ScopeRead)
+	for _, direction := range []string{"oldest", "newest"} {
+		want := slices.Clone(rare)
+		if direction == "newest" {
+			slices.Reverse(want)
+		}
+		var got []string
+		calls, cursor := 0, ""
+		for end := false; !end && calls < 10; calls++ {
+			part, next := b.events("?status=delivered&limit=2&order=" + direction + cursor)
+			got = append(got, part...)
+			end = next == "" || cursor == "&cursor="+next
+			cursor = "&cursor=" + next
+		}
+		if d := cmp.Diff(want, got); d != "" || calls > 5 {
+			t.Errorf("%s first, after %d calls (-want +got):\n%s", direction, calls, d)
+		}
+	}
+	if part, next := b.events("?status=untaken"); len(part) != 0 || next == "" {
+		t.Errorf("untaken: %v, next %q", part, next)
+	}
+	req := v1.ReplayEvents{From: at, To: at + 10_000, Status: "delivered"}
+	var parts []int
+	for more := true; more; {
+		var part v1.Replayed
+		b.must("POST", "/v1/events/replay", req, &part)
+		parts = append(parts, part.Events)
+		req.Cursor, more = part.Next, part.Next != ""
+	}
+	if d := cmp.Diff([]int{1, 2}, parts); d != "" {
+		t.Errorf("replayed in each call (-want +got):\n%s", d)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -113,32 +114,6 @@ func (b backend) listOrders(ctx context.Context, c *v1Call) (any, error) {
 	return list, nil
 }
 
-// exportedRows is how many rows a table has by default.
-const exportedRows = 500
-
-// exportOrders returns orders as a table. Openids are masked.
-func (b backend) exportOrders(ctx context.Context, c *v1Call) (any, error) {
-	q := c.query.(v1.OrderTable)
-	f := store.WindowFilter{Status: api.OrderStatus(q.Status), Source: order.Source(q.Source), Link: q.Link,
-		From: timeOrZero(q.From), To: timeOrZero(q.To), Limit: cmp.Or(q.Limit, exportedRows)}
-	if q.Cursor != "" {
-		var err error
-		if f.BeforeTime, f.BeforeID, err = decodeCursor(q.Cursor); err != nil {
-			return nil, wrongField("cursor", "want the cursor of a previous response of this list")
-		}
-	}
-	orders, next, err := b.cfg.Store.SearchWindow(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	cursor := ""
-	if next != nil {
-		cursor = encodeCursor(next.BeforeTime, next.BeforeID)
-	}
-	text, err := ordersTable(orders)
-	return tableOf(text, cursor), err
-}
-
 // getOrder returns an order with its payments, refunds and steps.
 func (b backend) getOrder(ctx context.Context, c *v1Call) (any, error) {
 	ctx = context.WithoutCancel(ctx) // the sync may settle a payment
@@ -192,19 +167,19 @@ func (b backend) closeOrder(ctx context.Context, c *v1Call) (any, error) {
 // createRefund makes a refund of an order.
 func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.CreateRefund)
-	if err := b.needsSecondPerson(ctx, c, req.Amount); err != nil {
-		return nil, err
-	}
 	same := req
 	same.FromBalance = false // a repeated call may change FromBalance
 	fingerprint, err := c.fingerprintOf(same)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.payment.RefundForBackEnd(ctx, c.PathValue("id"), c.by.id, c.idempotencyKey, fingerprint,
-		api.RefundRequest{OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance})
+	r, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: c.PathValue("id"), KeyID: c.by.id, IdempotencyKey: c.idempotencyKey, Fingerprint: fingerprint,
+		OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance, Bound: b.soloBound(c)})
 	var rejected *api.Error
 	switch {
+	case errors.Is(err, payment.ErrBound):
+		return nil, &v1.Error{Code: v1.CodeSecondPerson, Field: "amount",
+			Message: fmt.Sprintf("amount: refunds of an order from %d fen on need a second person: use POST /v1/orders/{id}/refund-requests", b.cfg.RefundConfirm)}
 	case errors.As(err, &rejected) && rejected.Code == api.CodeConflict:
 		return nil, c.mismatch()
 	case errors.As(err, &rejected) && rejected.Code == api.CodeBadRequest: // the message begins with the field

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -780,39 +779,5 @@ func TestSecondPaymentByAPI(t *testing.T) {
 		if len(list.Orders) != 1 || list.Orders[0].ID != o.ID {
 			t.Errorf("%s finds %+v", payment.TransactionID, list)
 		}
-	}
-}
-
-// A table for a spreadsheet computes nothing, has the amounts in yuan, and comes in parts.
-func TestOrdersAsATable(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, nil)
-	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
-	b.createOrder(v1.CreateOrder{Amount: 6800, Description: "=HYPERLINK(1)", Reference: "A-1"})
-	s.Sim.Advance(time.Second)
-	b.createOrder(v1.CreateOrder{Amount: 100, Description: "茶", Reference: "A-2"})
-	get := func(query string) (v1Answer, [][]string) {
-		t.Helper()
-		a := b.send(b.request("GET", "/v1/orders.csv"+query, ""))
-		if a.Status != 200 || a.Header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(a.Header.Get("Content-Disposition"), "orders.csv") {
-			t.Fatalf("%d %v %s", a.Status, a.Header, a.Body)
-		}
-		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(a.Body), "\ufeff"))).ReadAll()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a, rows[1:]
-	}
-	a, rows := get("?source=api")
-	if len(rows) != 2 || rows[0][1] != "A-2" || rows[1][6] != "68.00" || rows[1][9] != "'=HYPERLINK(1) x 1" || a.Header.Get("X-Next-Cursor") != "" {
-		t.Errorf("%q %v", rows, a.Header)
-	}
-	a, first := get("?limit=1")
-	_, second := get("?limit=1&cursor=" + a.Header.Get("X-Next-Cursor"))
-	if len(first) != 1 || len(second) != 1 || first[0][1] != "A-2" || second[0][1] != "A-1" {
-		t.Errorf("%q, then %q", first, second)
-	}
-	for query, field := range map[string]string{"?limit=501": "limit", "?status=lost": "status", "?cursor=x": "cursor", "?format=xml": "format"} {
-		b.fails(api.CodeBadRequest, field, "GET", "/v1/orders.csv"+query, nil)
 	}
 }

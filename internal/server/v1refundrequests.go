@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
@@ -16,37 +15,13 @@ import (
 	"h5pay/internal/v1"
 )
 
-// needsSecondPerson returns an error if a second person must confirm a refund, because the
-// refunds of the order reach RefundConfirm. An amount of 0 means the rest of the payment. The
-// root token needs no second person.
-func (b backend) needsSecondPerson(ctx context.Context, c *v1Call, amount fen.Fen) error {
-	if b.cfg.RefundConfirm == 0 || c.by.id == key.Root {
-		return nil
+// soloBound returns the amount that refunds of an order do not reach without a second person, 0
+// for no bound. The root token needs no second person.
+func (b backend) soloBound(c *v1Call) fen.Fen {
+	if c.by.id == key.Root {
+		return 0
 	}
-	refunds, err := b.cfg.Store.Refunds(ctx, c.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	for _, r := range refunds {
-		if r.Key == payment.RefundKey(c.by.id, c.idempotencyKey) {
-			return nil // a repeated call
-		}
-		if !r.Duplicate && r.Status != api.RefundFailed && r.Status != api.RefundClosed {
-			amount += r.Amount
-		}
-	}
-	if c.body.(v1.CreateRefund).Amount == 0 {
-		o, err := b.cfg.Store.ByID(ctx, c.PathValue("id"))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		amount = o.Total
-	}
-	if amount < b.cfg.RefundConfirm {
-		return nil
-	}
-	return &v1.Error{Code: v1.CodeSecondPerson, Field: "amount",
-		Message: fmt.Sprintf("amount: refunds of an order from %d fen on need a second person: use POST /v1/orders/{id}/refund-requests", b.cfg.RefundConfirm)}
+	return b.cfg.RefundConfirm
 }
 
 // createRefundRequest requests a refund. An order has at most one waiting request.
@@ -107,8 +82,8 @@ func (b backend) confirmRefund(ctx context.Context, c *v1Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	refund, err := b.payment.RefundForBackEnd(ctx, r.OrderID, "refund-request", r.ID, "refund-request "+r.ID,
-		api.RefundRequest{OutTradeNo: r.OutTradeNo, Amount: r.Amount, Reason: r.Reason, FromBalance: r.FromBalance})
+	refund, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: r.OrderID, KeyID: "refund-request", IdempotencyKey: r.ID, Fingerprint: "refund-request " + r.ID,
+		OutTradeNo: r.OutTradeNo, Amount: r.Amount, Reason: r.Reason, FromBalance: r.FromBalance})
 	if err != nil {
 		return nil, err
 	}

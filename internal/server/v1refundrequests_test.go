@@ -1,7 +1,12 @@
 package server_test
 
 import (
+	"encoding/json"
+	"net/http/httptest"
+	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
@@ -91,4 +96,39 @@ func TestSecondPersonIsNeededForTheSum(t *testing.T) {
 	}
 	li.must("POST", path+"/refund-requests", v1.CreateRefundRequest{Amount: 1001}, &asked) // the place is free again
 	root(s).must("POST", path+"/refunds", v1.CreateRefund{Amount: 2800}, &v1.Refund{})
+}
+
+// Of refunds at the same moment, those that stay below the amount are made.
+func TestRefundsAtOnceNeedASecondPerson(t *testing.T) {
+	t.Parallel()
+	s, li, han := confirmedFrom(t, 3000)
+	o := li.createOrder(tea(6800))
+	li.payOrder(1, o.ID)
+	path := "/v1/orders/" + o.ID
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	made := map[api.Code]int{}
+	for i := range 12 {
+		by := []*backEnd{li, han}[i%2]
+		r := by.request("POST", path+"/refunds", `{"amount":1000}`)
+		wg.Go(func() {
+			w := httptest.NewRecorder()
+			by.Handler.ServeHTTP(w, r)
+			var e v1.Error
+			if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			made[e.Code]++
+		})
+	}
+	wg.Wait()
+	s.Check()
+	if d := cmp.Diff(map[api.Code]int{"": 2, v1.CodeSecondPerson: 10}, made); d != "" {
+		t.Errorf("codes of the refunds (-want +got):\n%s", d)
+	}
+	if got := li.order(o.ID); len(got.Refunds) != 2 {
+		t.Errorf("%+v", got.Refunds)
+	}
 }

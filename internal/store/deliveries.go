@@ -128,10 +128,8 @@ type ReplayRange struct {
 	From, To time.Time       // To is not part of it
 	Status   api.EventStatus // of the delivery; "" for all
 	Endpoint string          // "" for all
-	// AfterTime and AfterSeq are those of the last event of the call before.
-	AfterTime time.Time
-	AfterSeq  int64
-	Limit     int // of events
+	After    EventPosition   // where the previous call ended
+	Limit    int             // of events
 }
 
 // EventPosition is the position of an event in the order of creation.
@@ -140,31 +138,57 @@ type EventPosition struct {
 	Seq int64
 }
 
-// ReplayRange makes events due now like Replay, and returns their positions, oldest first.
+// compare orders positions by time.
+func (p EventPosition) compare(q EventPosition) int {
+	return cmp.Or(p.At.Compare(q.At), cmp.Compare(p.Seq, q.Seq))
+}
+
+// ReplayRange makes events due now like Replay. It returns their positions, oldest first, and
+// the After of the next call, nil when nothing is left. It looks at eventWindow events at
+// most, so that it may replay fewer than r.Limit although there are more.
 // Without a Status an endpoint also gets the events of its types that it did not get before.
-func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) ([]EventPosition, error) {
-	if r.From.After(r.AfterTime) {
-		r.AfterTime, r.AfterSeq = r.From, 0
+func (s *Store) ReplayRange(ctx context.Context, r ReplayRange, now time.Time) (replayed []EventPosition, next *EventPosition, err error) {
+	if r.From.After(r.After.At) {
+		r.After = EventPosition{At: r.From}
+	}
+	end := EventPosition{At: r.To} // no event has Seq 0
+	last, err := readAll(ctx, s, "the events of a time", scanPosition, `
+		SELECT seq, created_at FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?1, ?2) AND created_at < ?3
+		ORDER BY created_at, seq LIMIT 1 OFFSET ?4`, r.After.At.UnixMilli(), r.After.Seq, r.To.UnixMilli(), eventWindow-1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(last) > 0 {
+		end, next = last[0], &last[0]
 	}
 	const chosen = mayReplay + ` AND ?7 IN ('', endpoints.id)
 		AND CASE WHEN ?5 <> '' THEN deliveries.status = ?5 WHEN deliveries.status IS NULL THEN ` + takesType + ` ELSE deliveries.status <> 'pending' END`
-	positions, err := readAll(ctx, s, "replayed events", func(rows *sql.Rows) (p EventPosition, err error) {
-		var at int64
-		err = rows.Scan(&p.Seq, &at)
-		p.At = fromMilli(at)
-		return p, err
-	}, `
+	replayed, err = readAll(ctx, s, "replayed events", scanPosition, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
 		SELECT endpoints.id, seq, IIF(events.type = 'order.closed', 1, 0), ?1, ?1
-		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND created_at < ?4
+		FROM (SELECT seq, type FROM events INDEXED BY events_by_time WHERE (created_at, seq) > (?2, ?3) AND (created_at, seq) <= (?4, ?8)
 			AND EXISTS (SELECT 1 FROM endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq WHERE `+chosen+`)
 			ORDER BY created_at, seq LIMIT ?6) AS events
 		CROSS JOIN endpoints LEFT JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq
 		WHERE `+chosen+makeDue+`
 		RETURNING event_seq, (SELECT created_at FROM events WHERE seq = event_seq)`,
-		now.UnixMilli(), r.AfterTime.UnixMilli(), r.AfterSeq, r.To.UnixMilli(), string(r.Status), r.Limit, r.Endpoint)
-	slices.SortFunc(positions, func(a, b EventPosition) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq)) })
-	return slices.Compact(positions), err
+		now.UnixMilli(), r.After.At.UnixMilli(), r.After.Seq, end.At.UnixMilli(), string(r.Status), r.Limit, r.Endpoint, end.Seq)
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortFunc(replayed, EventPosition.compare)
+	replayed = slices.Compact(replayed)
+	if len(replayed) == r.Limit {
+		next = &replayed[r.Limit-1]
+	}
+	return replayed, next, nil
+}
+
+func scanPosition(rows *sql.Rows) (p EventPosition, err error) {
+	var at int64
+	err = rows.Scan(&p.Seq, &at)
+	p.At = fromMilli(at)
+	return p, err
 }
 
 // scanClaim reads a claimed event.

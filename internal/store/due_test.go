@@ -132,12 +132,12 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 // operator's lists and a search.
 func TestWorkDoesNotGrowWithOrders(t *testing.T) {
 	// Not parallel: it records the statements of the process.
-	few, many := work(t, 1_000), work(t, 20_000)
+	few, many := work(t, 3_000), work(t, 20_000) // 1,500 events fill a window
 	for name, n := range few {
 		t.Logf("%s: %d and %d steps", name, n, many[name])
 		// The depth of a tree may grow, and a list may be a row longer.
 		if most := n*3/2 + 500; many[name] > most {
-			t.Errorf("%s: %d steps at 1,000 orders and %d at 20,000", name, n, many[name])
+			t.Errorf("%s: %d steps at 3,000 orders and %d at 20,000", name, n, many[name])
 		}
 	}
 }
@@ -206,6 +206,21 @@ func work(t *testing.T, orders int) map[string]int {
 		"pending events": func() { _, _, err := s.Events(ctx, store.EventPage{Status: api.EventPending, Limit: 50}); must(err) },
 		"all events":     func() { _, _, err := s.Events(ctx, store.EventPage{Limit: 50, Before: 300}); must(err) },
 		"dead events":    func() { _, _, err := s.Events(ctx, store.EventPage{Status: api.EventDead, Limit: 50}); must(err) },
+		"delivered events": func() {
+			_, _, err := s.Events(ctx, store.EventPage{Status: api.EventDelivered, Limit: 50})
+			must(err)
+		},
+		"untaken events": func() {
+			events, _, err := s.Events(ctx, store.EventPage{Status: api.EventUntaken, Oldest: true, Limit: 50})
+			must(err)
+			if len(events) != 0 {
+				t.Errorf("%d events are untaken", len(events))
+			}
+		},
+		"resend of what an endpoint has": func() {
+			_, _, err := s.ReplayRange(ctx, store.ReplayRange{From: now.Add(-time.Hour), To: now.AddDate(1, 0, 0), Status: api.EventDead, Endpoint: "ep_x", Limit: 200}, now)
+			must(err)
+		},
 		"console, today": func() {
 			_, err := s.Takings(ctx, now.AddDate(0, 0, -30), now.AddDate(0, 0, 1))
 			must(err)
@@ -288,12 +303,12 @@ func fill(t *testing.T, db *sql.DB, orders int) {
 	storetest.Exec(t, db, `
 		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body, client_ip, notify_url,
 			created_at, expires_at, status, updated_at, due_at, prepay_id, prepay_at, pay_url)
-		SELECT printf('%032d', rowid), id, 1, appid, mch_id, 'v2', 'NATIVE', '', total, currency, '', description, '', '',
-			created_at, expires_at, 'pending', ?1, ?1 + 60000 + rowid, 'wx' || rowid, ?1, 'weixin://wxpay/' || rowid FROM orders`, now.UnixMilli())
-	storetest.Exec(t, db, `UPDATE orders SET status = 'closing', due_at = NULL, network = NULL WHERE rowid % 4 = 0`)
-	storetest.Exec(t, db, `UPDATE payments SET status = 'closed', due_at = NULL WHERE rowid % 4 = 0`)
-	storetest.Exec(t, db, `UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = '4200' || rowid, paid_at = created_at,
-		payer = 'p', settled_by = 'notify', settled_at = created_at WHERE rowid % 4 = 1`)
+		SELECT '00000000' || id, id, 1, appid, mch_id, 'v2', 'NATIVE', '', total, currency, '', description, '', '',
+			created_at, expires_at, 'pending', ?1, ?1 + 60000 + CAST(id AS INTEGER), 'wx' || id, ?1, 'weixin://wxpay/' || id FROM orders`, now.UnixMilli())
+	storetest.Exec(t, db, `UPDATE orders SET status = 'closing', due_at = NULL, network = NULL WHERE CAST(id AS INTEGER) % 4 = 0`)
+	storetest.Exec(t, db, `UPDATE payments SET status = 'closed', due_at = NULL, updated_at = ?1 + CAST(order_id AS INTEGER) WHERE CAST(order_id AS INTEGER) % 4 = 0`, now.UnixMilli())
+	storetest.Exec(t, db, `UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = '4200' || order_id, paid_at = created_at,
+		payer = 'p', settled_by = 'notify', settled_at = created_at, updated_at = ?1 + CAST(order_id AS INTEGER) WHERE CAST(order_id AS INTEGER) % 4 = 1`, now.UnixMilli())
 	storetest.Exec(t, db, `UPDATE deliveries SET status = 'delivered', delivered_at = created_at, attempts = 1 WHERE closed = 0 AND event_seq % 2 = 0`)
 	storetest.Exec(t, db, `UPDATE deliveries SET status = 'dead' WHERE closed = 0 AND status = 'pending' AND event_seq % 3 = 0`)
 }

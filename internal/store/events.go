@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
@@ -35,8 +36,12 @@ type EventPage struct {
 	Limit         int
 }
 
+// eventWindow is how many events one call looks at if no index finds those that it wants.
+const eventWindow = 1000
+
 // Events returns a page of the outbox, and the After or Before of the next, 0 when
-// this is the last.
+// this is the last. A page of a status that has no index may be short, or empty, although
+// there are more: it is of eventWindow events.
 func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, next int64, err error) {
 	column, where, args, direction := `seq`, `TRUE`, []any{}, `DESC`
 	if p.Status == api.EventPending || p.Status == api.EventDead {
@@ -49,6 +54,20 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, 
 		where, args = where+` AND `+column+` < ?`, append(args, p.Before)
 	}
 	const found = `SELECT 1 FROM endpoints CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq`
+	if p.Status == api.EventDelivered || p.Status == api.EventUntaken {
+		w, err := s.seen(ctx, where+` ORDER BY seq `+direction, args)
+		if err != nil || w.events == 0 {
+			return nil, 0, err
+		}
+		last := w.first
+		if p.Oldest {
+			last = w.last
+		}
+		if w.events == eventWindow {
+			next = last
+		}
+		where, args = where+` AND seq BETWEEN ? AND ?`, append(args, w.first, w.last)
+	}
 	query := `SELECT ` + eventColumns + ` FROM events WHERE ` + where
 	switch p.Status {
 	case api.EventPending, api.EventDead:
@@ -69,6 +88,20 @@ func (s *Store) Events(ctx context.Context, p EventPage) (events []order.Event, 
 		next = events[p.Limit-1].Seq
 	}
 	return events, next, nil
+}
+
+// eventsSeen are the events that a call looks at. first and last are the least and the
+// greatest Seq.
+type eventsSeen struct{ events, first, last int64 }
+
+// seen returns the events that a call looks at, at most eventWindow.
+func (s *Store) seen(ctx context.Context, where string, args []any) (w eventsSeen, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(MIN(seq), 0), COALESCE(MAX(seq), 0) FROM (SELECT seq FROM events WHERE `+where+` LIMIT ?) AS seen`,
+		append(slices.Clone(args), eventWindow)...).Scan(&w.events, &w.first, &w.last)
+	if err != nil {
+		return w, fmt.Errorf("reading which events to look at: %w", err)
+	}
+	return w, nil
 }
 
 // origin is SQL for the shop and the merchant of an event's order.

@@ -43,7 +43,7 @@ func prepay(t *testing.T, s *store.Store, o order.Order) {
 // refund makes a refund and lets it succeed.
 func refund(t *testing.T, s *store.Store, o order.Order, id string, amount fen.Fen, at time.Time) {
 	t.Helper()
-	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at})
+	ok, err := s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-" + id, Amount: amount, Reason: "七天无理由", CreatedAt: at}, 0)
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}

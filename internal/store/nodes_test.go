@@ -221,7 +221,7 @@ func TestNodesKeepTheSumOfRefunds(t *testing.T) {
 		var mu sync.Mutex
 		stored := 0
 		atOnce(t, all, 10, func(s *store.Store, i int) error {
-			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", round, "-", i), amount))
+			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", round, "-", i), amount), 0)
 			mu.Lock()
 			defer mu.Unlock()
 			if ok {
@@ -239,6 +239,32 @@ func TestNodesKeepTheSumOfRefunds(t *testing.T) {
 		})
 		if back, err := all[0].ByID(ctx, o.ID); err != nil || back.Refunded != 4*amount {
 			t.Errorf("%d of %d fen went back, %v", back.Refunded, 4*amount, err)
+		}
+		check()
+	}
+}
+
+// Refunds at once stay below the bound of their order.
+func TestNodesKeepTheBoundOfRefunds(t *testing.T) {
+	t.Parallel()
+	check, all := nodes(t)
+	for round := range 4 {
+		o := insert(t, all[0], "alice", fmt.Sprint("key-", round))
+		pay(t, all[0], o, now)
+		amount := o.Total / 8
+		var mu sync.Mutex
+		stored := 0
+		atOnce(t, all, 10, func(s *store.Store, i int) error {
+			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", round, "-", i), amount), 4*amount)
+			mu.Lock()
+			defer mu.Unlock()
+			if ok {
+				stored++
+			}
+			return err
+		})
+		if stored != 3 {
+			t.Errorf("%d refunds of an eighth below the half, want 3", stored)
 		}
 		check()
 	}

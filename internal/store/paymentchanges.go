@@ -132,6 +132,9 @@ type change struct {
 
 func (s *Store) change(ctx context.Context, outTradeNo string, to api.PaymentStatus, now time.Time, c change) (bool, error) {
 	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
+	if to == api.PaymentClosing {
+		set = append(set, `closing = 1`)
+	}
 	if order.PaymentEnded(to) {
 		set = append(set, `due_at = NULL`, `client_ip = ''`) // unifiedorder is not called again
 	}

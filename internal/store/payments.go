@@ -17,10 +17,11 @@ import (
 // order.MaxPayments that did not fail, and order.MaxFailed that failed.
 func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.Time) (bool, error) {
 	return s.run(ctx, "storing a payment of order "+p.OrderID, `
-		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body,
+		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, own, total, currency, shop_name, body,
 			client_ip, notify_url, created_at, expires_at, status, claimed_until, due_at, simulated, updated_at)
-		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
+		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, IIF(owner = ?6, 1, 0), total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
 		FROM orders WHERE id = ?14 AND status = 'open' AND created_at <= ?10
+		AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = ?14 AND trade_type = ?5 AND openid = ?6 AND status IN ('created', 'pending'))
 		AND ?15 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status IN ('created', 'pending', 'closing'))
 		AND ?16 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status <> 'failed')
 		AND ?17 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status = 'failed')
@@ -132,8 +133,8 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 	var versions []string // D1 takes compounds of five terms at most
 	for n, version := range []string{`v2`, `v3`} {
 		var kinds []string
-		for _, where := range []string{`guest = 0 AND (status = 'closing') = 0`, `guest = 0 AND (status = 'closing') = 1`,
-			`guest = 1 AND (status = 'closing') = 0`, `guest = 1 AND (status = 'closing') = 1`} {
+		for _, where := range []string{`guest = 0 AND closing = 0`, `guest = 0 AND closing = 1`,
+			`guest = 1 AND closing = 0`, `guest = 1 AND closing = 1`} {
 			kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT out_trade_no AS number, due_at AS at, %d AS kind FROM payments INDEXED BY payments_due
 			WHERE mch_id = ?1 AND api_version = '%s' AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, 4*n+len(kinds), version, where))
 		}

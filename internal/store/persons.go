@@ -18,8 +18,8 @@ import (
 // first, at most limit. afterTime and afterID are of the last order of the previous page.
 func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.Time, afterID string, limit int) ([]order.Order, error) {
 	return s.query(ctx, `
-		WHERE orders.id IN (SELECT id FROM orders WHERE owner = ?1 UNION SELECT order_id FROM payments WHERE payer = ?1
-			UNION SELECT order_id FROM payments WHERE openid = ?1 AND openid <> '')
+		WHERE orders.id IN (SELECT id FROM orders WHERE owner = ?1 UNION SELECT order_id FROM payments WHERE payer = ?1 AND payer <> openid
+			UNION SELECT order_id FROM payments WHERE openid = ?1 AND openid <> '' AND own = 0)
 		AND (orders.created_at, orders.id) > (?2, ?3) ORDER BY orders.created_at, orders.id LIMIT ?4`,
 		person, afterTime.UnixMilli(), afterID, limit)
 }

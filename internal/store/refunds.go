@@ -8,24 +8,29 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 )
 
 // InsertRefund stores a new refund and reports whether it did. The payment must be paid and
-// have at least the amount left. A Key belongs to one refund of the order.
+// have at least the amount left. A Key belongs to one refund of the order. With a bound, in
+// fen, the sum of the order's refunds stays below it, without those of duplicates; 0 is no
+// bound.
 //
 // One statement checks all of this and stores the refund. So of any number of calls at
 // once only those succeed for which the payment has enough left. The trigger refund_begins
 // makes the order refunding.
-func (s *Store) InsertRefund(ctx context.Context, r order.Refund) (bool, error) {
+func (s *Store) InsertRefund(ctx context.Context, r order.Refund, bound fen.Fen) (bool, error) {
 	return s.run(ctx, "storing refund "+r.ID, `
 		INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, updated_at)
 		SELECT ?1, order_id, out_trade_no, api_version, ?2, ?11, ?3, ?4, ?5, MAX(updated_at, ?6), ?7, 'created', MAX(updated_at, ?6) FROM payments
 		WHERE out_trade_no = ?8 AND order_id = ?9 AND status = 'paid'
 		AND total >= ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status NOT IN ('failed', 'closed'))
 		AND ?10 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = ?8 AND refunds.status <> 'failed')
+		AND (?12 = 0 OR ?12 > ?3 + (SELECT COALESCE(SUM(amount), 0) FROM refunds JOIN payments AS of_refund ON of_refund.out_trade_no = refunds.out_trade_no
+			WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
 		ON CONFLICT DO NOTHING`,
-		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint)
+		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint, int64(bound))
 }
 
 // RecordRefund stores a refund that WeChat has accepted and that was not made here, as

@@ -37,7 +37,7 @@ func refundDraft(o order.Order, id string, amount fen.Fen) order.Refund {
 
 func addRefund(t *testing.T, s *store.Store, r order.Refund) bool {
 	t.Helper()
-	ok, err := s.InsertRefund(ctx, r)
+	ok, err := s.InsertRefund(ctx, r, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestConcurrentRefundsDoNotExceedThePayment(t *testing.T) {
 	stored, claimed := 0, 0
 	for i := range 40 {
 		wg.Go(func() {
-			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", i), 2000))
+			ok, err := s.InsertRefund(ctx, refundDraft(o, fmt.Sprint("R", i), 2000), 0)
 			if err == nil && ok {
 				var once bool
 				for range 3 {

@@ -15,7 +15,7 @@ func (s *Store) DeleteUnpaid(ctx context.Context, before time.Time, limit int) (
 	rows, err := s.db.QueryContext(ctx, `
 		DELETE FROM orders WHERE +paid_by IS NULL AND id IN (
 			SELECT id FROM orders INDEXED BY orders_by_status
-			WHERE status = 'closed' AND created_at < ?1
+			WHERE status = 'closed' AND status <> 'paid' AND created_at < ?1
 			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND notified_at >= ?1 LIMIT 1 OFFSET 0) LIMIT ?2)
 		RETURNING 1`, before.UnixMilli(), limit)
 	if err != nil {

@@ -50,7 +50,7 @@ type Waiting struct {
 // Waiting counts the work that has not ended, in one statement.
 func (s *Store) Waiting(ctx context.Context) (w Waiting, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT
-		(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_by_status WHERE status = 'open' LIMIT ?1)),
+		(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_by_status WHERE status = 'open' AND status <> 'paid' LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds INDEXED BY open_refunds WHERE status IN ('created', 'processing', 'abnormal') LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT ?1)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT ?1)),

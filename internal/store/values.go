@@ -1,6 +1,11 @@
 package store
 
-import "time"
+import (
+	"strings"
+	"time"
+
+	"h5pay/internal/api"
+)
 
 // milli returns a time as it is stored: Unix ms, or NULL for the zero time.
 func milli(t time.Time) any {
@@ -41,3 +46,6 @@ func bound(t time.Time) int64 {
 	}
 	return t.UnixMilli()
 }
+
+// quoted is a status in SQL. A parameter would keep SQLite from a partial index.
+func quoted(s api.OrderStatus) string { return `'` + strings.ReplaceAll(string(s), `'`, `''`) + `'` }

@@ -62,7 +62,7 @@ func (s *Store) SearchWindow(ctx context.Context, f WindowFilter) ([]order.Order
 // window returns the orders that SearchWindow looks at, and whether f selects each.
 func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error) {
 	limit := searchWindow
-	if f.Source == "" && f.MetaKey == "" && (f.Link == "" || f.Status == "") {
+	if f.Source == "" && f.MetaKey == "" && f.Status != api.StatusPaid && (f.Link == "" || f.Status == "") {
 		limit = min(limit, f.Limit+1) // every one matches
 	}
 	from, one := `orders INDEXED BY orders_by_time WHERE ?5 = ''`, ``
@@ -78,8 +78,8 @@ func (s *Store) window(ctx context.Context, f WindowFilter) ([]OpenOrder, error)
 		from, one = `orders WHERE id = (SELECT order_id FROM payments WHERE transaction_id = ?5)`, f.TransactionID
 	case f.Link != "":
 		from, one = `orders INDEXED BY orders_by_link WHERE link_id = ?5`, f.Link
-	case f.Status != "":
-		from = `orders INDEXED BY orders_by_status WHERE status = ?1 AND ?5 = ''`
+	case f.Status != "" && f.Status != api.StatusPaid:
+		from = `orders INDEXED BY orders_by_status WHERE status = ` + quoted(f.Status) + ` AND status <> 'paid' AND ?5 = ''`
 	}
 	most := int64(1) << 52
 	since, to, before := int64(0), most, most

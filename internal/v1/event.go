@@ -76,7 +76,8 @@ const (
 type Events struct {
 	Events []Event `json:"events"`
 	// Next is absent in the last part of a list that begins with the newest. With "oldest" it
-	// is absent only if the list is empty and had no Cursor.
+	// is absent only if the list is empty and had no Cursor. With the status "delivered" or
+	// "untaken" a part is of 1000 events at most, so that it may be empty although Next is new.
 	Next string `json:"next,omitempty"`
 }
 
@@ -90,12 +91,15 @@ type ReplayEvents struct {
 	// Endpoint is the ID of an endpoint. All endpoints when it is absent. Without Status an
 	// endpoint also gets the events of its types that it never got before.
 	Endpoint string `json:"endpoint,omitempty" minLength:"1" maxLength:"40"`
-	// Cursor is Next of the previous response. One call replays 200 events at most.
+	// Cursor is Next of the previous response. One call replays 200 events at most, and looks
+	// at 1000 at most.
 	Cursor string `json:"cursor,omitempty" minLength:"1" maxLength:"200"`
 }
 
 // Replayed has the number of events that are pending again.
 type Replayed struct {
-	Events int    `json:"events"`
-	Next   string `json:"next,omitempty"` // absent when nothing is left
+	Events int `json:"events"`
+	// Next is absent when nothing is left. It may be there although no event was replayed: repeat
+	// the call with it.
+	Next string `json:"next,omitempty"`
 }

@@ -27,8 +27,6 @@ var Routes = []Route{
 		Body: CreateOrder{}, Status: 201, Response: Order{}, Creates: true, Errors: []api.Code{CodeReferenceUsed, api.CodeProductGone, api.CodeNotSelling, api.CodeShopFull}},
 	{Method: "GET", Path: "/v1/orders", Name: "listOrders", Summary: "List orders, newest first", Scope: ScopeRead,
 		Query: OrderQuery{}, Status: 200, Response: Orders{}},
-	{Method: "GET", Path: "/v1/orders.csv", Name: "exportOrders", Summary: "Orders as a table for a spreadsheet, newest first; the header X-Next-Cursor has the next cursor", Scope: ScopeRead,
-		Query: OrderTable{}, Status: 200, Media: "text/csv"},
 	{Method: "GET", Path: "/v1/orders/{id}", Name: "getOrder", Summary: "One order with payments, refunds and steps", Scope: ScopeRead,
 		Query: GetOrder{}, Status: 200, Response: Order{}},
 	{Method: "POST", Path: "/v1/orders/{id}/close", Name: "closeOrder", Summary: "Cancel an order that is not paid", Scope: ScopeWrite,

@@ -243,20 +243,6 @@ type OrderQuery struct {
 	Page
 }
 
-// OrderTable selects the orders of a table.
-type OrderTable struct {
-	Status OrderStatus `query:"status"`
-	Source Source      `query:"source"`
-	Link   string      `query:"link" minLength:"1" maxLength:"40"` // ID of a payment link
-	// From and To are Unix ms: created at or after From, and before To.
-	From int64 `query:"from" minimum:"0"`
-	To   int64 `query:"to" minimum:"0"`
-	// Cursor is the header X-Next-Cursor of the previous part.
-	Cursor string `query:"cursor" minLength:"1" maxLength:"200"`
-	// Limit is 500 when it is absent.
-	Limit int `query:"limit" minimum:"1" maximum:"500"`
-}
-
 // Page selects a part of a list.
 type Page struct {
 	// Cursor is Next of the previous part.

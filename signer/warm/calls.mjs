@@ -44,6 +44,22 @@ export async function query(reader) {
   return [fields];
 }
 
+// batch runs statements in one transaction: binding, number, SQL and arguments of each -> size of the
+// database, and for each statement columns, number of rows, cells. D1 names no columns without rows.
+export async function batch(reader) {
+  const database = getBinding(reader.string(), "batch");
+  const statements = [];
+  for (let n = reader.number(); n > 0; n--) statements.push(bound(database, reader));
+  const sets = await database.batch(statements);
+  const fields = ["", sets.at(-1)?.meta.size_after ?? 0];
+  for (const { results } of sets) {
+    const columns = results.length ? Object.keys(results[0]) : [];
+    fields.push(columns.length, ...columns, results.length);
+    for (const row of results) for (const column of columns) fields.push(tagged(row[column]));
+  }
+  return [fields];
+}
+
 // limit counts a call: binding, key -> 1 if the call is allowed, else 0.
 export async function limit(reader) {
   const limiter = getBinding(reader.string(), "limit");
@@ -70,7 +86,11 @@ function getBinding(name, method) {
 }
 
 function statement(reader) {
-  const database = getBinding(reader.string(), "prepare");
+  return bound(getBinding(reader.string(), "prepare"), reader);
+}
+
+// bound reads a statement: SQL, number of arguments, arguments.
+function bound(database, reader) {
   const sql = reader.string();
   const args = [];
   for (let n = reader.number(); n > 0; n--) args.push(untagged(reader.string()));

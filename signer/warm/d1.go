@@ -24,8 +24,8 @@ func newDatabase(calls caller, binding string) database {
 	return database{calls, binding, new(atomic.Int64)}
 }
 
-// DatabaseSize returns the size in bytes that D1 reported with the last ExecContext, 0 before the
-// first one.
+// DatabaseSize returns the size in bytes that D1 reported with the last ExecContext or batch, 0
+// before the first one.
 func DatabaseSize(db *sql.DB) int64 {
 	if d, ok := db.Driver().(database); ok {
 		return d.size.Load()
@@ -69,8 +69,14 @@ func (c conn) ExecContext(ctx context.Context, query string, args []driver.Named
 	return res, r.err
 }
 
-// QueryContext runs one statement and returns its rows.
+// QueryContext runs one statement and returns its rows. With a batch as its only argument it runs
+// the statements of the batch.
 func (c conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if len(args) == 1 {
+		if b, ok := args[0].Value.(batch); ok {
+			return c.runBatch(ctx, b)
+		}
+	}
 	r, err := c.run(ctx, opQuery, query, args)
 	if err != nil {
 		return nil, err
@@ -88,6 +94,80 @@ func (c conn) run(ctx context.Context, op op, query string, args []driver.NamedV
 		m.addValue(arg.Value)
 	}
 	return c.calls.call(ctx, op, m)
+}
+
+// batch is the argument of a query that runs several statements in one round trip and one
+// transaction. The rows of each statement are a result set.
+type batch interface {
+	Batch() (queries []string, args [][]any)
+}
+
+// Batches marks a driver whose queries take a batch.
+func (database) Batches() {}
+
+func (c conn) runBatch(ctx context.Context, b batch) (driver.Rows, error) {
+	queries, args := b.Batch()
+	m := newMessage().add(c.binding).addInt(len(queries))
+	for i, query := range queries {
+		m.add(query).addInt(len(args[i]))
+		for n, value := range args[i] {
+			arg := driver.NamedValue{Ordinal: n + 1, Value: value}
+			if err := c.CheckNamedValue(&arg); err != nil {
+				return nil, err
+			}
+			m.addValue(arg.Value)
+		}
+	}
+	r, err := c.calls.call(ctx, opBatch, m)
+	if err != nil {
+		return nil, err
+	}
+	if size := r.int(); size > 0 {
+		c.size.Store(int64(size))
+	}
+	sets := &batchRows{cells: r, sets: len(queries)}
+	return sets, sets.NextResultSet()
+}
+
+// batchRows are the result sets of a batch.
+type batchRows struct {
+	cells   *reader
+	sets    int // that follow
+	columns []string
+	rows    int // of the current set that follow
+}
+
+func (r *batchRows) Columns() []string      { return r.columns }
+func (r *batchRows) Close() error           { return nil }
+func (r *batchRows) HasNextResultSet() bool { return r.sets > 0 }
+
+func (r *batchRows) NextResultSet() error {
+	if r.sets == 0 {
+		return io.EOF
+	}
+	for ; r.rows > 0; r.rows-- {
+		for range r.columns {
+			r.cells.string()
+		}
+	}
+	r.sets--
+	r.columns = make([]string, r.cells.count())
+	for i := range r.columns {
+		r.columns[i] = r.cells.string()
+	}
+	r.rows = r.cells.int()
+	return r.cells.err
+}
+
+func (r *batchRows) Next(row []driver.Value) error {
+	if r.rows == 0 {
+		return io.EOF
+	}
+	r.rows--
+	for i := range row {
+		row[i] = r.cells.value()
+	}
+	return r.cells.err
 }
 
 type result struct{ changes, lastID int64 }
@@ -171,6 +251,9 @@ func (r *reader) value() driver.Value {
 
 // CheckNamedValue rejects values that D1 would store as something else.
 func (conn) CheckNamedValue(v *driver.NamedValue) error {
+	if _, ok := v.Value.(batch); ok {
+		return nil
+	}
 	if v.Name != "" {
 		return errors.New("warm: named argument: want positional arguments")
 	}

@@ -2,7 +2,7 @@
 // arrives and does not charge it to the request. There are no random values, no clock, no timers
 // and no I/O. Two programs start there: the first one of the pool, and one for the warm-up.
 import { env } from "cloudflare:workers";
-import { EXEC, FETCH, LIMIT, QUERY, REPLY, SIGN, VERIFY } from "./operation.mjs";
+import { BATCH, EXEC, FETCH, LIMIT, QUERY, REPLY, SIGN, VERIFY } from "./operation.mjs";
 
 const seedBytes = 32; // Go asks for them once, when it starts
 
@@ -109,6 +109,7 @@ export class WarmUp extends Scope {
 
   // answer returns the fields of the reply, or undefined if the operation has none.
   answer(op, reader) {
+    if (op === BATCH) return nothing(reader);
     return op === QUERY ? echo(reader) : answers[op];
   }
 }
@@ -122,4 +123,10 @@ function echo(reader) {
   if (!sql.startsWith("SELECT ?")) return ["", 0];
   const cells = Array.from({ length: count }, () => reader.string());
   return ["", count, ...cells.keys(), ...cells];
+}
+
+// nothing answers a batch: no statement has rows.
+function nothing(reader) {
+  const [, statements] = [reader.string(), reader.number()];
+  return ["", 0, ...Array(2 * statements).fill(0)];
 }

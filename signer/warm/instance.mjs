@@ -2,16 +2,16 @@
 // to the request that started them, and Go has a single timer queue. Two events in one program
 // would wake each other's goroutines and hang.
 import { env, waitUntil } from "cloudflare:workers";
-import { enqueue, exec, fetchBuffered, limit, query } from "./calls.mjs";
+import { batch, enqueue, exec, fetchBuffered, limit, query } from "./calls.mjs";
 import { Reader, encode } from "./message.mjs";
-import { ABORT, ENQUEUE, EXEC, FETCH, LIMIT, LOG, QUERY, REPLY, SIGN, VERIFY } from "./operation.mjs";
+import { ABORT, BATCH, ENQUEUE, EXEC, FETCH, LIMIT, LOG, QUERY, REPLY, SIGN, VERIFY } from "./operation.mjs";
 import { sign, verify } from "./rsa.mjs";
 import program from "./signer.wasm";
 import "./wasm_exec.js";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit, [SIGN]: sign, [VERIFY]: verify };
+const calls = { [FETCH]: fetchBuffered, [EXEC]: exec, [QUERY]: query, [LIMIT]: limit, [SIGN]: sign, [VERIFY]: verify, [BATCH]: batch };
 
 export class Instance {
   #go = new Go();

@@ -62,6 +62,7 @@ const (
 	opEnqueue // no reply
 	opSign
 	opVerify
+	opBatch
 )
 
 // caller runs an operation in JavaScript and waits for the reply.

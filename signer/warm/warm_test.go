@@ -245,6 +245,59 @@ func TestD1RejectsValuesItWouldChange(t *testing.T) {
 	}
 }
 
+// statements is a batch for D1.
+type statements struct {
+	queries []string
+	args    [][]any
+}
+
+func (s statements) Batch() ([]string, [][]any) { return s.queries, s.args }
+
+// The statements of a batch travel in one message. The rows of each are a result set.
+func TestD1Batch(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	db := sql.OpenDB(newDatabase(fakeJS(func(op op, r *reader) *message {
+		for r.remaining() > 0 {
+			sent = append(sent, r.string())
+		}
+		if op != opBatch {
+			t.Errorf("operation %d", op)
+		}
+		return new(message).add("").addInt(8192).
+			addInt(2).add("a").add("b").addInt(2).add("i1").add("sone").add("i2").add("stwo").
+			addInt(0).addInt(0).
+			addInt(1).add("c").addInt(1).add("f0.5")
+	}), "DB"))
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "", statements{[]string{"SELECT a", "UPDATE b", "SELECT c"}, [][]any{{1, "x"}, {}, {true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if diff := cmp.Diff([]string{"DB", "3", "SELECT a", "2", "i1", "sx", "UPDATE b", "0", "SELECT c", "1", "i1"}, sent); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+	var a int
+	var b string
+	if !rows.Next() || rows.Scan(&a, &b) != nil || a != 1 || b != "one" { // the second row is skipped
+		t.Errorf("%d %q, %v", a, b, rows.Err())
+	}
+	if !rows.NextResultSet() || rows.Next() {
+		t.Errorf("the second statement has rows, or no result: %v", rows.Err())
+	}
+	var c float64
+	if !rows.NextResultSet() || !rows.Next() || rows.Scan(&c) != nil || c != 0.5 || rows.Next() || rows.NextResultSet() {
+		t.Errorf("%v, %v", c, rows.Err())
+	}
+	if size := DatabaseSize(db); size != 8192 {
+		t.Errorf("%d bytes", size)
+	}
+	if _, err := db.QueryContext(t.Context(), "", statements{[]string{"SELECT a"}, [][]any{{time.Now()}}}); err == nil {
+		t.Error("a time is accepted")
+	}
+}
+
 func TestD1Failures(t *testing.T) {
 	t.Parallel()
 	for name, reply := range map[string]*message{

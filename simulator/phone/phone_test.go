@@ -49,16 +49,27 @@ func TestNotificationsPassThroughWholeAndUnrecorded(t *testing.T) {
 		io.WriteString(rw, simtest.Acknowledged)
 	}))
 	body := "<xml>" + strings.Repeat("x", 100<<10) + "</xml>"
-	for _, reader := range []io.Reader{strings.NewReader(body), io.MultiReader(strings.NewReader(body))} { // the second is sent chunked
-		req, _ := http.NewRequest("POST", url+"/api/notify/pay", reader)
-		req.Header.Set("Content-Type", "text/xml")
-		req.Header.Set("User-Agent", "Mozilla/4.0")
+	for _, n := range []struct {
+		media, signature, agent string
+		body                    io.Reader
+	}{
+		{"text/xml", "", "Mozilla/4.0", strings.NewReader(body)},
+		{"text/xml", "", "curl/8", io.MultiReader(strings.NewReader(body))}, // sent chunked
+		{"application/json", "c2lnbmF0dXJl", "curl/8", strings.NewReader(body)},
+		{"application/json", "", "Mozilla/4.0", strings.NewReader(body)}, // forged
+	} {
+		req, _ := http.NewRequest("POST", url+"/api/notify/pay", n.body)
+		req.Header.Set("Content-Type", n.media)
+		if n.signature != "" {
+			req.Header.Set("Wechatpay-Signature", n.signature)
+		}
+		req.Header.Set("User-Agent", n.agent)
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		if diff := cmp.Diff(seen{body, "Mozilla/4.0", int64(len(body)), false}, got); diff != "" {
+		if diff := cmp.Diff(seen{body, n.agent, int64(len(body)), false}, got); diff != "" {
 			t.Error(diff)
 		}
 	}

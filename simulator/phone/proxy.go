@@ -89,11 +89,14 @@ func measureBody(rw http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// fromBrowser reports whether the browser sent a request. A POST of XML is a
-// notification.
+// fromBrowser reports whether the browser sent a request. A POST of XML is a notification of APIv2,
+// and one with WeChat's signature of APIv3. A forged one may have no signature, but it has WeChat's
+// User-Agent, which is no browser's.
 func fromBrowser(r *http.Request) bool {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return r.Method != http.MethodPost || mediaType != "text/xml" && mediaType != "application/xml"
+	notification := mediaType == "text/xml" || mediaType == "application/xml" ||
+		r.Header.Get("Wechatpay-Signature") != "" || r.Header.Get("User-Agent") == "Mozilla/4.0"
+	return r.Method != http.MethodPost || !notification
 }
 
 // rewriteRequest addresses a request to the shop.

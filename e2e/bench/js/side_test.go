@@ -55,7 +55,7 @@ func newSides(t *testing.T, signType wechat.SignType) []*side {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := outbox.New(outbox.Config{Store: st, Simulated: true, Log: log})
+	events, err := outbox.New(outbox.Config{Store: st, Simulated: true, EndpointDoer: noRedirects(), SessionKey: sessionKey, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

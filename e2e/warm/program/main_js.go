@@ -160,6 +160,37 @@ func (p *program) row(ctx context.Context, key string) error {
 	if err != nil || got != key || number != len(key) || fraction != 0.5 || nothing.Valid {
 		return fmt.Errorf("%s: %q %d %v %v, %v", key, got, number, fraction, nothing, err)
 	}
+	return p.batch(ctx, key)
+}
+
+// batch is a batch for D1.
+type batch struct {
+	queries []string
+	args    [][]any
+}
+
+func (b batch) Batch() ([]string, [][]any) { return b.queries, b.args }
+
+// batch changes the row, and changes it once more in a batch that fails. Then it reads it.
+func (p *program) batch(ctx context.Context, key string) error {
+	const change = `UPDATE rows SET number = number + 1 WHERE key = ? RETURNING number`
+	if rows, err := p.db.QueryContext(ctx, "", batch{[]string{change, `INSERT INTO rows (key) SELECT key FROM missing`}, [][]any{{key}, nil}}); err == nil {
+		rows.Close()
+		return fmt.Errorf("%s: a batch with a wrong statement succeeds", key)
+	}
+	rows, err := p.db.QueryContext(ctx, "", batch{[]string{change, `SELECT key FROM rows WHERE key = 'none'`, `SELECT number, fraction FROM rows WHERE key = ?`}, [][]any{{key}, nil, {key}}})
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var changed, number int
+	var fraction float64
+	if !rows.Next() || rows.Scan(&changed) != nil || !rows.NextResultSet() || rows.Next() || !rows.NextResultSet() || !rows.Next() || rows.Scan(&number, &fraction) != nil {
+		return fmt.Errorf("%s: a batch has other results, %v", key, rows.Err())
+	}
+	if changed != len(key)+1 || number != changed || fraction != 0.5 {
+		return fmt.Errorf("%s: a batch returns %d, %d and %v", key, changed, number, fraction)
+	}
 	return nil
 }
 

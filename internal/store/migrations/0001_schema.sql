@@ -4,6 +4,10 @@
 -- happened". Triggers continue the work of a statement inside that statement; each
 -- names the Go file whose work it continues.
 --
+-- D1 bills each written row, and each index entry as another one. So indexes are partial
+-- where they can be, tables with a text as their key have no rowid, and what a frequent
+-- change sets is in no index that can do without it. Rows that are read cost a thousandth.
+--
 -- The machines that write have clocks of their own, which differ. So a statement
 -- that writes the time of a step takes the later one of its own time and of the
 -- stored time: a step is never earlier than the one before it. Times that WeChat
@@ -37,9 +41,9 @@ CREATE TABLE products (
 -- internal/order/status.go says which status may follow which.
 CREATE TABLE orders (
   id          TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs of the shop
-  token       TEXT    UNIQUE, -- of the customer's URL /o/{token}: whoever knows it may pay the order
+  token       TEXT,    -- of the customer's URL /o/{token}: whoever knows it may pay the order
   source      TEXT    NOT NULL CHECK (source IN ('shop', 'api', 'link')), -- what made it
-  reference   TEXT    UNIQUE, -- the merchant's own number
+  reference   TEXT,    -- the merchant's own number
   key_id      TEXT,    -- the API key that made it
   link_id     TEXT,    -- the payment link that made it
   owner       TEXT,    -- the openid of a user, the id of a guest, or 'erased:' and the order's id; of an order of the shop or of a link
@@ -59,7 +63,7 @@ CREATE TABLE orders (
   created_at  INTEGER NOT NULL,
   expires_at  INTEGER NOT NULL,
   status      TEXT    NOT NULL,
-  paid_by     TEXT    UNIQUE, -- the out_trade_no of the payment that pays it, never changed
+  paid_by     TEXT,    -- the out_trade_no of the payment that pays it, never changed
   refunded    INTEGER NOT NULL DEFAULT 0, -- fen of that payment that have gone back to the payer
   due_at      INTEGER, -- when the timer closes it; NULL once it is not open
   network     TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
@@ -67,17 +71,20 @@ CREATE TABLE orders (
   -- was paid. Events say so, also from a database that was moved to another shop.
   simulated   INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
   updated_at  INTEGER NOT NULL,
-  UNIQUE (owner, client_key),
   CHECK (source = 'api' OR owner IS NOT NULL AND client_key IS NOT NULL),
   CHECK ((source = 'link') = (link_id IS NOT NULL)),
   CHECK (guest = (substr(COALESCE(owner, ''), 1, 6) = 'guest:')),
   CHECK ((paid_by IS NULL) = (status IN ('open', 'closing', 'closed'))),
   CHECK ((due_at IS NULL) = (status <> 'open'))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
-CREATE INDEX orders_by_owner ON orders (owner, created_at, id);
+CREATE UNIQUE INDEX orders_by_token ON orders (token) WHERE token IS NOT NULL;
+CREATE UNIQUE INDEX orders_by_reference ON orders (reference) WHERE reference IS NOT NULL;
+CREATE UNIQUE INDEX orders_by_client_key ON orders (owner, client_key) WHERE owner IS NOT NULL;
+CREATE INDEX orders_by_owner ON orders (owner, created_at, id) WHERE owner IS NOT NULL;
 CREATE INDEX orders_by_time ON orders (created_at, id);
-CREATE INDEX orders_by_status ON orders (status, created_at, id);
+-- Most orders are paid, and those are found by time.
+CREATE INDEX orders_by_status ON orders (status, created_at, id) WHERE status <> 'paid';
 CREATE UNIQUE INDEX orders_by_key ON orders (key_id, client_key) WHERE key_id IS NOT NULL;
 -- Finds the open orders whose time is over.
 CREATE INDEX orders_due ON orders (due_at) WHERE due_at IS NOT NULL;
@@ -88,22 +95,23 @@ CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NUL
 -- The statuses that an order went through.
 CREATE TABLE order_steps (
   order_id TEXT    NOT NULL,
+  n        INTEGER NOT NULL, -- 0 for the first
   status   TEXT    NOT NULL, -- the new one
-  at       INTEGER NOT NULL
-) STRICT;
-
-CREATE INDEX order_steps_by_order ON order_steps (order_id);
+  at       INTEGER NOT NULL,
+  PRIMARY KEY (order_id, n)
+) STRICT, WITHOUT ROWID;
 
 -- Continues Insert in orders.go.
 CREATE TRIGGER order_begins AFTER INSERT ON orders
 BEGIN
-  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, NEW.created_at);
+  INSERT INTO order_steps (order_id, n, status, at) VALUES (NEW.id, 0, NEW.status, NEW.created_at);
 END;
 
 -- Continues the changes in orderchanges.go, and those of other triggers.
 CREATE TRIGGER order_goes_on AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
 BEGIN
-  INSERT INTO order_steps (order_id, status, at) VALUES (NEW.id, NEW.status, MAX(NEW.updated_at, OLD.updated_at));
+  INSERT INTO order_steps (order_id, n, status, at)
+  SELECT NEW.id, COUNT(*), NEW.status, MAX(NEW.updated_at, OLD.updated_at) FROM order_steps WHERE order_id = NEW.id;
 END;
 
 -- Continues DeleteUnpaid in retention.go.
@@ -193,6 +201,7 @@ CREATE TABLE payments (
   api_version    TEXT    NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the payment ends with the version with which it began
   trade_type     TEXT    NOT NULL,
   openid         TEXT    NOT NULL, -- JSAPI: who is to pay; '' otherwise, and once the person is erased
+  own            INTEGER NOT NULL DEFAULT 0 CHECK (own IN (0, 1)), -- 1 if openid is the owner of the order, who finds it by that
   total          INTEGER NOT NULL CHECK (total > 0),
   currency       TEXT    NOT NULL,
   shop_name      TEXT    NOT NULL, -- MWEB sends it
@@ -202,6 +211,7 @@ CREATE TABLE payments (
   created_at     INTEGER NOT NULL, -- just before the first call of unifiedorder; also time_start
   expires_at     INTEGER NOT NULL, -- of the order; also time_expire
   status         TEXT    NOT NULL,
+  closing        INTEGER NOT NULL DEFAULT 0 CHECK (closing IN (0, 1)), -- 1 once it is to be closed; payments_due has it in place of the status
   prepay_id      TEXT,    -- of WeChat; pay_url where APIv3 gives none
   prepay_at      INTEGER,
   sign_type      TEXT,    -- of the call that returned prepay_id; the page signs with the same one
@@ -211,7 +221,7 @@ CREATE TABLE payments (
   queried_at     INTEGER, -- when WeChat was last queried about the payment
   notified_at    INTEGER, -- when a notification last said that it is paid, and WeChat was queried to confirm it
   due_at         INTEGER, -- when the timer next queries WeChat about it; NULL when it has ended
-  transaction_id TEXT UNIQUE,
+  transaction_id TEXT,
   -- WeChat need not report who paid, and when, once money of the payment has gone
   -- back. Then payer and paid_at are NULL until the bill of that day is there.
   payer          TEXT,    -- the openid of the payer; '' once the person is erased
@@ -224,27 +234,28 @@ CREATE TABLE payments (
   simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)), -- as of an order
   updated_at     INTEGER NOT NULL,
   CHECK ((openid = '') OR trade_type = 'JSAPI'),
+  CHECK (closing = 1 OR status <> 'closing'),
+  CHECK (closing = 0 OR status NOT IN ('created', 'pending')),
   CHECK ((prepay_id IS NULL) = (prepay_at IS NULL)),
   CHECK ((transaction_id IS NULL) = (settled_at IS NULL)),
   CHECK ((transaction_id IS NULL) = (status <> 'paid')),
   CHECK (transaction_id IS NOT NULL OR paid_at IS NULL AND payer IS NULL AND duplicate = 0 AND refunded = 0),
   CHECK ((due_at IS NULL) = (status NOT IN ('created', 'pending', 'closing')))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX payments_by_order ON payments (order_id, created_at, out_trade_no);
--- Opening an order twice, in the same place, gives the same payment.
-CREATE UNIQUE INDEX payments_live ON payments (order_id, trade_type, openid) WHERE status IN ('created', 'pending');
+CREATE UNIQUE INDEX payments_by_transaction ON payments (transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE INDEX payments_by_time ON payments (COALESCE(paid_at, settled_at), out_trade_no) WHERE transaction_id IS NOT NULL;
--- These two find the payments of a person, beside those of the orders that they own.
-CREATE INDEX payments_by_payer ON payments (payer) WHERE payer IS NOT NULL;
-CREATE INDEX payments_by_openid ON payments (openid) WHERE openid <> '';
+-- These two find the payments of a person in orders of others.
+CREATE INDEX payments_by_payer ON payments (payer) WHERE payer <> openid;
+CREATE INDEX payments_by_openid ON payments (openid) WHERE openid <> '' AND own = 0;
 -- Finds the payments of which WeChat has not reported the payer or the time.
 CREATE INDEX incomplete_payments ON payments (settled_at) WHERE transaction_id IS NOT NULL AND (paid_at IS NULL OR payer IS NULL);
 -- Finds the payments that were notified and are not confirmed.
 CREATE INDEX notified_payments ON payments (queried_at) WHERE notified_at IS NOT NULL AND transaction_id IS NULL;
 -- Finds the payments that the timer queries WeChat about. Due in payments.go reads each of
 -- the kinds of one merchant by itself.
-CREATE INDEX payments_due ON payments (mch_id, api_version, guest, status = 'closing', due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX payments_due ON payments (mch_id, api_version, guest, closing, due_at) WHERE due_at IS NOT NULL;
 -- Finds the duplicates whose money has not gone back.
 CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AND refunded < total;
 
@@ -253,7 +264,7 @@ CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AN
 -- seconds (order.MinCloseAge).
 CREATE TRIGGER order_closes AFTER UPDATE OF status ON orders WHEN NEW.status = 'closing' AND OLD.status <> 'closing'
 BEGIN
-  UPDATE payments SET status = 'closing', due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
+  UPDATE payments SET status = 'closing', closing = 1, due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
   WHERE order_id = NEW.id AND status IN ('created', 'pending');
 END;
 
@@ -275,7 +286,7 @@ BEGIN
   UPDATE orders SET paid_by = COALESCE(paid_by, NEW.out_trade_no), status = IIF(paid_by IS NULL, 'paid', status),
     due_at = NULL, network = NULL, simulated = MAX(simulated, NEW.simulated), updated_at = MAX(updated_at, NEW.updated_at)
   WHERE id = NEW.order_id;
-  UPDATE payments SET status = 'closing', due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
+  UPDATE payments SET status = 'closing', closing = 1, due_at = MAX(created_at + 315000, NEW.updated_at), updated_at = MAX(updated_at, NEW.updated_at)
   WHERE order_id = NEW.order_id AND status IN ('created', 'pending');
   UPDATE payments SET duplicate = 1
   WHERE out_trade_no = NEW.out_trade_no AND NEW.out_trade_no <> (SELECT paid_by FROM orders WHERE id = NEW.order_id);
@@ -294,7 +305,7 @@ BEGIN
   FROM payments JOIN orders ON orders.id = payments.order_id
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = out_trade_no
   WHERE out_trade_no = NEW.out_trade_no
-  ON CONFLICT (type, subject) DO NOTHING;
+  ON CONFLICT (id) DO NOTHING;
 END;
 
 -- ---------------------------------------------------------------------------
@@ -377,7 +388,7 @@ CREATE TABLE refunds (
   notify_url TEXT    NOT NULL,
   created_at INTEGER NOT NULL,
   status     TEXT    NOT NULL,
-  refund_id  TEXT UNIQUE, -- WeChat's number, once WeChat is known to have accepted the refund
+  refund_id  TEXT,        -- WeChat's number, once WeChat is known to have accepted the refund
   accepted_at INTEGER,    -- when that became known
   -- 1: the money comes from the available balance (refund_account). It is stored before the
   -- call that sends it, and may change while the refund is created.
@@ -394,7 +405,9 @@ CREATE TABLE refunds (
   CHECK ((refund_id IS NULL) = (accepted_at IS NULL)),
   CHECK (stuck = 0 OR status = 'created'),
   CHECK (status IN ('created', 'failed') OR refund_id IS NOT NULL)
-) STRICT;
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX refunds_by_refund_id ON refunds (refund_id) WHERE refund_id IS NOT NULL;
 
 CREATE INDEX refunds_by_acceptance ON refunds (accepted_at, id) WHERE accepted_at IS NOT NULL;
 -- Finds the refunds that WeChat is to be sent, or queried about.
@@ -461,8 +474,7 @@ CREATE TABLE events (
   order_id     TEXT    NOT NULL,
   subject      TEXT    NOT NULL, -- the order, the payment or the refund that the event is about
   data         TEXT    NOT NULL, -- JSON; nothing of it changes, but the payer is removed after some time
-  created_at   INTEGER NOT NULL,
-  UNIQUE (type, subject)
+  created_at   INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX events_by_order ON events (order_id);
@@ -614,7 +626,7 @@ BEGIN
   SELECT 'evt_closed_' || id, 'order.closed', id, id, json_object('order', json(data)), NEW.updated_at
   FROM order_snapshots
   WHERE id = NEW.id AND (NEW.source = 'api' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
-  ON CONFLICT (type, subject) DO NOTHING;
+  ON CONFLICT (id) DO NOTHING;
 END;
 
 -- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run
@@ -636,7 +648,7 @@ BEGIN
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = paid_by
   JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded' GROUP BY order_id) ON order_id = orders.id
   WHERE orders.id = NEW.order_id AND paid_by = NEW.out_trade_no
-  ON CONFLICT (type, subject) DO NOTHING;
+  ON CONFLICT (id) DO NOTHING;
 END;
 
 -- ---------------------------------------------------------------------------
@@ -710,7 +722,7 @@ CREATE TABLE bill_differences (
 CREATE TABLE used_states (
   state      TEXT    NOT NULL PRIMARY KEY,
   expires_at INTEGER NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 

@@ -129,26 +129,52 @@ func Join(ctx context.Context, db *sql.DB, id, version string, s Settings) (*Nod
 		return nil, &ClockError{Ahead: skew}
 	}
 	ours := s.fingerprints()
-	others, err := n.Others(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, other := range others {
-		if name := s.differs(ours, other.settings); name != "" {
-			return nil, &SettingError{Setting: name, Node: other.ID}
-		}
-	}
 	text, err := json.Marshal(ours)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.ExecContext(ctx, `
-		INSERT INTO h5pay_nodes (id, version, settings, started_at, seen_at) VALUES (?1, ?2, ?3, `+serverNow+`, `+serverNow+`)
-		ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings, started_at = excluded.started_at, seen_at = excluded.seen_at`,
-		id, version, string(text)); err != nil {
-		return nil, fmt.Errorf("entering the node: %w", err)
+	for range joinTries {
+		others, err := n.Others(ctx)
+		if err != nil {
+			return nil, err
+		}
+		seen := []string{}
+		for _, other := range others {
+			if name := s.differs(ours, other.settings); name != "" {
+				return nil, &SettingError{Setting: name, Node: other.ID}
+			}
+			seen = append(seen, other.text)
+		}
+		if entered, err := n.enter(ctx, version, string(text), seen); err != nil || entered {
+			return n, err
+		}
 	}
-	return n, nil
+	return nil, errors.New("entering the node: others start all the time, try again")
+}
+
+// joinTries is how often Join looks at the other nodes.
+const joinTries = 10
+
+// enter enters the node if each other node that is alive has settings that were seen, and reports
+// whether it did. The statement is serializable: of two nodes that start at once the second one
+// finds the first.
+func (n *Node) enter(ctx context.Context, version, settings string, seen []string) (bool, error) {
+	list, err := json.Marshal(seen)
+	if err != nil {
+		return false, err
+	}
+	res, err := n.db.ExecContext(ctx, `
+		INSERT INTO h5pay_nodes (id, version, settings, started_at, seen_at)
+		SELECT ?1, ?2, ?3, `+serverNow+`, `+serverNow+`
+		WHERE NOT EXISTS (SELECT 1 FROM h5pay_nodes AS other WHERE other.id <> ?1 AND other.seen_at > `+serverNow+` - ?4
+			AND NOT (other.settings IN (SELECT value FROM json_each(?5))))
+		ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings, started_at = excluded.started_at, seen_at = excluded.seen_at`,
+		n.id, version, settings, alive.Milliseconds(), string(list))
+	if err != nil {
+		return false, fmt.Errorf("entering the node: %w", err)
+	}
+	entered, err := res.RowsAffected()
+	return entered > 0, err
 }
 
 // Skew returns how far the clock of this machine is ahead of the server's. It is exact to half the
@@ -166,6 +192,7 @@ func (n *Node) Skew(ctx context.Context) (time.Duration, error) {
 type Other struct {
 	ID, Version string
 	settings    map[string]string
+	text        string // of the settings, as they are stored
 }
 
 // Others returns the other nodes that are alive.
@@ -178,11 +205,10 @@ func (n *Node) Others(ctx context.Context) (all []Other, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var o Other
-		var settings string
-		if err := rows.Scan(&o.ID, &o.Version, &settings); err != nil {
+		if err := rows.Scan(&o.ID, &o.Version, &o.text); err != nil {
 			return nil, fmt.Errorf("reading the nodes: %w", err)
 		}
-		if err := json.Unmarshal([]byte(settings), &o.settings); err != nil {
+		if err := json.Unmarshal([]byte(o.text), &o.settings); err != nil {
 			return nil, fmt.Errorf("reading the settings of node %s: %w", o.ID, err)
 		}
 		all = append(all, o)

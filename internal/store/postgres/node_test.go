@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -63,6 +64,42 @@ func TestNodesHaveTheSameSettings(t *testing.T) {
 	// A node that is dead for a minute does not count.
 	storetest.Exec(t, db, `UPDATE h5pay_nodes SET seen_at = seen_at - 61000`)
 	join(t, db, "b", settings("key-9", ""))
+}
+
+// Of nodes that start at once with different settings one is accepted, and those that agree all are.
+func TestNodesThatStartAtOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.PostgresURL(t)
+	dbs := []*sql.DB{storetest.OpenPostgresURL(t, url), storetest.OpenPostgresURL(t, url), storetest.OpenPostgresURL(t, url)}
+	for round := range 12 {
+		same := round%3 == 0
+		var wg sync.WaitGroup
+		errs := make([]error, len(dbs))
+		for i, db := range dbs {
+			key := "key-1"
+			if !same {
+				key = fmt.Sprint("key-", i)
+			}
+			wg.Go(func() {
+				_, errs[i] = postgres.Join(t.Context(), db, fmt.Sprint("node-", i), "v1", settings(key, ""))
+			})
+		}
+		wg.Wait()
+		accepted := 0
+		for _, err := range errs {
+			var wrong *postgres.SettingError
+			switch {
+			case err == nil:
+				accepted++
+			case same || !errors.As(err, &wrong) || wrong.Setting != "SESSION_KEY":
+				t.Error(err)
+			}
+		}
+		if want := map[bool]int{true: len(dbs), false: 1}[same]; accepted != want {
+			t.Errorf("%d nodes were accepted, want %d", accepted, want)
+		}
+		storetest.Exec(t, dbs[0], `DELETE FROM h5pay_nodes`)
+	}
 }
 
 // Of many nodes one runs a job, once in its period, whatever their clocks are.

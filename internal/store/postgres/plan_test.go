@@ -121,7 +121,7 @@ func aLife(t *testing.T, s *store.Store, i int, now time.Time) {
 		must(s.Pay(ctx, no, order.Paid{TransactionID: "T" + no, Payer: "payer", PaidAt: now}, now))
 	}
 	refund := fmt.Sprint("LIFE-R", i)
-	must(s.InsertRefund(ctx, order.Refund{ID: refund, OrderID: id, OutTradeNo: fmt.Sprintf("LIFE%d-0", i), Key: "key", Amount: 10, CreatedAt: now}))
+	must(s.InsertRefund(ctx, order.Refund{ID: refund, OrderID: id, OutTradeNo: fmt.Sprintf("LIFE%d-0", i), Key: "key", Amount: 10, CreatedAt: now}, 0))
 	must(s.MoveRefund(ctx, refund, api.RefundSucceeded, "50"+refund, now, now))
 	events, err := s.EventsOf(ctx, id)
 	must(len(events) == 3, err)

@@ -89,6 +89,11 @@ func checkPayments(t testing.TB, db *sql.DB) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+	report(t, db, `SELECT 'order ' || order_id, 'two of its payments are offered to the same payer' FROM payments
+		WHERE status IN ('created', 'pending') GROUP BY order_id, trade_type, openid HAVING COUNT(*) > 1
+		UNION ALL
+		SELECT 'payment ' || out_trade_no, 'own is not whether its owner is to pay it' FROM payments JOIN orders ON orders.id = order_id
+		WHERE openid <> '' AND own <> IIF(COALESCE(owner, '') = openid, 1, 0)`)
 }
 
 // paymentLeads is leads for payments.

@@ -116,7 +116,7 @@ func Check(t testing.TB, db *sql.DB) {
 	// One statement, so that it sees orders and their history at one moment.
 	rows, err := db.Query(`SELECT id, status, items, total, currency, created_at, expires_at, updated_at, COALESCE(owner, ''), source,
 		COALESCE((SELECT group_concat(was || '>' || became, ' ' ORDER BY rowid) FROM history WHERE order_id = orders.id), ''),
-		COALESCE((SELECT group_concat(status, ' ' ORDER BY rowid) FROM order_steps WHERE order_id = orders.id), ''),
+		COALESCE((SELECT group_concat(status, ' ' ORDER BY n) FROM order_steps WHERE order_id = orders.id), ''),
 		COALESCE((SELECT group_concat(status, ' ' ORDER BY out_trade_no) FROM payments WHERE order_id = orders.id), ''),
 		paid_by IS NOT NULL, (SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND transaction_id IS NOT NULL AND duplicate = 0),
 		EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND out_trade_no = paid_by AND status = 'paid' AND duplicate = 0)
@@ -182,7 +182,7 @@ func Check(t testing.TB, db *sql.DB) {
 // brokenTimes lists every step that is earlier than the previous one.
 const brokenTimes = `
 	SELECT 'order ' || order_id, 'it was ' || status || ' at ' || at || ', after a step at ' || before
-	FROM (SELECT order_id, status, at, LAG(at) OVER (PARTITION BY order_id ORDER BY rowid) AS before FROM order_steps) WHERE at < before
+	FROM (SELECT order_id, status, at, LAG(at) OVER (PARTITION BY order_id ORDER BY n) AS before FROM order_steps) WHERE at < before
 	UNION ALL
 	SELECT 'order ' || id, 'updated at ' || updated_at || ', its last step is later' FROM orders
 	WHERE updated_at < (SELECT MAX(at) FROM order_steps WHERE order_id = id)
