@@ -68,8 +68,8 @@ func TestCounters(t *testing.T) {
 	want := map[string]int64{
 		"orders.paid": 3, "orders.refunded": 1, "orders.paid_late": 1,
 		"settled.notify": 2, "settled.poll": 1, "settled.cron": 1, "mismatch.amount_differs": 1,
-		"refunds.succeeded":  1,
-		"reconciled.queried": 1, "reconciled.failed": 0,
+		"refunds.succeeded":    1,
+		"reconciled.queried":   1,
 		"deliveries.delivered": 6,
 	}
 	if diff := cmp.Diff(want, r.Counters()); diff != "" {

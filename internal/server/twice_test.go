@@ -257,7 +257,7 @@ func TestOrderOfABackEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.Signer.Service.Pay(context.Background(), o, payment.PayRequest{TradeTypes: []api.TradeType{trade}, OpenID: s.Sim.Users()[i].OpenID, ClientIP: "203.0.113.7"})
+		return s.Signer.Service.Pay(context.Background(), o.Order, payment.PayRequest{TradeTypes: []api.TradeType{trade}, OpenID: s.Sim.Users()[i].OpenID, ClientIP: "203.0.113.7"})
 	}
 	if _, err := pay(0, api.TradeNative); err == nil {
 		t.Error("an order is payable by a trade type that it does not accept")
