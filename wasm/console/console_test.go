@@ -270,6 +270,31 @@ func TestDifferencesOfABill(t *testing.T) {
 	}
 }
 
+// A key says whether it can be used now, and when it was used.
+func TestStatesOfAKey(t *testing.T) {
+	minute := time.Minute.Milliseconds()
+	at := time.Now().UnixMilli()
+	for _, test := range []struct {
+		key    v1.Key
+		state  text
+		used   text
+		revoke bool
+	}{
+		{v1.Key{ID: "k1"}, textValid, textNeverUsed, true},
+		{v1.Key{ID: "k1", ExpiresAt: at + 60*minute, LastUsedAt: at - minute}, textValid, textLastUsed, true},
+		{v1.Key{ID: "k1", ExpiresAt: at - minute}, textExpired, textNeverUsed, true},
+		{v1.Key{ID: "k1", RevokedAt: at - minute}, textRevoked, textNeverUsed, false},
+	} {
+		f := full(t, every)
+		f.script["GET /v1/keys"] = []any{v1.Keys{Keys: []v1.Key{test.key}}}
+		screen, _ := opened(t, f, screensOf()["/console/keys"])
+		_, entry, _ := strings.Cut(htmlOf(screen), `data-key="k1"`)
+		if !strings.Contains(entry, ">"+test.state.ZH+"<") || !strings.Contains(entry, test.used.ZH) || strings.Contains(entry, ">"+textRevoke.ZH+"<") != test.revoke {
+			t.Errorf("%+v: %s", test.key, entry)
+		}
+	}
+}
+
 // Every status, verdict, event and call of /v1 has a name.
 func TestNamesOfEverything(t *testing.T) {
 	for _, s := range (v1.OrderStatus("")).Enum() {

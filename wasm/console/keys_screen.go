@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -121,7 +122,7 @@ func (p *keysScreen) entry(k v1.Key) app.UI {
 	switch {
 	case k.RevokedAt > 0:
 		state, kind = textRevoked, "off"
-	case k.ExpiresAt > 0 && k.ExpiresAt < p.c.session.ExpiresAt-12*3600_000:
+	case k.ExpiresAt > 0 && k.ExpiresAt <= time.Now().UnixMilli():
 		state, kind = textExpired, "off"
 	}
 	var scopes []string
