@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/store"
 )
 
 // TestMain ends every process that a test started.
@@ -71,6 +72,15 @@ func campaignOf(t *testing.T, o options) *report {
 		t.Error("the database was never killed")
 	}
 	return r
+}
+
+// A world that cannot start returns its error, and stops what it has started.
+func TestWorldThatCannotStart(t *testing.T) {
+	o := options{api: "v2", on: onPostgres}
+	if w, err := newWorld(t.Context(), t.TempDir(), o, store.DefaultBounds()); err == nil {
+		w.close()
+		t.Error("a world without its files started")
+	}
 }
 
 func TestSeedDecidesThePlan(t *testing.T) {

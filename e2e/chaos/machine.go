@@ -74,8 +74,8 @@ func (m *machine) kill() {
 	if m.current == nil || m.closed {
 		return
 	}
+	m.allow()                                    // before a request can notice it
 	syscall.Kill(m.current.pid, syscall.SIGKILL) // at once; close below waits
-	m.allowed500.Add(1)
 	m.deaths++
 	dead := m.current
 	m.current, m.stopped = nil, false

@@ -48,7 +48,8 @@ type worker struct {
 
 func (w *world) newWorker(program string) *worker {
 	return &worker{world: w, program: program, changed: make(chan struct{}), client: &http.Client{
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
+		// The server ends an idle connection after a minute. A request that it does not see gets no response.
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

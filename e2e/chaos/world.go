@@ -59,11 +59,11 @@ type world struct {
 func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (w *world, err error) {
 	seed := o.seed
 	w = &world{bounds: bounds, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
-	defer func() {
+	defer func(started *world) { // a return sets w to nil
 		if err != nil {
-			w.close()
+			started.close()
 		}
-	}()
+	}(w)
 	front, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
