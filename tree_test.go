@@ -156,7 +156,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/stack", direct: true, project: []string{"h5pay/internal/cleanup", "h5pay/internal/job", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/paytest", direct: true, project: []string{
 		"h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cleanup", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox",
-		"h5pay/internal/payment", "h5pay/internal/server", "h5pay/internal/stack", "h5pay/internal/store", "h5pay/internal/store/storetest", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"},
+		"h5pay/internal/payment", "h5pay/internal/server", "h5pay/internal/stack", "h5pay/internal/store", "h5pay/internal/store/storetest", "h5pay/internal/v1", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"},
 		foreign: []string{"github.com/google/go-cmp"}},
 	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/pgtest", "h5pay/internal/store", "h5pay/internal/store/postgres"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},

@@ -30,17 +30,6 @@ func routes(id string) []struct{ method, path, body string } {
 		{"POST", api.OrderClosePath(id), `{}`},
 		{"POST", api.PathNotifyPay, "<xml></xml>"},
 		{"POST", api.PathNotifyRefund, "<xml></xml>"},
-		{"GET", api.PathAdminOrders, ""},
-		{"GET", api.PathAdminOrders + "/" + id, ""},
-		{"GET", api.PathAdminBills, ""},
-		{"POST", api.PathAdminBills, `{"date":"2026-11-20"}`},
-		{"POST", api.PathAdminOrders + "/" + id + "/close", `{}`},
-		{"POST", api.PathAdminCloses, `{"product_id":"tea"}`},
-		{"GET", api.PathAdminSelling, ""},
-		{"POST", api.PathAdminSelling, `{"selling":false}`},
-		{"POST", api.PathAdminExport, `{"owner_of":"` + id + `"}`},
-		{"POST", api.PathAdminErase, `{"owner_of":"` + id + `"}`},
-		{"POST", paytest.RefundPath(id), `{"refund_key":"` + key + `","amount":1}`},
 	}
 }
 

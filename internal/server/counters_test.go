@@ -81,7 +81,7 @@ func TestCounters(t *testing.T) {
 func TestCountersNeedTheToken(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
-	s.SignedIn(0).Fails(api.CodeUnauthenticated, "GET", api.PathAdminCounter, nil)
+	s.SignedIn(0).Fails(api.CodeUnauthenticated, "GET", "/v1/counters", nil)
 }
 
 // Payments continue when a counter cannot be stored.

@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -167,13 +168,13 @@ func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 			case "operator":
-				var got api.AdminOrder
-				if op.Must("POST", api.PathAdminOrders+"/"+o.ID+"/close", struct{}{}, &got); got.Status != api.StatusClosed {
+				var got v1.Order
+				if op.Must("POST", paytest.ClosePath(o.ID), nil, &got); got.Status != v1.OrderClosed {
 					t.Errorf("%+v", got)
 				}
 			case "product":
-				var got api.CloseOrdersResponse
-				if op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{ProductID: "tea"}, &got); got.Closing != 1 {
+				var got v1.OrdersClosed
+				if op.Must("POST", "/v1/orders/close", v1.CloseOrders{ProductID: "tea"}, &got); got.Orders != 1 {
 					t.Errorf("%+v", got)
 				}
 			}
