@@ -13,6 +13,7 @@ import (
 
 // The command that users get has nothing of the fault campaign: only the tag adds its file.
 func TestReleaseHasNoCampaign(t *testing.T) {
+	t.Parallel()
 	const file = "campaign_other.go"
 	var list struct{ GoFiles []string }
 	for _, tagged := range []bool{false, true} {

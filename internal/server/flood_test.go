@@ -41,7 +41,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 		"forged notification":        {path: api.PathNotifyPay, body: "<xml><sign>x</sign></xml>", msg: `level=ERROR msg="notification rejected"`},
 		"forged refund notification": {path: api.PathNotifyRefund, body: "<xml></xml>", msg: `level=ERROR msg="notification rejected"`},
 		"long notification":          {path: api.PathNotifyPay, body: strings.Repeat("x", 65<<10), msg: `level=ERROR msg="notification rejected"`},
-		"wrong token":                {path: "/v1/orders", body: "{}", token: "wrong", msg: `level=WARN msg="an API key is rejected"`},
+		"wrong token":                {path: "/v1/orders", body: "{}", token: "wrong", msg: `level=WARN msg="an API key was rejected"`},
 		"another site":               {path: api.PathToken, body: "{}", origin: "https://evil.example", msg: `level=WARN msg="a call of another site's page is rejected"`},
 		"over the limit":             {path: api.PathToken, body: "{}", msg: `level=WARN msg="a call over the rate limit is rejected"`},
 	} {
