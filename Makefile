@@ -21,7 +21,7 @@ sources   = $(shell find $(1) -name '*.go' ! -name '*_test.go' ! -path '*test/*'
 GOWASM   := $(call sources,internal/cmd/wasmbuild internal/wasmbin) go.mod
 PAGE     := $(call sources,wasm internal/alphabet internal/api internal/cst internal/fen) $(GOWASM)
 CONSOLE  := $(call sources,wasm/console wasm/dom wasm/ui internal/api internal/cst internal/fen internal/v1) $(GOWASM)
-SIGNER   := $(call sources,signer internal wechat webhook) $(wildcard internal/*/migrations/*.sql) $(GOWASM)
+SIGNER   := $(call sources,signer internal wechat webhook) internal/startpage/rows.txt $(wildcard internal/*/migrations/*.sql) $(GOWASM)
 ENTRY    := $(patsubst signer/warm/%,build/%,$(wildcard signer/warm/*.mjs))
 JS       := ./wasm/... ./signer/... ./e2e/warm/program ./e2e/rsabench/program
 WASMEXEC  = $(shell GOTOOLCHAIN=auto go env GOROOT)/lib/wasm/wasm_exec.js
@@ -119,7 +119,7 @@ build/console/app.wasm: $(CONSOLE) | tools
 	@mkdir -p build/console
 	go run ./internal/cmd/wasmbuild -for page -o $@ ./wasm/console
 
-public/index.html: build/page/app.wasm build/console/app.wasm node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
+public/index.html: build/page/app.wasm build/console/app.wasm $(call sources,internal/startpage) internal/startpage/rows.txt node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $< -console build/console/app.wasm
 
 public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/page.*) go.mod | tools
@@ -156,8 +156,14 @@ chaos: $(machines) ## place thousands of orders while faults occur; SEED=7 ORDER
 load: $(machines) ## measure how many orders per second this machine handles without faults
 	$(campaign) -calm
 
-bench-page: build compressed browser ## compare the page with go-app's hello world on an emulated phone; writes docs/pagespeed.md
-	go run ./e2e/pagebench -o docs/pagespeed.md
+bench-page: build compressed browser .wrangler/lighthouse/node_modules/.package-lock.json ## compare the page with go-app's hello world and JavaScript on an emulated phone; writes docs/pagespeed.md
+	go run ./e2e/pagebench -lighthouse .wrangler/lighthouse -o docs/pagespeed.md
+
+.wrangler/lighthouse/node_modules/.package-lock.json: e2e/pagebench/lighthouse/package.json e2e/pagebench/lighthouse/package-lock.json .npmrc
+	@mkdir -p .wrangler/lighthouse
+	cp $^ .wrangler/lighthouse
+	cd .wrangler/lighthouse && npm ci --no-audit --no-fund
+	@touch $@
 
 size: build ## print the sizes of the Worker and the page; fail above a limit
 	go run ./e2e/size

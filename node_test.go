@@ -211,3 +211,17 @@ func readJSON(t *testing.T, name string, v any) {
 		t.Fatalf("%s: %v", name, err)
 	}
 }
+
+// The packages of Lighthouse, which only `make bench-page` installs, are locked too.
+func TestLighthouseIsLocked(t *testing.T) {
+	var lock struct{ Packages map[string]lockEntry }
+	readJSON(t, "e2e/pagebench/lighthouse/package-lock.json", &lock)
+	if len(lock.Packages) < 2 {
+		t.Fatalf("%d packages", len(lock.Packages))
+	}
+	for path, entry := range lock.Packages {
+		if path != "" && !strings.HasPrefix(entry.Integrity, "sha512-") || entry.HasInstallScript {
+			t.Errorf("%s has the integrity %q, want a SHA-512; runs a script when it is installed: %v", path, entry.Integrity, entry.HasInstallScript)
+		}
+	}
+}

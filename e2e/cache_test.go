@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,7 +39,8 @@ func (tb *tab) caches() map[string][]string {
 	return all
 }
 
-// The program is downloaded once. The page and the signer's responses are requested on every visit.
+// The program is downloaded once. The signer's responses are requested on every visit, and the page
+// behind a visit.
 func TestProgramIsDownloadedOnce(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
@@ -56,7 +60,7 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 	}
 	for name, files := range tb.caches() {
 		for _, file := range files {
-			if strings.HasSuffix(file, ".wasm") || strings.HasPrefix(file, "/api") || file == "/" {
+			if strings.HasSuffix(file, ".wasm") || strings.HasPrefix(file, "/api") {
 				t.Errorf("the service worker keeps %s in %s", file, name)
 			}
 		}
@@ -98,15 +102,9 @@ func TestJourneyDownloadsTheProgramOnce(t *testing.T) {
 	}
 }
 
-// A deployment is visible on the next visit, and the old cache is removed.
-func TestUpdateShowsOnTheNextVisit(t *testing.T) {
-	s := newSite(t)
-	tb := newTab(t)
-	tb.open(s.URL + "/")
-	tb.waitRunning()
-	tb.workerServes()
-	before := tb.caches()
-
+// nextSite returns a copy of the site as the next deployment writes it, and the address of its program.
+func nextSite(t *testing.T, version string) (site http.Handler, program string) {
+	t.Helper()
 	next := t.TempDir()
 	if err := os.CopyFS(next, os.DirFS("../public")); err != nil {
 		t.Fatal(err)
@@ -116,13 +114,14 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	if err := os.Rename(filepath.Join(next, address), filepath.Join(next, other)); err != nil {
 		t.Fatal(err)
 	}
+	was := static.New(os.DirFS("../public")).Header("/", "H5pay-Page")
 	edit := func(name string, pairs ...string) {
 		t.Helper()
 		b, err := os.ReadFile(filepath.Join(next, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.NewReplacer(pairs...).Replace(string(b))
+		text := strings.NewReplacer(append(pairs, was, version)...).Replace(string(b))
 		if text == string(b) {
 			t.Fatalf("nothing to replace in %s", name)
 		}
@@ -131,19 +130,192 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 		}
 	}
 	edit("index.html", address, other, "<title", `<meta name="release" content="next"><title`)
-	edit("app-worker.js", `"h5pay-`, `"h5pay-next-`)
-	s.Serve(static.New(os.DirFS(next)))
-	s.Forget()
+	edit("app-worker.js")
+	edit("_headers")
+	return static.New(os.DirFS(next)), other
+}
+
+// waitKept waits until the service worker keeps a page.
+func (tb *tab) waitKept(screen string) {
+	tb.t.Helper()
+	tb.until("a copy of "+screen, fmt.Sprintf(`caches.match(%q).then(r => window.kept = r) && window.kept`, screen))
+}
+
+const isKept = `document.documentElement.dataset.kept !== undefined`
+
+// The second visit shows the copy at once, while neither the page nor the signer answers. Nothing can be
+// bought until the signer has named its prices.
+func TestSecondVisitComesFromTheCache(t *testing.T) {
+	s := newShopSite(t)
+	tb := newTab(t)
+	tb.addScript(shifts)
 	tb.open(s.URL + "/")
+	tb.waitRunning()
+	tb.workerServes()
+	tb.waitKept("/")
+	t.Cleanup(func() { setPrice(t, "tea", 6800) })
+	setPrice(t, "tea", 7100)
+	release := make(chan struct{})
+	s.Fault(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/api/") {
+			waitForRelease(r, release)
+		}
+	})
+	tb.open(s.URL + "/")
+	tb.sees("68.00")
+	tb.state("running")
+	tb.until("the mark of a copy", isKept)
+	if taps := tb.eval(`[...document.querySelectorAll('[data-action="add"], [data-action="checkout"]')].filter(e => !e.disabled).length`); taps != "0" {
+		t.Errorf("%s buttons can be tapped before the signer answers", taps)
+	}
+	close(release)
+	tb.until("the buttons", onShop)
+	tb.sees("71.00")
+	if moved, err := strconv.ParseFloat(tb.eval("window.shifts"), 64); err != nil || moved > 0.02 {
+		t.Errorf("the layout shifts by %v, %v", moved, err)
+	}
+	if n := len(s.Requests("/api/products")); n == 0 {
+		t.Error("the signer did not name its prices")
+	}
+	// The copy was renewed behind the page.
+	tb.until("the new copy", `caches.match("/").then(r => r.text()).then(text => window.copy = text) && window.copy?.includes("71.00")`)
+	// A reload gets the network.
+	tb.reload()
+	tb.until("the buttons", onShop)
+	if tb.eval(isKept) != "false" {
+		t.Error("a reload shows the copy")
+	}
+}
+
+// A deployment shows on the next visit: the copy of the older page loads itself again, before anything
+// can be bought. Afterwards the new service worker is alone.
+func TestUpdateShowsOnTheNextVisit(t *testing.T) {
+	const version = "00000000deadbeef"
+	old := newSite(t)
+	tb := newTab(t)
+	tb.open(old.URL + "/")
+	tb.waitRunning()
+	tb.workerServes()
+	tb.waitKept("/")
+	before := tb.caches()
+
+	site, program := nextSite(t, version)
+	old.Serve(site)
+	old.Fault(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			w.Header().Set("H5pay-Page", version)
+			w.Header().Set("Content-Type", "application/json")
+			// The copy and the new page call the same signer.
+			res, err := http.Get(world.shop.URL + r.URL.Path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			w.WriteHeader(res.StatusCode)
+			io.Copy(w, res.Body)
+		}
+	})
+	old.Forget()
+	tb.open(old.URL + "/")
 	tb.until("the new page", `document.querySelector("meta[name=release]")`)
 	tb.waitRunning()
-	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != other || len(s.Requests(other)) != 1 {
-		t.Errorf("the new page runs %s, downloaded %d times", got, len(s.Requests(other)))
+	tb.until("the buttons", onShop)
+	if got := tb.eval(`document.querySelector("script[data-wasm]").dataset.wasm`); got != program || len(old.Requests(program)) != 1 {
+		t.Errorf("the new page runs %s, downloaded %d times", got, len(old.Requests(program)))
 	}
-	tb.until("the new service worker alone", `caches.keys().then(names => window.names = names) && window.names?.length === 1 && window.names[0].startsWith("h5pay-next-")`)
+	tb.until("the new service worker alone", `caches.keys().then(names => window.names = names) && window.names?.length === 1 && window.names[0] === "h5pay-`+version+`"`)
 	if len(before) != 1 {
 		t.Errorf("before there were %v", before)
 	}
+	tb.waitKept("/")
+	tb.open(old.URL + "/")
+	tb.until("the buttons", onShop)
+	tb.until("the new page from the cache", isKept+` && document.querySelector("meta[name=release]")`)
+}
+
+// If the signer names another version than the network delivers, the page loads itself once more and
+// then works.
+func TestPageLoadsItselfOnce(t *testing.T) {
+	s := newSiteOf(t, "0000000000000bad")
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	tb.until("the second load", `performance.getEntriesByType("navigation")[0].type === "reload"`)
+	tb.until("the buttons", onShop)
+	tb.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+	tb.sees("去支付 (1)")
+	loads := 0
+	for _, r := range s.Requests("/api/config") {
+		if r.Status == http.StatusOK {
+			loads++
+		}
+	}
+	if loads != 2 {
+		t.Errorf("the page was loaded %d times", loads)
+	}
+}
+
+// A browser whose cache does not work gets the network.
+func TestBrokenCaches(t *testing.T) {
+	for name, script := range map[string]string{
+		"silent":  `Cache.prototype.match = () => new Promise(() => {});`,
+		"broken":  `Cache.prototype.match = () => Promise.reject(new Error("broken"));`,
+		"throws":  `Cache.prototype.match = () => { throw new Error("broken"); };`,
+		"is full": `Cache.prototype.put = () => Promise.reject(new DOMException("", "QuotaExceededError"));`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			worker, err := os.ReadFile("../public/app-worker.js")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Fault(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/app-worker.js" {
+					w.Header().Set("Content-Type", "text/javascript")
+					io.WriteString(w, script+string(worker))
+				}
+			})
+			tb := newTab(t)
+			tb.open(s.URL + "/")
+			tb.waitRunning()
+			tb.workerServes()
+			s.Forget()
+			tb.open(s.URL + "/")
+			tb.until("the buttons", onShop)
+			if tb.eval(isKept) != "false" {
+				t.Error("the page is a copy")
+			}
+		})
+	}
+}
+
+// A page of somebody else, such as a firewall's challenge, is shown but not kept.
+func TestForeignPageIsNotKept(t *testing.T) {
+	s := newSite(t)
+	tb := newTab(t)
+	tb.open(s.URL + "/")
+	tb.waitRunning()
+	tb.workerServes()
+	tb.waitKept("/")
+	asked := make(chan struct{}, 10)
+	s.Fault(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" || r.URL.Path == "/orders" {
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<html ><h1>Prove that you are human</h1>")
+			asked <- struct{}{}
+		}
+	})
+	tb.open(s.URL + "/")
+	tb.until("the buttons", onShop)
+	<-asked // behind the page
+	tb.open(s.URL + "/orders")
+	tb.sees("Prove that you are human")
+	s.Fault(nil)
+	tb.open(s.URL + "/orders")
+	tb.state("running")
+	tb.open(s.URL + "/")
+	tb.until("the buttons", onShop)
+	tb.until("the copy", isKept)
 }
 
 // Without a network the shop shows its own offline page, and it opens when the network is back.
@@ -153,7 +325,10 @@ func TestOffline(t *testing.T) {
 	tb.open(s.URL + "/")
 	tb.waitRunning()
 	tb.workerServes()
+	tb.waitKept("/")
 	s.Fault(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	tb.open(s.URL + "/") // the copy of the page, whose program has no connection
+	tb.until("the message", `document.querySelector('[data-error="offline"]')`)
 	tb.open(s.URL + "/pay?order=x")
 	tb.sees("网络不稳定")
 	tb.until("the look of the shop", `getComputedStyle(document.querySelector(".weui-btn_primary")).backgroundColor === "rgb(1, 137, 66)"`)

@@ -77,11 +77,13 @@ func TestConsoleScreens(t *testing.T) {
 	tb = consoleTab(t, everyScope...)
 	var o v1.Order
 	callV1(t, "/v1/orders", ticket(), &o)
+	l := createLink(t, v1.CreateLink{Title: "一号桌", Amount: 6800})
 	for _, language := range []string{"zh", "en"} {
 		for _, screen := range []struct{ path, zh, en string }{
 			{"/console", "今日", "Today"}, {"/console/orders", "订单", "Orders"}, {"/console/order?id=" + o.ID, "订单详情", "Order"},
 			{"/console/products", "商品", "Products"}, {"/console/product?id=tea", "商品", "Product"}, {"/console/product", "新商品", "New product"},
-			{"/console/events", "推送", "Deliveries"}, {"/console/notifications", "微信通知", "Notifications"}, {"/console/bills", "对账", "Bills"},
+			{"/console/events", "推送", "Deliveries"}, {"/console/notifications", "微信通知", "Notifications"}, {"/console/bills", "对账", "Bills"}, {"/console/links", "收款链接", "Payment links"}, {"/console/links/new", "新建收款链接", "New payment link"},
+			{"/console/endpoints", "Webhook 端点", "Endpoints"}, {"/console/link?id=" + l.ID, "收款链接", "Payment link"},
 			{"/console/check", "检查", "Check"}, {"/console/keys", "密钥", "Keys"}, {"/console/audit", "操作记录", "Audit"}, {"/console/more", "更多", "More"},
 		} {
 			title := screen.zh
@@ -91,7 +93,7 @@ func TestConsoleScreens(t *testing.T) {
 			tb.open(world.sim.PhoneURL + screen.path)
 			tb.until("the screen "+screen.path, fmt.Sprintf(`document.querySelector("main h1")?.innerText === %q && !document.querySelector("main[aria-busy]")`, title))
 			tb.until("no error", `!document.querySelector("[data-error]")`)
-			name := strings.NewReplacer("/console/", "", "/console", "today", "?id="+o.ID, "", "?id=tea", "-edit").Replace(screen.path)
+			name := strings.NewReplacer("/console/", "", "/console", "today", "?id="+o.ID, "", "?id="+l.ID, "", "/new", "-new", "?id=tea", "-edit").Replace(screen.path)
 			if language == "zh" {
 				tb.looks(name)
 			} else {

@@ -29,11 +29,24 @@ const programs = "/assets/app."
 // newSite serves the built site.
 func newSite(t *testing.T) *pages.Server {
 	t.Helper()
+	return newSiteOf(t, "")
+}
+
+// newSiteOf is newSite with a signer that names another version of the page, unless that is "".
+func newSiteOf(t *testing.T, version string) *pages.Server {
+	t.Helper()
 	signer, err := url.Parse(world.shop.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := pages.Start("../node_modules/.bin/node", static.New(os.DirFS("../public")), httputil.NewSingleHostReverseProxy(signer))
+	calls := httputil.NewSingleHostReverseProxy(signer)
+	calls.ModifyResponse = func(r *http.Response) error {
+		if version != "" {
+			r.Header.Set("H5pay-Page", version)
+		}
+		return nil
+	}
+	s, err := pages.Start("../node_modules/.bin/node", static.New(os.DirFS("../public")), calls)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,8 +337,8 @@ func TestDeploymentBetweenPageAndProgram(t *testing.T) {
 			s := newSite(t)
 			var served, visits atomic.Int32
 			s.Fault(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/" {
-					return
+				if r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+					return // the service worker fetches the page too
 				}
 				visits.Add(1)
 				if served.Add(1) <= test.stale {

@@ -25,7 +25,7 @@ func (tb *tab) back(what, js string) {
 }
 
 const (
-	onShop   = `location.pathname === "/" && document.querySelector('[data-product="tea"] [data-action="add"]')`
+	onShop   = `location.pathname === "/" && document.querySelector('[data-product="tea"] [data-action="add"]:not([disabled])') && document.querySelector('[data-waits="false"]')`
 	onPay    = `location.pathname === "/pay" && document.querySelector('[data-action="pay"], img.qr')`
 	onResult = `location.pathname === "/result" && document.querySelector('[data-status="paid"]')`
 )

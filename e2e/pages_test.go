@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"h5pay/internal/api"
 	"h5pay/internal/fen"
 	"h5pay/wechat/wechattest"
 )
@@ -119,6 +118,8 @@ func TestEveryPageWithoutASigner(t *testing.T) {
 	})
 	t.Run("absent", func(t *testing.T) {
 		p := newPlace(t, wechattest.Desktop, offlineSigner)
+		p.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+		p.tap(button("去支付"))
 		p.until("an error", `document.querySelector('[data-error="offline"] button')`)
 		p.screenshots("no-connection")
 		p.eval("online(), ''")
@@ -130,20 +131,20 @@ func TestEveryPageWithoutASigner(t *testing.T) {
 // refund refunds a part of an order by the operator's call.
 func refund(t *testing.T, id string, amount fen.Fen) {
 	t.Helper()
-	path := strings.Replace(api.PathAdminRefund, "{id}", id, 1)
-	body := fmt.Sprintf(`{"refund_key": "e2e-%s", "amount": %d, "reason": "少了一杯"}`, id, int64(amount))
-	req, err := http.NewRequest("POST", world.shop.URL+path, bytes.NewReader([]byte(body)))
+	body := fmt.Sprintf(`{"amount": %d, "reason": "少了一杯"}`, int64(amount))
+	req, err := http.NewRequest("POST", world.shop.URL+"/v1/orders/"+id+"/refunds", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", "e2e-"+id)
 	req.Header.Set("Authorization", "Bearer "+world.env["ADMIN_TOKEN"])
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode != http.StatusCreated {
 		var b bytes.Buffer
 		b.ReadFrom(res.Body)
 		t.Fatalf("refund: %d %s", res.StatusCode, b.String())

@@ -75,20 +75,29 @@ func (p phone) scanScreen() string {
 		shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
 		return err
 	}))
-	picture, err := png.Decode(bytes.NewReader(shot))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	bits, err := gozxing.NewBinaryBitmapFromImage(picture)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+	read, err := decodeCode(shot)
 	if err != nil {
 		p.screenshot("unread-code")
 		p.t.Fatalf("no camera can read the code: %v", err)
 	}
-	return read.GetText()
+	return read
+}
+
+// decodeCode reads the QR code on a picture, a PNG.
+func decodeCode(file []byte) (string, error) {
+	picture, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		return "", err
+	}
+	bits, err := gozxing.NewBinaryBitmapFromImage(picture)
+	if err != nil {
+		return "", err
+	}
+	read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+	if err != nil {
+		return "", err
+	}
+	return read.GetText(), nil
 }
 
 // payByCode scans the code on the screen and pays.

@@ -10,18 +10,24 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/cst"
+	"h5pay/internal/v1"
 	"h5pay/wechat/wechattest"
 )
 
-// callAdmin makes a call of the operator.
-func callAdmin(t *testing.T, method, path, body string, status int, result any) {
+// callOperator makes a call of the operator.
+func callOperator(t *testing.T, method, path, key, body string, status int, result any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+world.env["ADMIN_TOKEN"])
-	req.Header.Set("Content-Type", "application/json")
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -44,18 +50,18 @@ func TestRefund(t *testing.T) {
 	id := p.order()
 	p.pay()
 	p.seesPaid()
-	var o api.AdminOrder
-	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
-	path := api.PathAdminOrders + "/" + id + "/refund"
+	var o v1.Order
+	callOperator(t, "GET", "/v1/orders/"+id, "", "", 200, &o)
+	path := "/v1/orders/" + id + "/refunds"
 
 	var rejected api.Error
-	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-0","amount":100000}`, 409, &rejected)
+	callOperator(t, "POST", path, "e2e-0", `{"amount":100000}`, 409, &rejected)
 	if rejected.Code != api.CodeRefundTooMuch {
 		t.Errorf("too much: %+v", rejected)
 	}
-	var part, again api.Refund
-	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &part)
-	callAdmin(t, "POST", path, `{"refund_key":"0123456789abcdef-1","amount":100,"reason":"少了一包"}`, 200, &again)
+	var part, again v1.Refund
+	callOperator(t, "POST", path, "e2e-1", `{"amount":100,"reason":"少了一包"}`, 201, &part)
+	callOperator(t, "POST", path, "e2e-1", `{"amount":100,"reason":"少了一包"}`, 201, &again)
 	if part.ID != again.ID || part.Status == api.RefundCreated {
 		t.Errorf("%+v and %+v", part, again)
 	}
@@ -74,11 +80,11 @@ func TestRefund(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rest, err := json.Marshal(api.RefundRequest{RefundKey: "0123456789abcdef-2", Amount: o.Total - 100})
+	rest, err := json.Marshal(v1.CreateRefund{Amount: o.Amount - 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	callAdmin(t, "POST", path, string(rest), 200, &part)
+	callOperator(t, "POST", path, "e2e-2", string(rest), 201, &part)
 	if part.Status != api.RefundCreated {
 		t.Errorf("%+v", part)
 	}
@@ -90,7 +96,7 @@ func TestRefund(t *testing.T) {
 		}
 	}
 	seen = ownOrder(t, p, id)
-	if seen.Status != api.StatusRefunded || seen.Refunded != o.Total || len(seen.Refunds) != 2 {
+	if seen.Status != api.StatusRefunded || seen.Refunded != o.Amount || len(seen.Refunds) != 2 {
 		t.Errorf("the buyer sees %+v\n%s", seen, world.log)
 	}
 	var steps []api.OrderStatus
@@ -116,20 +122,20 @@ func TestBillCheck(t *testing.T) {
 	const threeDays = 3 * 24 * time.Hour
 	execSQL(t, `UPDATE payments SET paid_at = paid_at - ? WHERE order_id = ?`, threeDays.Milliseconds(), id)
 	defer execSQL(t, `UPDATE payments SET paid_at = paid_at + ? WHERE order_id = ?`, threeDays.Milliseconds(), id)
-	var o api.AdminOrder
-	callAdmin(t, "GET", api.PathAdminOrders+"/"+id, "", 200, &o)
+	var o v1.Order
+	callOperator(t, "GET", "/v1/orders/"+id, "", "", 200, &o)
 	date := cst.In(time.Now().Add(-threeDays)).Format("2006-01-02")
-	want := api.BillDifference{Kind: "missing_there", OutTradeNo: o.OutTradeNo, Ours: o.Total.String() + " paid"}
+	want := v1.BillDifference{Kind: "missing_there", OutTradeNo: o.Payments[0].OutTradeNo, Ours: o.Amount.String() + " paid"}
 	for range 2 {
-		var c api.BillCheck
-		callAdmin(t, "POST", api.PathAdminBills, `{"date":"`+date+`"}`, 200, &c)
+		var c v1.Bill
+		callOperator(t, "POST", "/v1/bills/"+date+"/check", "", "", 200, &c)
 		if c.Status != "differs" || len(c.Differences) != 1 || c.Differences[0] != want {
 			t.Errorf("%+v, want %+v", c, want)
 		}
 	}
-	var list api.BillCheckList
-	callAdmin(t, "GET", api.PathAdminBills, "", 200, &list)
-	if len(list.Checks) != 1 || len(list.Checks[0].Differences) != 1 || list.Checks[0].Differences[0] != want {
+	var list v1.Bills
+	callOperator(t, "GET", "/v1/bills", "", "", 200, &list)
+	if len(list.Bills) != 1 || len(list.Bills[0].Differences) != 1 || list.Bills[0].Differences[0] != want {
 		t.Errorf("%+v", list)
 	}
 	// The first order is from today. The timer checks bills only after an order is older.
@@ -138,8 +144,8 @@ func TestBillCheck(t *testing.T) {
 	if err := world.shop.CheckBills(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	callAdmin(t, "GET", api.PathAdminBills, "", 200, &list)
-	if len(list.Checks) != 2 || list.Checks[0].Status != "agrees" {
+	callOperator(t, "GET", "/v1/bills", "", "", 200, &list)
+	if len(list.Bills) != 2 || list.Bills[0].Status != "agrees" {
 		t.Errorf("%+v", list)
 	}
 }

@@ -154,8 +154,9 @@ func runWorld(m *testing.M) (code int, err error) {
 	defer world.backEnd.Close()
 
 	vars := map[string]string{"SHOP_URL": world.sim.PhoneURL, "WECHAT_BASE_URL": world.sim.URL, "WEBHOOK_URL": world.backEnd.URL + "/h5pay",
-		"RETURN_HOSTS":  strings.TrimPrefix(world.backEnd.URL, "http://"),
-		"UNPAID_LIMITS": "1000,1000,1000,10000"} // all phones have the same address
+		"RETURN_HOSTS":       strings.TrimPrefix(world.backEnd.URL, "http://"),
+		"REFUND_CONFIRM_FEN": strings.ReplaceAll(refundConfirm, ".", ""),
+		"UNPAID_LIMITS":      "1000,1000,1000,10000"} // all phones have the same address
 	switch version := os.Getenv(apiVariable); version {
 	case "v2":
 	case "", "v3", "certificates":

@@ -34,6 +34,7 @@ type app struct {
 	checkBills func(context.Context) error
 	check      func(ctx context.Context, network bool) v1.Checks
 	warmUpRest func(context.Context) // see warmUp
+	startPage  func(context.Context) (api.StartPage, error)
 }
 
 // unavailable returns the app of a misconfigured signer. It responds to every call with the code
@@ -48,6 +49,7 @@ func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
 		deliver:    func(context.Context) error { return nil }, // reconcile reports the error
 		checkBills: func(context.Context) error { return nil },
 		warmUpRest: func(context.Context) {},
+		startPage:  func(context.Context) (api.StartPage, error) { return nil, err },
 	}
 }
 
@@ -263,6 +265,7 @@ func newApp(p platform) app {
 			return pay.CheckBills(ctx)
 		},
 		warmUpRest: func(ctx context.Context) { warmUpRest(ctx, p.db, client) },
+		startPage:  srv.StartPage,
 	}
 }
 

@@ -637,6 +637,7 @@ func faultsInDatabase(t *testing.T, all *produced) {
 		"timer never ran":     {`DELETE FROM timers WHERE name = 'reconcile'`, cause.TimerNeverRan},
 		"timer stopped":       {`UPDATE timers SET at = ` + hourAgo + ` WHERE name = 'reconcile'`, cause.TimerStopped},
 		"unreadable":          {`DROP TABLE timers`, cause.DatabaseUnreadable},
+		"no switches":         {`DROP TABLE switches`, cause.DatabaseUnreadable},
 		"outdated":            {`UPDATE d1_migrations SET name = '0000_schema.sql'`, cause.SchemaOutdated},
 		"outdated, no table":  {`UPDATE d1_migrations SET name = '0000_schema.sql'; DROP TABLE timers`, cause.SchemaOutdated},
 		"full":                {`INSERT INTO database_size (one, used, capacity) VALUES (1, 95, 100) ON CONFLICT (one) DO UPDATE SET used = 95, capacity = 100`, cause.DatabaseFull},
@@ -651,8 +652,10 @@ func faultsInDatabase(t *testing.T, all *produced) {
 		"another session key": {`INSERT INTO endpoints (id, url, secret, state, created_at, updated_at) VALUES ('ep1', 'https://erp.example.com', 'not sealed by this key', 'enabled', 1, 1)`, cause.EndpointUnsealed},
 		"other merchant":      {payment("1900000998", "v2", `'created', 1, NULL, 0`), cause.OrdersOfOtherMerchant},
 		"without keys":        {payment(wechattest.DefaultMchID, "v3", `'created', 1, NULL, 0`), cause.OrdersWithoutKeys},
-		"stuck":               {refund(`'created', 1, NULL, NULL`), cause.RefundsStuck},
-		"abnormal":            {refund(`'abnormal', 0, 'W1', 1`), cause.RefundsAbnormal},
+		"no notification": {payment(wechattest.DefaultMchID, "v2", `'created', 1, NULL, 0`) +
+			`; UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = 'T1', settled_by = 'poll', settled_at = ` + hourAgo + `; DELETE FROM events`, cause.NotificationMissing},
+		"stuck":    {refund(`'created', 1, NULL, NULL`), cause.RefundsStuck},
+		"abnormal": {refund(`'abnormal', 0, 'W1', 1`), cause.RefundsAbnormal},
 		"duplicate": {payment(wechattest.DefaultMchID, "v2", `'created', 1, NULL, 0`) +
 			`; UPDATE payments SET status = 'paid', due_at = NULL, transaction_id = 'T1', settled_at = 1, settled_by = 'poll', duplicate = 1; DELETE FROM refunds; DELETE FROM events`, cause.DuplicatesKept},
 	} {

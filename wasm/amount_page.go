@@ -81,7 +81,7 @@ func (p *amountPage) order(ctx app.Context, _ app.Event) {
 		d.change()
 		d.remember(keyAmount, named)
 	}
-	p.submit(ctx, d, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, func() { p.ordering = false })
+	p.submit(ctx, d, []api.OrderItem{{ProductID: d.name, Quantity: 1, Amount: amount}}, amount, func() { p.ordering = false })
 }
 
 // sells reports whether an order can be paid here.

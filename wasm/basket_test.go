@@ -126,7 +126,7 @@ func TestPlaceOrder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/").on(place, test.answers...).on("POST /api/orders/o0/close", gone(api.StatusClosed))
 			f.now = time.UnixMilli(1)
-			id, err := (draft{f, ""}).place(t.Context(), items)
+			id, err := (draft{f, ""}).place(t.Context(), items, 0)
 			if id != test.id || code(err) != test.code || f.Recall(keyOrder) != test.id {
 				t.Errorf("%q, %v; remembered %q", id, err, f.Recall(keyOrder))
 			}
@@ -142,7 +142,7 @@ func TestPlaceOrder(t *testing.T) {
 			// A retry after a failure is the same order.
 			if test.calls == 1 {
 				f.calls = nil
-				(draft{f, ""}).place(t.Context(), items)
+				(draft{f, ""}).place(t.Context(), items, 0)
 				if _, key, _ := strings.Cut(f.calls[0], "client_key"); !keys[key] {
 					t.Error("the same basket became another order")
 				}

@@ -11,12 +11,17 @@ import (
 // browser is the part of the web view that the page uses. browser_js.go implements it; tests use a
 // fake.
 type browser interface {
-	Path() string              // location.pathname
-	Query() string             // location.search without "?"
-	Href() string              // location.href
-	UserAgent() string         //
-	Language() string          // navigator.language, for example "zh-CN"
-	SignInQuery() string       // the query with WeChat's code and state that site/check.js removed from the address; returned once
+	Path() string        // location.pathname
+	Query() string       // location.search without "?"
+	Href() string        // location.href
+	UserAgent() string   //
+	Language() string    // navigator.language, for example "zh-CN"
+	SignInQuery() string // the query with WeChat's code and state that site/check.js removed from the address; returned once
+
+	// PageData returns the api.Catalogue in JSON that the page arrived with, once; "" if it has none. It
+	// may be old if the service worker kept the page.
+	PageData() (text string, kept bool)
+
 	ReplaceAddress(url string) // history.replaceState, within this shop
 	Assign(url string)         // loads a page; Back returns to this one
 	Replace(url string)        // loads a page; Back skips this one

@@ -6,6 +6,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/wasm/dom"
 )
 
@@ -59,7 +60,13 @@ func (webView) SetDocumentLang(tag string) {
 
 func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (got response, err error) {
 	defer dom.Catch(&err)
-	defer func() { w.clock.set(got.Date) }()
+	defer func() {
+		w.clock.set(got.Date)
+		if err == nil && method+" "+path != "POST "+api.PathOrders && updatePage(got.Page) {
+			<-ctx.Done() // the page is being loaded again
+			err = ctx.Err()
+		}
+	}()
 	if got, ok := takePrefetched(ctx, path, body); ok {
 		return got, nil
 	}
@@ -70,6 +77,13 @@ func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (g
 		init["body"] = string(body)
 	}
 	return dom.Receive(ctx, js.Global().Call("fetch", path, init), abort)
+}
+
+// updatePage loads the page again if the signer serves another version of it, and reports whether it
+// does so: see site/start.js. An order that was made is paid on the next page, which asks again.
+func updatePage(served string) bool {
+	update := js.Global().Get("updatePage")
+	return served != "" && update.Type() == js.TypeFunction && update.Invoke(served).Bool()
 }
 
 func (webView) Sleep(ctx context.Context, d time.Duration) error {

@@ -27,6 +27,7 @@ func (noBrowser) Setting(string) string              { return "" }
 func (noBrowser) Set(string, string)                 {}
 func (noBrowser) ClearPersonal()                     {}
 func (noBrowser) SetDocumentLang(string)             {}
+func (noBrowser) PageData() (string, bool)           { return "", false }
 func (noBrowser) SignInQuery() string                { return "" }
 func (noBrowser) ReplaceAddress(string)              {}
 func (noBrowser) Assign(string)                      {}

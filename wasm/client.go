@@ -129,6 +129,16 @@ func getCatalogue(ctx context.Context, b browser) (config api.Config, products [
 	return config, append([]api.Product{}, list.Products...), err
 }
 
+// takeCatalogue returns the catalogue that the page arrived with, once, and whether it may be old. It
+// has no products if the page has none; the program then calls the signer.
+func takeCatalogue(b browser) (c api.Catalogue, kept bool) {
+	text, kept := b.PageData()
+	if text == "" || json.Unmarshal([]byte(text), &c) != nil {
+		return api.Catalogue{}, false
+	}
+	return c, kept
+}
+
 // payPath is the address of the pay page. Load it as a page; do not let go-app route to it.
 func payPath(id string) string { return "/pay?order=" + id }
 

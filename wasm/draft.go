@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/fen"
 )
 
 // draft remembers the order that was created from a choice of products. Double taps, retries,
@@ -70,16 +71,16 @@ func (d draft) closeEarlier(ctx context.Context) (paid string, err error) {
 	return "", err
 }
 
-// place creates the order of the items, or finds the one created before, and returns its ID. If
+// place creates the order of the items, whose total the buyer saw, or finds the one created before, and returns its ID. If
 // that order can no longer be paid, place creates a new one, once. The order of an earlier choice is
 // closed first; if it is already paid, place returns its ID.
-func (d draft) place(ctx context.Context, items []api.OrderItem) (id string, err error) {
+func (d draft) place(ctx context.Context, items []api.OrderItem, total fen.Fen) (id string, err error) {
 	for range 2 {
 		if paid, err := d.closeEarlier(ctx); err != nil || paid != "" {
 			return paid, err
 		}
 		var o api.Order
-		err = call(ctx, d.b, "POST", api.PathOrders, api.CreateOrderRequest{Items: items, ClientKey: d.key()}, &o)
+		err = call(ctx, d.b, "POST", api.PathOrders, api.CreateOrderRequest{Items: items, ClientKey: d.key(), Total: total}, &o)
 		switch code(err) {
 		case "":
 			if o.ID == "" {

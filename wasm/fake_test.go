@@ -27,6 +27,8 @@ type fake struct {
 	script map[string][]any
 	calls  []string // "METHOD /path body"
 
+	pageData    string   // what the page arrived with
+	pageKept    bool     // by the service worker
 	signInQuery string   // what site/check.js removed from the address
 	navigations []string // by Assign or Replace
 	invoked     int
@@ -70,6 +72,11 @@ func (f *fake) SignInQuery() string {
 	taken := f.signInQuery
 	f.signInQuery = ""
 	return taken
+}
+func (f *fake) PageData() (string, bool) {
+	taken := f.pageData
+	f.pageData = ""
+	return taken, f.pageKept
 }
 func (f *fake) ReplaceAddress(to string) {
 	u, err := f.address.Parse(to)

@@ -223,7 +223,7 @@ func TestChangedBasketClosesItsOrder(t *testing.T) {
 		f := newFake(t, "https://shop.example/").on(closeO1, test.close).on(postOrder, api.Order{ID: "o2", Status: api.StatusOpen})
 		f.Remember(keyOrder, "o1")
 		basket{"tea": 2}.save(f)
-		id, err := (draft{f, ""}).place(t.Context(), items)
+		id, err := (draft{f, ""}).place(t.Context(), items, 0)
 		if id != test.id || code(err) != test.code || f.Recall(keyEarlier) != test.earlier || f.countCalls(postOrder+" ") != test.orders {
 			t.Errorf("%s: %q, %v, %d orders, still to close: %q", test.name, id, err, f.countCalls(postOrder+" "), f.Recall(keyEarlier))
 		}

@@ -28,7 +28,9 @@ type base struct {
 	confirmation confirmation
 }
 
-func newBase(b browser, title text) base { return base{b: b, lang: langOf(b), title: title} }
+func newBase(b browser, title text) base {
+	return base{b: b, lang: langOf(b), title: title, place: placeOf(b.UserAgent())}
+}
 
 // OnPreRender sets the title of a prerendered page.
 func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.tr(s.title)) }
@@ -39,7 +41,6 @@ func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 	s.page = ctx
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.authResponse = takeAuthResponse(s.b)
-	s.place = placeOf(s.b.UserAgent())
 	s.applyLang(ctx)
 	if s.place == inWeChat {
 		// On some phones only the bridge shows that this is a mini program.

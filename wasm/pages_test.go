@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +63,18 @@ func shows(t *testing.T, page app.Composer, parts ...string) {
 	}
 }
 
+// showsDisabled fails the test unless the buttons of actions are disabled. Attributes have no order.
+func showsDisabled(t *testing.T, page app.Composer, actions ...string) {
+	t.Helper()
+	got := htmlOf(t, page.Render())
+	for _, action := range actions {
+		button := regexp.MustCompile(`<button[^>]* data-action="` + action + `"[^>]*>`).FindString(got)
+		if !strings.Contains(strings.ReplaceAll(button, `disabled="false"`, ""), " disabled") {
+			t.Errorf("the button %q can be used: %s", action, button)
+		}
+	}
+}
+
 func shopScript(f *fake) *fake {
 	return f.on(getSession, me).on(getConfig, shopConfig).on(getProducts, catalogue)
 }
@@ -112,6 +126,119 @@ func TestShopFails(t *testing.T) {
 	f.onReturn(fromHistory)
 	client.Consume()
 	shows(t, p, "去支付 (1)")
+}
+
+// pageOf is what the page arrives with.
+func pageOf(t *testing.T, products ...api.Product) string {
+	t.Helper()
+	text, err := json.Marshal(api.Catalogue{Config: shopConfig, Products: products})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The first rendering has the catalogue that the page arrived with. The program makes no call for it,
+// and signs in while it is shown.
+func TestShopFromThePage(t *testing.T) {
+	f := newFake(t, "https://shop.example/").on(getSession, me)
+	f.pageData = pageOf(t, catalogue.Products...)
+	p := newShopPage(f)
+	shows(t, p, `data-product="tea"`, "68.00", "山岚小铺")
+	p.basket.add("tea", 1)
+	p.basket.save(f)
+	p.signingIn = true
+	showsDisabled(t, p, "checkout") // until the user is known
+	p.signingIn = false
+	client := mount(t, p)
+	if diff := cmp.Diff([]string{getSession}, f.calls); diff != "" || f.navigations != nil {
+		t.Errorf("calls (-want +got):\n%s\nnavigated to %q", diff, f.navigations)
+	}
+	f.on(postOrder, pendingO1)
+	p.order(client.Context(), app.Event{})
+	client.Consume()
+	if f.lastNavigation() != "/pay?order=o1" || !strings.Contains(f.calls[1], `"total":6800`) {
+		t.Errorf("calls %q, navigated to %q", f.calls, f.lastNavigation())
+	}
+
+	// Outside WeChat nobody signs in.
+	f = newFake(t, "https://shop.example/")
+	f.ua, f.pageData = "Mozilla/5.0 Chrome/156.0", pageOf(t, catalogue.Products...)
+	p = newShopPage(f)
+	mount(t, p)
+	shows(t, p, `data-product="tea"`, "data-outside")
+	if f.calls != nil {
+		t.Errorf("calls %q", f.calls)
+	}
+}
+
+// A user who comes back from a sign-in that did not happen is signed in again.
+func TestShopFromThePageSignsInAgain(t *testing.T) {
+	f := newFake(t, "https://shop.example/").on(getSession, api.CodeUnauthenticated, me).on(postAuthorize, api.AuthorizeResponse{URL: "https://open.weixin.qq.com/x"}).
+		on(getConfig, shopConfig).on(getProducts, catalogue)
+	f.pageData = pageOf(t, catalogue.Products...)
+	p := newShopPage(f)
+	client := mount(t, p)
+	if !p.signingIn || f.lastNavigation() != "https://open.weixin.qq.com/x" {
+		t.Fatalf("signing in: %v, navigated to %q", p.signingIn, f.lastNavigation())
+	}
+	f.onReturn(fromHistory)
+	client.Consume()
+	if p.signingIn || p.user == nil {
+		t.Error("the user cannot check out")
+	}
+}
+
+// What the service worker kept may be old: it is shown, and nothing can be bought before the signer has
+// named the prices.
+func TestShopFromAKeptPage(t *testing.T) {
+	f := newFake(t, "https://shop.example/").on(getSession, me).on(getConfig, shopConfig).
+		on(getProducts, api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 7200}}})
+	f.pageData, f.pageKept = pageOf(t, catalogue.Products...), true
+	p := newShopPage(f)
+	p.basket = basket{"tea": 1}
+	shows(t, p, "68.00")
+	showsDisabled(t, p, "checkout", "add")
+	client := mount(t, p)
+	shows(t, p, "72.00", `data-waits="false"`)
+	f.on(postOrder, pendingO1)
+	p.order(client.Context(), app.Event{})
+	client.Consume()
+	if f.lastNavigation() != "/pay?order=o1" || !strings.Contains(f.calls[len(f.calls)-1], `"total":7200`) {
+		t.Errorf("calls %q, navigated to %q", f.calls, f.lastNavigation())
+	}
+}
+
+// Data that cannot be read, and data without products, is no reason to show nothing.
+func TestShopIgnoresBrokenPageData(t *testing.T) {
+	for _, data := range []string{"{", "[]", `{"products":[]}`} {
+		f := shopScript(newFake(t, "https://shop.example/"))
+		f.pageData = data
+		p := newShopPage(f)
+		mount(t, p)
+		shows(t, p, `data-product="tea"`)
+	}
+}
+
+// If a price has changed since the page was made, the signer rejects the order, and the page fetches
+// the new prices.
+func TestShopShowsChangedPrices(t *testing.T) {
+	f := newFake(t, "https://shop.example/").on(getSession, me).on(postOrder, api.CodePriceChanged).on(getConfig, shopConfig).
+		on(getProducts, api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 7200}}})
+	f.pageData = pageOf(t, catalogue.Products...)
+	p := newShopPage(f)
+	p.basket = basket{"tea": 1}
+	client := mount(t, p)
+	p.order(client.Context(), app.Event{})
+	client.Consume()
+	shows(t, p, `data-error="price_changed"`, textRetry.ZH)
+	if p.products != nil || f.navigations != nil {
+		t.Errorf("the old prices stay, or the page left for %q", f.navigations)
+	}
+	p.err = nil
+	p.load(client.Context())
+	client.Consume()
+	shows(t, p, "72.00")
 }
 
 func TestShopReloadsAfterAFailure(t *testing.T) {

@@ -24,6 +24,16 @@ func takePrefetched(ctx context.Context, path string, body []byte) (response, bo
 	return got, err == nil
 }
 
+func (webView) PageData() (text string, kept bool) {
+	document := js.Global().Get("document")
+	element := document.Call("getElementById", "data")
+	if element.Type() != js.TypeObject {
+		return "", false
+	}
+	element.Call("remove")
+	return dom.Text(element.Get("textContent")), document.Get("documentElement").Call("hasAttribute", "data-kept").Bool()
+}
+
 func (webView) SignInQuery() string {
 	startup := dom.Member(js.Global(), "startup")
 	if startup.Type() != js.TypeObject {

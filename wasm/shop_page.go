@@ -22,12 +22,24 @@ type shopPage struct {
 	acceptedTypes []api.TradeType // trade types that the shop accepts
 	basket        basket
 	ordering      bool
+	signingIn     bool // while the catalogue is shown: checkout waits
+	loading       bool // whether the program is not running yet, or the products may be old: nothing can be bought
 }
 
 func newShopPage(b browser) *shopPage {
-	p := &shopPage{base: newBase(b, textTitle), basket: basket{}}
+	p := &shopPage{base: newBase(b, textTitle), basket: loadBasket(b)}
 	p.rename(app.Getenv(envShopName))
+	if c, kept := takeCatalogue(b); len(c.Products) > 0 {
+		p.show(c.Config, c.Products)
+		p.loading = kept
+	}
 	return p
+}
+
+// show shows a catalogue.
+func (p *shopPage) show(config api.Config, products []api.Product) {
+	p.rename(config.ShopName)
+	p.products, p.acceptedTypes = products, config.TradeTypes
 }
 
 // rename sets the shop's name, "" if it is unknown.
@@ -43,12 +55,28 @@ func (p *shopPage) OnMount(ctx app.Context) {
 		if from == fromHistory {
 			p.ordering = false
 		}
-		if p.products == nil || p.err != nil {
+		if p.products == nil || p.err != nil || p.signingIn || p.loading {
 			p.load(ctx)
 		}
 	})
-	p.basket = loadBasket(p.b)
-	p.load(ctx)
+	switch {
+	case p.products == nil || p.loading:
+		p.load(ctx)
+	case p.place.signsIn():
+		p.signInAhead(ctx)
+	}
+}
+
+// signInAhead signs in while the catalogue is shown, which saves the user a tap at checkout.
+func (p *shopPage) signInAhead(ctx app.Context) {
+	p.signingIn = true
+	p.run(ctx, func() (func(), error) {
+		done, err := p.signIn(ctx)
+		if err != nil || !done {
+			return nil, err
+		}
+		return func() { p.signingIn = false }, nil
+	})
 }
 
 // load signs in where that is possible and fetches the catalogue.
@@ -59,9 +87,9 @@ func (p *shopPage) load(ctx app.Context) {
 			return nil, err
 		}
 		return func() {
-			p.rename(config.ShopName)
+			p.show(config, products)
 			p.applyLang(ctx)
-			p.products, p.acceptedTypes = products, config.TradeTypes
+			p.signingIn, p.loading = false, false
 		}, nil
 	})
 }
@@ -70,11 +98,17 @@ func (p *shopPage) load(ctx app.Context) {
 // against the address at which the web view was loaded (docs/wechat.md 5.5).
 func (p *shopPage) order(ctx app.Context, _ app.Event) {
 	items := p.basket.items(p.products)
-	if p.ordering || len(items) == 0 || !p.sells() {
+	if p.ordering || p.signingIn || p.loading || len(items) == 0 || !p.sells() {
 		return
 	}
 	p.ordering = true
-	p.submit(ctx, draft{p.b, ""}, items, func() { p.ordering = false })
+	total, _ := p.basket.total(p.products)
+	p.submit(ctx, draft{p.b, ""}, items, total, func() {
+		p.ordering = false
+		if code(p.err) == api.CodePriceChanged {
+			p.products = nil
+		}
+	})
 }
 
 // sells reports whether an order can be paid here.
@@ -96,7 +130,7 @@ func (p *shopPage) Render() app.UI {
 		p.footer(),
 		p.bar(),
 		p.basketSheet(),
-	)
+	).DataSet("waits", strconv.FormatBool(p.signingIn || p.loading))
 }
 
 func (p *shopPage) card(product api.Product) app.UI {
@@ -139,7 +173,7 @@ func (p *shopPage) stepper(product api.Product, where string) app.UI {
 	return elem("div").Class("stepper").Role("group").Aria("label", product.Name).Body(
 		p.step(product.ID+where, "remove", textRemove, "−", false, change(-1)).Hidden(n == 0),
 		elem("output").Aria("live", "polite").Hidden(n == 0).Text(strconv.Itoa(n)),
-		p.step(product.ID+where, "add", textAdd, "+", n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)))
+		p.step(product.ID+where, "add", textAdd, "+", p.loading || n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)))
 }
 
 // step is one of the two round buttons. go-app treats two closures of the same code as one handler
@@ -170,7 +204,7 @@ func (p *shopPage) bar() app.UI {
 			app.If(count > 0, elem("span").Class("word").Text(p.tr(textTotal)), p.price(total, "big")).
 				Else(elem("span").Class("hint").Body(p.bilingual(textChooseProducts)))),
 		elem("button").Class("weui-btn weui-btn_primary").Attr("type", "button").DataSet("action", "checkout").
-			Attr("disabled", count == 0 || p.ordering || !p.sells()).Body(label).OnClick(p.order))
+			Attr("disabled", count == 0 || p.ordering || p.signingIn || p.loading || !p.sells()).Body(label).OnClick(p.order))
 }
 
 // skeletonCards are the placeholders of the catalogue.

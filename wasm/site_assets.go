@@ -31,6 +31,7 @@ type assets struct {
 	CheckHash, FirstHash string // "sha256-..."
 	StyleHash            string
 	ConsoleStyleHash     string // of the console's style
+	Version              string // of the shop's pages, set when all are written
 
 	// Addresses of files. Each contains the hash of the file's content, so browsers may keep the
 	// file forever.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	texttemplate "text/template"
@@ -28,9 +29,21 @@ func generate() {
 	flag.StringVar(&s.wasm, "wasm", "build/page/app.wasm", "file of the page's program")
 	flag.StringVar(&s.console, "console", "build/console/app.wasm", "file of the console's program")
 	flag.StringVar(&s.modules, "modules", "node_modules", "folder of the installed npm packages: WeUI, purgecss, Node")
+	rows := flag.String("rows", "", "write only the `file` with the rows of the catalogue, for internal/startpage")
 	settings := flag.String("settings", "wrangler.toml .dev.vars .dev.vars.example",
 		"files to read SHOP_NAME from; the first that sets it counts")
 	flag.Parse()
+	if *rows != "" {
+		text, err := catalogueRows()
+		if err == nil {
+			err = os.WriteFile(*rows, []byte(text), 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "wasm:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	s.shop = shopName(strings.Fields(*settings))
 	if err := s.write(); err != nil {
 		fmt.Fprintln(os.Stderr, "wasm:", err)
@@ -96,6 +109,9 @@ func (s *site) write() error {
 			return err
 		}
 	}
+	if err := s.writeVersion(); err != nil {
+		return err
+	}
 	if err := s.writeConsole(); err != nil {
 		return err
 	}
@@ -118,6 +134,7 @@ type document struct {
 	Preview            text          // the title in a chat to which the address is sent; may be empty
 	PreviewHint        text          // the line below it
 	Prefetch           []string      // paths to fetch before the program runs
+	Data               template.HTML // the mark of the data that the program finds in the page
 	Env                string        // JSON for app.Getenv
 
 	Loading, Updating text
@@ -126,8 +143,35 @@ type document struct {
 	Ended             template.HTML // shown when the program has ended
 }
 
+// versionMark stands for the version in the pages until all of them are written.
+const versionMark = "h5pay-page-version"
+
+// writeVersion sets the version of the pages, a hash of them and of what they load, and writes it into
+// each. The console has none: a new one does not change the shop.
+func (s *site) writeVersion() error {
+	names, err := filepath.Glob(filepath.Join(s.out, "*.html"))
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return filepath.Base(name) == "console.html" })
+	pages := make([][]byte, len(names))
+	for i, name := range names {
+		if pages[i], err = os.ReadFile(name); err != nil {
+			return err
+		}
+	}
+	s.Version = hash(bytes.Join(pages, nil))
+	for i, name := range names {
+		if err := os.WriteFile(name, bytes.ReplaceAll(pages[i], []byte(versionMark), []byte(s.Version)), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *site) writePage(name string, d document) error {
 	d.assets, d.Description = s.assets, textDescription
+	d.Version = versionMark
 	page, err := execute("page.html", d)
 	if err != nil {
 		return fmt.Errorf("writing %s.html: %w", name, err)
@@ -174,14 +218,10 @@ func (s *site) writeHeaders() error {
 	return os.WriteFile(filepath.Join(s.out, "_redirects"), []byte(customerRewrite+consoleRewrite), 0o644)
 }
 
-// writeWorker writes the service worker. It shows an offline page; its cache name changes with that
-// page.
+// writeWorker writes the service worker. It changes with the pages that it keeps, so that browsers
+// replace it.
 func (s *site) writeWorker() error {
 	script, err := siteFiles.ReadFile("site/worker.js")
-	if err != nil {
-		return err
-	}
-	offline, err := os.ReadFile(filepath.Join(s.out, "offline.html"))
 	if err != nil {
 		return err
 	}
@@ -189,6 +229,6 @@ func (s *site) writeWorker() error {
 	if !strings.Contains(string(script), placeholder) {
 		return errors.New("site/worker.js: want the placeholder {{.Version}}")
 	}
-	script = []byte(strings.ReplaceAll(string(script), placeholder, hash(offline)))
+	script = []byte(strings.ReplaceAll(string(script), placeholder, s.Version))
 	return os.WriteFile(filepath.Join(s.out, "app-worker.js"), script, 0o644)
 }

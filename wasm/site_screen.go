@@ -18,6 +18,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/internal/startpage"
 	"h5pay/wasm/ui"
 )
 
@@ -65,6 +66,14 @@ func (s *site) screen(path string) (document, error) {
 		return d, err
 	}
 	switch path {
+	case "/":
+		d.Data = mark(startpage.MarkData, "")
+		if d.Screen, err = markCatalogue(startpage.MarkZH, d.Screen); err == nil {
+			d.English, err = markCatalogue(startpage.MarkEN, d.English)
+		}
+		if err != nil {
+			return d, err
+		}
 	case "/o":
 		d.Preview, d.PreviewHint = d.Title, textPreview
 	case "/l":
@@ -74,7 +83,24 @@ func (s *site) screen(path string) (document, error) {
 	return d, err
 }
 
+// mark puts marks around a part of the page, see startpage.Fill.
+func mark(name string, part template.HTML) template.HTML {
+	return template.HTML("<!--"+name+"-->") + part + template.HTML("<!--/"+name+"-->")
+}
+
+// markCatalogue marks the outlines of the catalogue.
+func markCatalogue(name string, screen template.HTML) (template.HTML, error) {
+	outlines := catalogueTag.FindString(string(screen))
+	if outlines == "" {
+		return "", errors.New("unexpected screen: want the outlines of the catalogue")
+	}
+	before, after, _ := strings.Cut(string(screen), outlines)
+	return template.HTML(before) + mark(name, template.HTML(outlines)) + template.HTML(after), nil
+}
+
 var (
+	catalogueTag = regexp.MustCompile(`(?s)<ul [^>]*class="cards".*?</ul>`)
+
 	titleTag  = regexp.MustCompile(`<title>([^<]*)</title>`)
 	loaderTag = regexp.MustCompile(`<aside [^>]*"app-wasm-loader"`)
 	openTag   = regexp.MustCompile(`<([a-z0-9-]+)((?: [a-zA-Z-]+(?:="[^"]*")?)+)>`)
@@ -82,9 +108,14 @@ var (
 	ariaTrue  = regexp.MustCompile(`(aria-(?:busy|hidden))([ >])`)
 )
 
-// render lets go-app render a screen. It returns the title and the screen from the resulting page.
+// render lets go-app render a screen in its loading state. It returns the title and the screen from the resulting page.
 func render(path string, b browser) (title string, screen template.HTML, err error) {
 	register(b)
+	return renderRoute(path)
+}
+
+// renderRoute lets go-app render the screen that is registered for a path.
+func renderRoute(path string) (title string, screen template.HTML, err error) {
 	got := httptest.NewRecorder()
 	(&app.Handler{}).ServeHTTP(got, httptest.NewRequest(http.MethodGet, path, nil))
 	page := got.Body.String()

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
+	"h5pay/internal/startpage"
 )
 
 // Every error code of the signer has its own text and an action.
@@ -192,7 +193,7 @@ func TestReferences(t *testing.T) {
 }
 
 // A file that browsers keep forever gets another address when it changes, and the old file is
-// deleted. The service worker changes with the page that it keeps.
+// deleted. The service worker and the version change with the pages that it keeps.
 func TestAddressesChangeWithTheirContent(t *testing.T) {
 	addresses := func(out string) []string {
 		t.Helper()
@@ -228,8 +229,24 @@ func TestAddressesChangeWithTheirContent(t *testing.T) {
 			t.Errorf("another program turns %s into %s", before[i], after[i])
 		}
 	}
+	if read(t, again, "app-worker.js") == worker {
+		t.Error("the worker keeps pages of another program")
+	}
+	version := regexp.MustCompile(`data-version="([0-9a-f]{16})"`).FindStringSubmatch(read(t, again, "index.html"))
+	if version == nil || !strings.Contains(read(t, again, "_headers"), "  H5pay-Page: "+version[1]+"\n") || !strings.Contains(read(t, again, "app-worker.js"), version[1]) ||
+		strings.Contains(read(t, out, "index.html"), version[1]) {
+		t.Errorf("the version of the pages is %q", version)
+	}
+	// The pages of a new console are those of before.
+	worker = read(t, again, "app-worker.js")
+	if err := os.WriteFile(s.console, []byte("console of two"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(); err != nil {
+		t.Fatal(err)
+	}
 	if read(t, again, "app-worker.js") != worker {
-		t.Error("the worker changed, with nothing that it keeps")
+		t.Error("a new console changes the worker of the shop")
 	}
 	if err := os.WriteFile(filepath.Join(again, "web", "app.css"), []byte("body {}"), 0o644); err != nil {
 		t.Fatal(err)
@@ -238,7 +255,7 @@ func TestAddressesChangeWithTheirContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if read(t, again, "app-worker.js") == worker {
-		t.Error("the worker keeps a style that does not exist")
+		t.Error("the worker keeps pages with a style that does not exist")
 	}
 }
 
@@ -291,6 +308,31 @@ func TestCustomerPreview(t *testing.T) {
 	}
 	if title := customerTitle(""); title != textCustomerTitle {
 		t.Errorf("without a name the title is %v", title)
+	}
+}
+
+// The rows that the start page gets from the server are those of the program.
+func TestRowsAreThoseOfTheProgram(t *testing.T) {
+	want, err := catalogueRows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, startpage.Rows()); diff != "" {
+		t.Errorf("run go generate ./internal/startpage (-want +got):\n%s", diff)
+	}
+	parts, err := startpage.New(api.Catalogue{Products: startpage.Sample})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, writeTestSite(t, "茶", "program"), "index.html")
+	filled := string(startpage.Fill([]byte(page), parts))
+	checkStyle(t, filled)
+	_, body, _ := strings.Cut(filled, "<body>")
+	if strings.Contains(body, "skeleton") || strings.Count(body, "<li") != 2*len(startpage.Sample) {
+		t.Errorf("the catalogue is not in the page:\n%s", body)
+	}
+	if data, script := strings.Index(filled, `id="data"`), strings.Index(filled, "<script data-prefetch"); data < 0 || data > script {
+		t.Errorf("the data is at %d, the script that looks for it at %d", data, script)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"h5pay/internal/api"
+	"h5pay/internal/v1"
 )
 
 // A backup that is written while the server settles payments restores the shop. Payments before it
@@ -37,8 +38,8 @@ func TestBackupRestoresTheShop(t *testing.T) {
 	}
 	buyer.Pay(open.Pay)
 	eventually(t, "the second order is paid", func() bool { return status(open.Order.ID) == api.StatusPaid })
-	var before api.EventList
-	s.operator(t).Must(http.MethodGet, api.PathAdminEvents, nil, &before)
+	var before v1.Events
+	s.operator(t).Must(http.MethodGet, "/v1/events", nil, &before)
 
 	// The database is not replaced while it is there.
 	for _, when := range []string{"while the server runs", "after it"} {
@@ -67,9 +68,9 @@ func TestBackupRestoresTheShop(t *testing.T) {
 		t.Errorf("what was paid before the backup is %s", got)
 	}
 	eventually(t, "what was paid since is found", func() bool { return status(open.Order.ID) == api.StatusPaid })
-	var after api.EventList
-	s.operator(t).Must(http.MethodGet, api.PathAdminEvents, nil, &after)
-	ids := func(list api.EventList) string {
+	var after v1.Events
+	s.operator(t).Must(http.MethodGet, "/v1/events", nil, &after)
+	ids := func(list v1.Events) string {
 		var all []string
 		for _, e := range list.Events {
 			all = append(all, e.ID)

@@ -167,9 +167,8 @@ func TestDemoFromNothingToAPaidOrder(t *testing.T) {
 	}
 	operator := paytest.NewBuyer(t, id.PhoneURL, id.PhoneURL, phone)
 	operator.Token = env["ADMIN_TOKEN"]
-	var kept api.AdminOrder
-	operator.Must(http.MethodGet, strings.Replace(api.PathAdminOrder, "{id}", list.Orders[1].ID, 1), nil, &kept)
-	if kept.Status != api.StatusPaid {
+	kept := operator.StoredOrder(list.Orders[1].ID)
+	if kept.Status != v1.OrderPaid {
 		t.Errorf("after a restart the order is %s", kept.Status)
 	}
 	var products api.ProductList

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/v1"
 )
 
 // eventually waits until ok.
@@ -110,8 +111,8 @@ func TestStopFinishesTheRunningDelivery(t *testing.T) {
 		t.Errorf("the server ended with %v: %s", err, p.stderr.String())
 	}
 	p = s.start(t)
-	var list api.EventList
-	s.operator(t).Must(http.MethodGet, api.PathAdminEvents, nil, &list)
+	var list v1.Events
+	s.operator(t).Must(http.MethodGet, "/v1/events", nil, &list)
 	if len(list.Events) != 1 || list.Events[0].Status != api.EventDelivered || list.Events[0].Attempts != 1 || received.Load() != 1 {
 		t.Errorf("received %d times, events %+v", received.Load(), list.Events)
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,13 +15,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"testing/fstest"
+	"text/template"
 	"time"
 
 	_ "modernc.org/sqlite"
 
+	"h5pay/internal/api"
 	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
+	"h5pay/internal/startpage"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
 )
@@ -30,15 +39,87 @@ type contender struct {
 	ready string       // a JavaScript expression: whether the program has shown its content
 }
 
-// ours is the built site with the signer.
+// buttons is when the catalogue has buttons that work.
+const buttons = `document.querySelector('[data-product] [data-action="add"]:not([disabled])') !== null`
+
+// ours is the built site with the signer, which also sends the start page.
 func ours(signer *url.URL) contender {
+	files := static.New(os.DirFS("public"))
+	page := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(signer)
+		r.Out.Header.Del("Accept-Encoding") // Cloudflare compresses it
+	}}
 	return contender{
-		name: "h5pay",
-		site: static.New(os.DirFS("public")),
-		api:  httputil.NewSingleHostReverseProxy(signer),
-		// The program has shown the catalogue and its buttons.
-		ready: `document.querySelector('[data-product] [data-action="add"]:not([disabled])') !== null`,
+		name: nameOurs,
+		site: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" {
+				page.ServeHTTP(w, r)
+				return
+			}
+			files.ServeHTTP(w, r)
+		}),
+		api:   httputil.NewSingleHostReverseProxy(signer),
+		ready: buttons,
 	}
+}
+
+//go:embed js
+var jsFiles embed.FS
+
+// byHand is the same start page in JavaScript without a framework, with the style of ours. It gets
+// the catalogue with the page too.
+func byHand(ctx context.Context, signer *url.URL) (contender, error) {
+	built, err := os.ReadFile(filepath.Join("public", "index.html"))
+	if err != nil {
+		return contender{}, err
+	}
+	style := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindSubmatch(built)
+	if style == nil {
+		return contender{}, errors.New("public/index.html has no style")
+	}
+	t, err := template.ParseFS(jsFiles, "js/index.html")
+	if err != nil {
+		return contender{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, signer.String()+api.PathStartPage, nil)
+	if err != nil {
+		return contender{}, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return contender{}, err
+	}
+	defer res.Body.Close()
+	var parts api.StartPage
+	if err := json.NewDecoder(res.Body).Decode(&parts); err != nil {
+		return contender{}, fmt.Errorf("reading the catalogue: %w", err)
+	}
+	var page bytes.Buffer
+	if err := t.Execute(&page, map[string]any{"Name": "小铺", "Style": string(style[1])}); err != nil {
+		return contender{}, err
+	}
+	script, err := jsFiles.ReadFile("js/shop.js")
+	if err != nil {
+		return contender{}, err
+	}
+	files := fstest.MapFS{
+		"index.html": {Data: startpage.Fill(page.Bytes(), parts)},
+		"shop.js":    {Data: script},
+		"_headers":   {Data: []byte("/*\n  Cache-Control: no-cache\n/shop.js\n  ! Cache-Control\n  Cache-Control: public, max-age=31536000, immutable\n/web/*\n  ! Cache-Control\n  Cache-Control: public, max-age=86400\n")},
+	}
+	own, shop := static.New(files), static.New(os.DirFS("public"))
+	return contender{
+		name: nameByHand,
+		site: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" || r.URL.Path == "/shop.js" {
+				own.ServeHTTP(w, r)
+				return
+			}
+			shop.ServeHTTP(w, r)
+		}),
+		api:   httputil.NewSingleHostReverseProxy(signer),
+		ready: buttons,
+	}, nil
 }
 
 // helloWorld is go-app's hello world, built into a folder.
@@ -73,7 +154,7 @@ func helloWorld(ctx context.Context, dir string) (contender, error) {
 		}
 	}
 	return contender{
-		name: "hello world",
+		name: nameHello,
 		site: static.New(os.DirFS(dir)),
 		// go-app removes its loader after the program has drawn.
 		ready: `document.readyState !== "loading" && document.querySelector("h1") !== null && document.getElementById("app-wasm-loader") === null`,

@@ -1,5 +1,6 @@
 // Command pagebench compares the page's speed on an emulated phone with go-app's own hello world,
-// which uses the same toolchain and framework. One server serves both to real Chromium. `make
+// which uses the same toolchain and framework, and with the same page in JavaScript by hand. One
+// server serves all to real Chromium. `make
 // bench-page` runs it; it writes docs/pagespeed.md.
 package main
 
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"h5pay/e2e/pages"
 	"h5pay/internal/cleanup"
@@ -25,6 +27,9 @@ func program() int {
 	var rounds int
 	cmdflag.Int(flag.CommandLine, &rounds, "rounds", 5, 1, "`number` of rounds; each visits each page twice with new browsers, with and without service workers")
 	out := flag.String("o", "", "`file` for the report, which is also printed")
+	cli := flag.String("lighthouse", "", "`folder` in which npm has installed Lighthouse; empty: do not run it")
+	audits := 0
+	cmdflag.Int(flag.CommandLine, &audits, "audits", 3, 1, "`number` of runs of Lighthouse for each page")
 	flag.Parse()
 	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
 		log.Print("pagebench: ", err)
@@ -32,14 +37,14 @@ func program() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, rounds, *out); err != nil {
+	if err := run(ctx, rounds, *cli, audits, *out); err != nil {
 		log.Print("pagebench: ", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, rounds int, out string) error {
+func run(ctx context.Context, rounds int, cli string, audits int, out string) error {
 	tmp, err := os.MkdirTemp("", "h5pay-pagebench")
 	if err != nil {
 		return err
@@ -58,7 +63,11 @@ func run(ctx context.Context, rounds int, out string) error {
 	if err != nil {
 		return err
 	}
-	contenders := []contender{ours(signer), hello}
+	js, err := byHand(ctx, signer)
+	if err != nil {
+		return fmt.Errorf("the page in JavaScript: %w", err)
+	}
+	contenders := []contender{ours(signer), hello, js}
 	servers := make([]*pages.Server, len(contenders))
 	for i, c := range contenders {
 		if servers[i], err = pages.Start("node_modules/.bin/node", c.site, c.api); err != nil {
@@ -84,14 +93,36 @@ func run(ctx context.Context, rounds int, out string) error {
 			}
 			os.RemoveAll(profile)
 			r.add(c.name, workers, first, second)
-			log.Printf("round %d: %-11s workers %-5v first: ready %v, paint %v, %d bytes; second: ready %v, paint %v, %d bytes", round/2+1, c.name, workers,
-				first.ready.Round(ms), first.paint.Round(ms), first.bytes, second.ready.Round(ms), second.paint.Round(ms), second.bytes)
+			log.Printf("round %d: %-11s workers %-5v first: %v; second: %v", round/2+1, c.name, workers, first, second)
 		}
 	}
-	text := r.markdown(rounds)
+	found := map[string][]audit{}
+	for i := range audits {
+		for _, c := range contenders {
+			if cli == "" {
+				break
+			}
+			a, err := lighthouse(ctx, browser, tmp, filepath.Join(cli, "node_modules/lighthouse/cli/index.js"), c)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			found[c.name] = append(found[c.name], a)
+			log.Printf("Lighthouse, run %d: %-11s %+v", i+1, c.name, a)
+		}
+	}
+	text := r.markdown(rounds, found, loadAverage())
 	fmt.Print(text)
 	if out == "" {
 		return nil
 	}
 	return os.WriteFile(out, []byte(text), 0o644)
+}
+
+// loadAverage returns the load of the machine in the last five minutes, "" where it is not known.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) > 1 {
+		return fields[1]
+	}
+	return ""
 }

@@ -25,8 +25,14 @@ const (
 // visit is the measurement of one visit.
 type visit struct {
 	ready, paint time.Duration // since the navigation; paint is the first contentful one
+	blocked      time.Duration // what tasks of the page took beyond 50 ms each, from the paint on
+	shift        float64       // how far the parts of the page moved, as Chromium measures it
 	bytes        int           // sent, including the service worker
 	requests     int
+}
+
+func (v visit) String() string {
+	return fmt.Sprintf("ready %v, paint %v, blocked %v, shift %.3f, %d bytes", v.ready.Round(ms), v.paint.Round(ms), v.blocked.Round(ms), v.shift, v.bytes)
 }
 
 // visits opens a contender in a new browser, and again after a restart of that browser.
@@ -81,6 +87,11 @@ func visitOnce(ctx context.Context, browser, profile string, c contender, s *pag
 	for last := -1; last != len(s.Requests("")) || s.Busy(); time.Sleep(idleTime) {
 		last = len(s.Requests(""))
 	}
+	var after struct{ Blocked, Shift float64 }
+	if err := chromedp.Run(limited, chromedp.Evaluate(`({Blocked: window.blocked(measured.Paint), Shift: window.shift})`, &after)); err != nil {
+		return v, err
+	}
+	v.blocked, v.shift = milliseconds(after.Blocked), after.Shift
 	for _, r := range s.Requests("") {
 		v.bytes += r.Bytes
 		v.requests++
@@ -93,6 +104,13 @@ func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(
 // watcher runs before the page and records when it is ready. The content was painted at least once
 // before.
 const watcher = `{
+	window.shift = 0;
+	new PerformanceObserver((list) => {
+		for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+	}).observe({type: "layout-shift", buffered: true});
+	const tasks = [];
+	new PerformanceObserver((list) => tasks.push(...list.getEntries())).observe({type: "longtask", buffered: true});
+	window.blocked = (paint) => tasks.reduce((sum, task) => sum + Math.max(0, task.startTime + task.duration - Math.max(paint, task.startTime) - 50), 0);
 	const ready = () => %s;
 	let at = 0;
 	const look = () => {

@@ -34,7 +34,7 @@ var parts = []struct {
 	{"upload", upload, sizes{3: 2_400_000}},
 	{"program", files("build/page/app.wasm"), sizes{7_000_000, 1_400_000, 970_000}},
 	// Only operators load the console.
-	{"console", files("build/console/app.wasm"), sizes{7_200_000, 1_400_000, 1_000_000}},
+	{"console", files("build/console/app.wasm"), sizes{7_500_000, 1_450_000, 1_050_000}},
 	{"around", files("public/index.html", "public/assets/*.js", "public/app-worker.js", "public/offline.html", "public/manifest.webmanifest"),
 		sizes{2: 30_000}},
 }

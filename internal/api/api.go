@@ -17,6 +17,7 @@ const (
 	PathToken      = "/api/oauth/token"       // POST TokenRequest -> TokenResponse
 	PathSession    = "/api/session"           // GET -> Session, POST {} or no body -> Session, DELETE -> 204
 	PathProducts   = "/api/products"          // GET -> ProductList
+	PathStartPage  = "/api/startpage"         // GET -> StartPage
 	PathOrders     = "/api/orders"            // POST CreateOrderRequest -> Order, GET -> OrderList
 	PathOrder      = "/api/orders/{id}"       // GET -> Order
 	PathCustomer   = "/o/"                    // the page of an order that a back end made, before its token
@@ -157,6 +158,16 @@ type AmountBounds struct {
 type ProductList struct {
 	Products []Product `json:"products"`
 }
+
+// Catalogue is what the start page knows before its program makes a call.
+type Catalogue struct {
+	Config   Config    `json:"config"`
+	Products []Product `json:"products"`
+}
+
+// StartPage is the HTML of the parts of the start page that depend on the catalogue, by name. A
+// server puts them between the marks of the page: see package startpage.
+type StartPage map[string]string
 
 // Health reports whether the parts that a payment needs work, from the settings to the merchant's
 // back end. The HTTP status is 200 if they do, else 503.

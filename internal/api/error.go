@@ -28,6 +28,7 @@ const (
 	CodeSnapshotUser     Code = "snapshot_user"       // WeChat's virtual user: open the full page first
 	CodeSignInLoop       Code = "signin_loop"         // two sign-ins in a row failed: let the user retry
 	CodeProductGone      Code = "product_unavailable" // a product is not for sale
+	CodePriceChanged     Code = "price_changed"       // the total differs from the one that the buyer saw
 	CodeConflict         Code = "conflict"            // client_key was used for another order
 	CodeLinkEnded        Code = "link_ended"          // the payment link is withdrawn, expired or sold out
 	CodeOrderNotPayable  Code = "order_not_payable"   // closed, failed or expired
@@ -63,6 +64,7 @@ var statuses = map[Code]int{
 	CodeSnapshotUser:     403,
 	CodeSignInLoop:       409,
 	CodeProductGone:      409,
+	CodePriceChanged:     409,
 	CodeConflict:         409,
 	CodeLinkEnded:        409,
 	CodeOrderNotPayable:  409,

@@ -8,14 +8,16 @@ const (
 	MaxOrderItems = 20 // different products
 )
 
-// CreateOrderRequest creates an order. It contains no price: the signer prices the order from its
-// catalogue. WeChat learns of the order with the first PayRequest.
+// CreateOrderRequest creates an order. The signer prices the order from its catalogue. WeChat learns of the order with the first PayRequest.
 type CreateOrderRequest struct {
 	Items []OrderItem `json:"items"`
 	// ClientKey makes requests idempotent: the same key is the same order, whatever its status is.
 	// It has 16 to 64 letters, digits, '-' or '_'. The same key with other Items is rejected with
 	// CodeConflict.
 	ClientKey string `json:"client_key"`
+	// Total, optional, is the total in fen that the buyer saw. If the prices have changed since, the
+	// request is rejected with CodePriceChanged.
+	Total fen.Fen `json:"total,omitempty"`
 }
 
 // OrderItem is one chosen product.

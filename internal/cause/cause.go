@@ -47,26 +47,27 @@ type Check string
 // The checks. Those of the first group make no call. Those of the second one call WeChat, those of the
 // third one the shop's own address and the webhook endpoints.
 const (
-	Settings     Check = "settings"
-	Mode         Check = "wechat" // real or simulated
-	APIv3        Check = "apiv3"
-	Certificate  Check = "certificate"
-	Limits       Check = "limits"
-	Addresses    Check = "addresses"
-	Database     Check = "database"
-	Schema       Check = "schema"
-	Speed        Check = "speed"
-	Size         Check = "size"
-	Disk         Check = "disk"
-	Nodes        Check = "nodes"
-	Timer        Check = "cron"
-	Outbox       Check = "outbox"
-	Orders       Check = "orders"
-	Refunds      Check = "refunds"
-	Bills        Check = "bills"
-	Certificates Check = "certificates"
-	Selling      Check = "selling"
-	Catalogue    Check = "catalogue"
+	Settings      Check = "settings"
+	Mode          Check = "wechat" // real or simulated
+	APIv3         Check = "apiv3"
+	Certificate   Check = "certificate"
+	Limits        Check = "limits"
+	Addresses     Check = "addresses"
+	Database      Check = "database"
+	Schema        Check = "schema"
+	Speed         Check = "speed"
+	Size          Check = "size"
+	Disk          Check = "disk"
+	Nodes         Check = "nodes"
+	Timer         Check = "cron"
+	Outbox        Check = "outbox"
+	Orders        Check = "orders"
+	Refunds       Check = "refunds"
+	Bills         Check = "bills"
+	Notifications Check = "notifications"
+	Certificates  Check = "certificates"
+	Selling       Check = "selling"
+	Catalogue     Check = "catalogue"
 
 	SignIn       Check = "sign_in"
 	SignInDomain Check = "sign_in_domain"
@@ -110,6 +111,7 @@ var titles = [...]Title{
 	{Orders, "未完成的订单", "Open orders"},
 	{Refunds, "退款", "Refunds"},
 	{Bills, "对账", "Bills"},
+	{Notifications, "微信的通知", "WeChat's notifications"},
 	{Certificates, "已保存的平台证书", "Stored platform certificates"},
 	{Selling, "是否在售", "Selling"},
 	{Catalogue, "商品", "Catalogue"},

@@ -40,6 +40,7 @@ const (
 	DuplicatesKept        ID = "duplicates_kept"
 	RefundsAbnormal       ID = "refunds_abnormal"
 	BillsDiffer           ID = "bills_differ"
+	NotificationMissing   ID = "notification_missing"
 	BillMissing           ID = "bill_missing"
 	CertificatesOld       ID = "certificates_old"
 	SellingStopped        ID = "selling_stopped"

@@ -189,8 +189,8 @@ func TestImportRejects(t *testing.T) {
 	lines := strings.SplitAfter(whole, "\n")
 	for name, test := range map[string]struct{ text, want string }{
 		"nothing":           {"", "reading the file"},
-		"another file":      {`{"a": 1}`, "no file of h5pay export"},
-		"SQL of others":     {"CREATE TABLE t (n INTEGER);", "no file of h5pay export"},
+		"another file":      {`{"a": 1}`, "want a file of h5pay export"},
+		"SQL of others":     {"CREATE TABLE t (n INTEGER);", "want a file of h5pay export"},
 		"another version":   {strings.Replace(whole, store.Schema(), "9999_later.sql", 1), "same version"},
 		"a file that ends":  {strings.Join(lines[:len(lines)/2], ""), "has no last line"},
 		"a lost row":        {strings.Join(append(append([]string{}, lines[:50]...), lines[51:]...), ""), "rows"},
@@ -221,10 +221,10 @@ func TestImportRejects(t *testing.T) {
 }
 
 // A shop whose data breaks an invariant is not exported.
-func TestExportRejectsWhatIsNotSound(t *testing.T) {
+func TestExportRejectsBrokenInvariants(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
-		"what was refunded":   `UPDATE orders SET refunded = 29 WHERE refunded = 30`,
+		"the refunded amount": `UPDATE orders SET refunded = 29 WHERE refunded = 30`,
 		"has no event":        `DELETE FROM events WHERE type = 'order.paid'`,
 		"count of open guest": `UPDATE guests_open SET n = n + 1`,
 		"has no order":        `UPDATE payments SET order_id = 'none' WHERE out_trade_no = 'P0-0'`,

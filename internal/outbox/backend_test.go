@@ -18,6 +18,7 @@ import (
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/webhook"
 	"h5pay/wechat"
 )
@@ -191,12 +192,12 @@ func (b *backEnd) closed() api.Order {
 }
 
 // refund makes a refund of an order that succeeds.
-func (b *backEnd) refund(o api.Order, amount fen.Fen) api.Refund {
+func (b *backEnd) refund(o api.Order, amount fen.Fen) v1.Refund {
 	b.t.Helper()
 	r := b.Operator().Refund(o.ID, paytest.RefundRequest(amount))
 	b.Sim.Advance(time.Minute)
 	b.Reconcile()
-	if got := b.Operator().AdminOrder(o.ID).Refunds; len(got) == 0 || got[len(got)-1].Status != api.RefundSucceeded {
+	if got := b.Operator().SyncedOrder(o.ID).Refunds; len(got) == 0 || got[len(got)-1].Status != api.RefundSucceeded {
 		b.t.Errorf("refunds %+v, want the last one succeeded", got)
 	}
 	b.follow()

@@ -149,7 +149,7 @@ func isLoopback(host string) bool {
 func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (order.Order, []order.Refund, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err == nil && sync && s.stale(o) {
-		o, _ = s.refresh(ctx, o) // before the refunds: it may find a payment, and refunds of it
+		o = s.refresh(ctx, o) // before the refunds: it may find a payment, and refunds of it
 	}
 	switch {
 	case err != nil, !order.WasPaid(o.Status):

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/store"
@@ -30,40 +31,83 @@ type PayRequest struct {
 
 // PayOwn is Pay for the owner of an order.
 func (s *Service) PayOwn(ctx context.Context, id, owner string, r PayRequest) (api.Checkout, error) {
-	o, err := s.ownOrder(ctx, id, owner)
-	if err != nil {
-		return api.Checkout{}, err
+	if !order.ValidID(id) || owner == "" {
+		return api.Checkout{}, errNoOrder()
 	}
-	return s.Pay(ctx, o, r)
+	return s.payFirst(ctx, store.Key{ID: id, Owner: owner}, r, func(order.Order) error { return nil })
 }
 
 // PayWithToken is Pay for a caller who has the token of an order.
 func (s *Service) PayWithToken(ctx context.Context, token string, r PayRequest) (api.Checkout, error) {
-	o, err := s.tokenOrder(ctx, token)
+	if !alphabet.Lower32.Valid(token, tokenLength, tokenLength) {
+		return api.Checkout{}, errNoOrder()
+	}
+	return s.payFirst(ctx, store.Key{Token: token}, r, func(o order.Order) error {
+		switch {
+		case order.WasPaid(o.Status):
+			return reject(api.CodeOrderPaid, "the order is paid")
+		case !o.Open(), o.Expired(s.now()):
+			return errNotPayable()
+		}
+		return nil
+	})
+}
+
+// payFirst is Pay for an order that is not read yet. Most orders have no payment: the round trip
+// that reads such an order also stores its first one.
+func (s *Service) payFirst(ctx context.Context, which store.Key, r PayRequest, check func(order.Order) error) (api.Checkout, error) {
+	var p order.Payment
+	var claim time.Time
+	w, err := s.choose(order.Order{}, r) // as if the order accepted all trade types
+	if err == nil && !s.cfg.SellingOff && s.checkPayerAddress(w.trade, w.clientIP) == nil {
+		if p, claim, err = s.newPayment(w, s.now()); err != nil {
+			return api.Checkout{}, err
+		}
+	}
+	o, selling, err := s.cfg.Store.Begin(ctx, which, p, claim, order.MinPrepay)
 	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return api.Checkout{}, errNoOrder()
 	case err != nil:
 		return api.Checkout{}, err
-	case order.WasPaid(o.Status):
-		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
-	case !o.Open(), o.Expired(s.now()):
-		return api.Checkout{}, errNotPayable()
+	case p.OutTradeNo != "" && o.Payment.OutTradeNo == p.OutTradeNo:
+		s.logBegun(ctx, o.Payment)
+		return s.paid(s.prepayClaimed(ctx, o, o.Payment, claim))
 	}
-	return s.Pay(ctx, o, r)
+	if err := check(o); err != nil {
+		return api.Checkout{}, err
+	}
+	var notSelling error
+	if s.cfg.SellingOff || !selling {
+		notSelling = errNotSelling()
+	}
+	return s.pay(ctx, o, r, notSelling)
 }
+
+func errNoOrder() error { return reject(api.CodeNotFound, "no such order") }
 
 // Pay returns an order with its payment parameters. The caller has checked that the buyer may pay
 // it. The first call of a buyer and a trade type stores a payment and sends it to WeChat. Later
 // calls return the same payment while it is offered.
 func (s *Service) Pay(ctx context.Context, o order.Order, r PayRequest) (api.Checkout, error) {
+	return s.pay(ctx, o, r, s.Selling(ctx))
+}
+
+// pay is Pay with the error of Selling.
+func (s *Service) pay(ctx context.Context, o order.Order, r PayRequest, selling error) (api.Checkout, error) {
 	w, err := s.choose(o, r)
 	if err != nil {
 		return api.Checkout{}, err
 	}
 	if o.Live > 0 && !r.Renew && s.stale(o) && (o.Live > 1 || o.Payment.PrepayID != "") {
 		// The buyer returned. The order may be paid, and the notification lost.
-		o, _ = s.refresh(ctx, o)
+		o = s.refresh(ctx, o)
 	}
-	c, err := s.checkout(ctx, o, w, s.Selling(ctx))
+	return s.paid(s.checkout(ctx, o, w, selling))
+}
+
+// paid returns CodeOrderPaid for a result without parameters.
+func (s *Service) paid(c api.Checkout, err error) (api.Checkout, error) {
 	if err == nil && c.PayUntil == 0 {
 		return api.Checkout{}, reject(api.CodeOrderPaid, "the order is paid")
 	}
@@ -149,29 +193,15 @@ func (s *Service) begin(ctx context.Context, o order.Order, w way) (api.Checkout
 	if err := s.checkPayerAddress(w.trade, w.clientIP); err != nil {
 		return api.Checkout{}, err
 	}
-	now := s.now().UTC().Truncate(time.Millisecond)
+	now := s.now()
 	if now.Before(o.CreatedAt) {
 		now = o.CreatedAt // the clock of another machine is ahead
 	}
-	no, err := order.NewOutTradeNo(s.rand, now)
+	p, claim, err := s.newPayment(w, now)
 	if err != nil {
 		return api.Checkout{}, err
 	}
-	// For NATIVE WeChat documents the caller's address instead (docs/wechat.md 4.1). A Worker has
-	// none, and WeChat does not compare it.
-	p := order.Payment{
-		OutTradeNo: no, OrderID: o.ID, AppID: s.cfg.AppID, MchID: s.cfg.MchID, APIVersion: string(s.cfg.WeChat.Version()),
-		TradeType: w.trade, OpenID: w.openID, Total: o.Total, Currency: o.Currency, Body: o.Description, ClientIP: w.clientIP,
-		NotifyURL: s.origin + api.PathNotifyPay, CreatedAt: now, ExpiresAt: o.ExpiresAt,
-		Status: api.PaymentCreated, Simulated: s.cfg.Simulated, UpdatedAt: now,
-	}
-	var claim time.Time
-	if p.TradeType != api.TradeJSAPI {
-		claim = now.Add(claimLife)
-	}
-	if p.TradeType == api.TradeMWEB {
-		p.ShopName = s.cfg.ShopName
-	}
+	p.OrderID, p.Total, p.Currency, p.Body, p.ExpiresAt = o.ID, o.Total, o.Currency, o.Description, o.ExpiresAt
 	stored, err := s.cfg.Store.InsertPayment(ctx, p, claim)
 	switch {
 	case err != nil:
@@ -179,8 +209,36 @@ func (s *Service) begin(ctx context.Context, o order.Order, w way) (api.Checkout
 	case !stored:
 		return s.notBegun(ctx, o, w)
 	}
-	s.logPayment(ctx, order.Payment{OrderID: o.ID, OutTradeNo: no}, api.PaymentCreated, sourcePage, "trade_type", string(p.TradeType), "total", int64(p.Total))
+	s.logBegun(ctx, p)
 	return s.prepayClaimed(ctx, o, p, claim)
+}
+
+// newPayment returns a payment without what it has of its order, and the claim of the first call
+// for it, which is zero for JSAPI.
+func (s *Service) newPayment(w way, now time.Time) (p order.Payment, claim time.Time, err error) {
+	now = now.UTC().Truncate(time.Millisecond)
+	no, err := order.NewOutTradeNo(s.rand, now)
+	if err != nil {
+		return p, claim, err
+	}
+	// For NATIVE WeChat documents the caller's address instead (docs/wechat.md 4.1). A Worker has
+	// none, and WeChat does not compare it.
+	p = order.Payment{
+		OutTradeNo: no, AppID: s.cfg.AppID, MchID: s.cfg.MchID, APIVersion: string(s.cfg.WeChat.Version()),
+		TradeType: w.trade, OpenID: w.openID, ClientIP: w.clientIP, NotifyURL: s.origin + api.PathNotifyPay, CreatedAt: now,
+		Status: api.PaymentCreated, Simulated: s.cfg.Simulated, UpdatedAt: now,
+	}
+	if p.TradeType != api.TradeJSAPI {
+		claim = now.Add(claimLife)
+	}
+	if p.TradeType == api.TradeMWEB {
+		p.ShopName = s.cfg.ShopName
+	}
+	return p, claim, nil
+}
+
+func (s *Service) logBegun(ctx context.Context, p order.Payment) {
+	s.logPayment(ctx, order.Payment{OrderID: p.OrderID, OutTradeNo: p.OutTradeNo}, api.PaymentCreated, sourcePage, "trade_type", string(p.TradeType), "total", int64(p.Total))
 }
 
 // notBegun returns the result of a request whose payment could not be stored: the order is no

@@ -14,12 +14,12 @@ import (
 const closeWindow = 200
 
 // Cancel cancels an order for its owner.
-func (s *Service) Cancel(ctx context.Context, id, owner string) (order.Order, error) {
-	o, err := s.ownOrder(ctx, id, owner)
+func (s *Service) Cancel(ctx context.Context, id, owner string) (store.Whole, error) {
+	w, err := s.ownWhole(ctx, id, owner)
 	if err != nil {
-		return order.Order{}, err
+		return store.Whole{}, err
 	}
-	return s.cancel(ctx, o)
+	return s.cancel(ctx, w)
 }
 
 // cancelTimeout bounds the calls of one cancellation.
@@ -29,17 +29,19 @@ const cancelTimeout = 2 * queryTimeout
 // closed at WeChat at once, or by Reconcile as soon as WeChat allows it. An order without a payment
 // needs no call. A payment in the meantime wins. cancel returns the stored order; CodeOrderPaid
 // means that it is paid.
-func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error) {
-	if o.Status == api.StatusClosing && s.stale(o) {
-		o, _ = s.refresh(ctx, o) // it may be paid, or due to be closed
+func (s *Service) cancel(ctx context.Context, w store.Whole) (store.Whole, error) {
+	if w.Status == api.StatusClosing && s.stale(w.Order) {
+		if _, news := s.queryOrder(ctx, w.Order); news { // it may be paid, or due to be closed
+			w = s.latest(ctx, w)
+		}
 	}
-	if !o.Open() {
-		return unpaid(o)
+	if !w.Open() {
+		return w, paidError(w.Order)
 	}
-	log := s.logger(ctx).With("order", o.ID, "source", sourceClose)
-	live, err := s.livePayments(ctx, o)
+	log := s.logger(ctx).With("order", w.ID, "source", sourceClose)
+	live, err := s.livePayments(ctx, w.Order)
 	if err != nil {
-		return o, err
+		return w, err
 	}
 	callCtx, cancel := context.WithTimeout(ctx, cancelTimeout)
 	defer cancel()
@@ -49,10 +51,10 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 		live[i], reports[i], err = s.Sync(callCtx, p, sourceClose)
 		switch {
 		case errors.As(err, &mismatch): // it is in the log
-			return o, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
+			return w, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
 		case err != nil:
 			log.Warn("querying WeChat about a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
-			return o, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+			return w, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
 		}
 		if live[i].Status == api.PaymentPaid {
 			break
@@ -60,11 +62,11 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 	}
 	// From here on nobody gets payment parameters of the order, so the close is the last call about
 	// it. If it is already paid, nothing changes.
-	if o, err = s.beginClose(ctx, o, sourceClose); err != nil {
-		return o, err
+	if w, err = s.beginClose(ctx, w.Order, sourceClose); err != nil {
+		return w, err
 	}
-	if o.Status != api.StatusClosing {
-		return unpaid(o)
+	if w.Status != api.StatusClosing {
+		return w, paidError(w.Order)
 	}
 	closed := false
 	for i, p := range live {
@@ -81,33 +83,33 @@ func (s *Service) cancel(ctx context.Context, o order.Order) (order.Order, error
 		}
 	}
 	if closed {
-		if o, err = s.cfg.Store.ByID(ctx, o.ID); err != nil {
-			return o, err
+		if w, err = s.cfg.Store.WholeByID(ctx, w.ID); err != nil {
+			return w, err
 		}
 	}
-	return unpaid(o)
+	return w, paidError(w.Order)
 }
 
 // beginClose makes an open order closing, or closed if it has no payment, and returns the stored
 // order. The trigger order_closes marks its payments as closing. They are closed at WeChat before
 // the order is closed.
-func (s *Service) beginClose(ctx context.Context, o order.Order, source string) (order.Order, error) {
-	to, err := s.cfg.Store.BeginClose(ctx, o.ID, s.now())
+func (s *Service) beginClose(ctx context.Context, o order.Order, source string) (store.Whole, error) {
+	w, changed, err := s.cfg.Store.CloseWhole(ctx, o.ID, s.now())
 	if err != nil {
-		return o, err
+		return store.Whole{Order: o}, err
 	}
-	if to != "" {
-		s.logOrder(ctx, o.ID, to, source)
+	if changed {
+		s.logOrder(ctx, o.ID, w.Status, source)
 	}
-	return s.cfg.Store.ByID(ctx, o.ID)
+	return w, nil
 }
 
-// unpaid returns an order unchanged, with CodeOrderPaid if it is paid.
-func unpaid(o order.Order) (order.Order, error) {
+// paidError returns CodeOrderPaid if an order is paid.
+func paidError(o order.Order) error {
 	if order.WasPaid(o.Status) {
-		return o, reject(api.CodeOrderPaid, "the order is paid")
+		return reject(api.CodeOrderPaid, "the order is paid")
 	}
-	return o, nil
+	return nil
 }
 
 // Close closes an order for the operator. The order is closing at once, or closed if it has no
@@ -119,13 +121,14 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	if err != nil {
 		return o, err
 	}
-	if o, err = s.beginClose(ctx, o, sourceAdmin); err != nil {
+	w, err := s.beginClose(ctx, o, sourceAdmin)
+	if err != nil {
 		return o, err
 	}
-	if o.Status == api.StatusClosing {
-		o, _ = s.refresh(ctx, o)
+	if o = w.Order; o.Status == api.StatusClosing {
+		o = s.refresh(ctx, o)
 	}
-	return unpaid(o)
+	return o, paidError(o)
 }
 
 // CloseOrders begins to close the open orders that f selects, a bounded number per call, from the

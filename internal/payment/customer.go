@@ -1,17 +1,18 @@
 package payment
 
 import (
-	"context"
 	"net/url"
 	"slices"
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // Customer returns an order as a caller with its token may see it. openid is that of the session,
 // "" without one.
-func (s *Service) Customer(ctx context.Context, o order.Order, openid string) (api.CustomerOrder, error) {
+func (s *Service) Customer(w store.Whole, openid string) api.CustomerOrder {
+	o := w.Order
 	c := api.CustomerOrder{Order: o.Public(), ShopName: s.cfg.ShopName, SignedIn: openid != ""}
 	for _, t := range s.cfg.TradeTypes {
 		if o.Takes(t) {
@@ -22,9 +23,8 @@ func (s *Service) Customer(ctx context.Context, o order.Order, openid string) (a
 	if !said && o.Description != order.Body(s.cfg.ShopName, o.Lines) {
 		c.Description = o.Description
 	}
-	var err error
-	if c.Expired, err = s.expiredUnpaid(ctx, o); err != nil || !order.WasPaid(o.Status) {
-		return c, err
+	if c.Expired = s.expiredUnpaid(w); !order.WasPaid(o.Status) {
+		return c
 	}
 	c.ReturnURL = s.returnURL(o)
 	if openid != "" && o.Payment.Payer != "" {
@@ -36,33 +36,31 @@ func (s *Service) Customer(ctx context.Context, o order.Order, openid string) (a
 	if c.PaidBy != api.PaidByYou {
 		c.PaymentNo = ""
 	}
-	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-	for _, r := range refunds {
+	for _, r := range w.Refunds {
 		if r.Duplicate {
 			view := r.Public()
 			c.Refunds = append(c.Refunds, api.Refund{ID: view.ID, Amount: view.Amount, Status: view.Status, CreatedAt: view.CreatedAt, EndedAt: view.EndedAt, Duplicate: true})
 		}
 	}
-	return c, err
+	return c
 }
 
 // expiredUnpaid reports whether the time to pay an order ended before it was paid or cancelled. An
 // order without a payment ends order.MinPrepay earlier, because no payment begins so late.
-func (s *Service) expiredUnpaid(ctx context.Context, o order.Order) (bool, error) {
+func (s *Service) expiredUnpaid(o store.Whole) bool {
 	now := s.now()
 	switch {
 	case order.WasPaid(o.Status):
-		return false, nil
+		return false
 	case o.Open():
-		return o.Expired(now) || o.Live == 0 && o.ExpiresAt.Sub(now) < order.MinPrepay, nil
+		return o.Expired(now) || o.Live == 0 && o.ExpiresAt.Sub(now) < order.MinPrepay
 	case !o.Expired(now):
-		return false, nil
+		return false
 	}
-	steps, err := s.cfg.Store.Timeline(ctx, o.ID)
-	i := slices.IndexFunc(steps, func(step api.Step) bool {
+	i := slices.IndexFunc(o.Steps, func(step api.Step) bool {
 		return step.Status == api.StatusClosing || step.Status == api.StatusClosed
 	})
-	return i >= 0 && steps[i].At >= o.ExpiresAt.UnixMilli(), err
+	return i >= 0 && o.Steps[i].At >= o.ExpiresAt.UnixMilli()
 }
 
 // returnURL returns the merchant's page to return to, "" without one. The host is checked

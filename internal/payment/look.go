@@ -4,38 +4,52 @@ import (
 	"context"
 
 	"h5pay/internal/order"
+	"h5pay/internal/store"
 )
 
 // Look returns an order to its owner. WeChat is queried about an order that may be paid, so the
 // buyer does not notice a lost notification. An expired order is closed. mayQuery is called before
 // a query and may forbid it. notPaid means that WeChat was queried and reported no payment.
-func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
-	if o, err = s.ownOrder(ctx, id, owner); err != nil {
-		return o, false, err
+func (s *Service) Look(ctx context.Context, id, owner string, mayQuery func() bool) (w store.Whole, notPaid bool, err error) {
+	if w, err = s.ownWhole(ctx, id, owner); err != nil {
+		return w, false, err
 	}
-	return s.look(ctx, o, mayQuery)
+	return s.look(ctx, w, mayQuery)
 }
 
 // LookAt is Look for a caller who has the token of an order.
-func (s *Service) LookAt(ctx context.Context, token string, mayQuery func() bool) (o order.Order, notPaid bool, err error) {
-	if o, err = s.tokenOrder(ctx, token); err != nil {
-		return o, false, err
+func (s *Service) LookAt(ctx context.Context, token string, mayQuery func() bool) (w store.Whole, notPaid bool, err error) {
+	if w, err = s.tokenWhole(ctx, token); err != nil {
+		return w, false, err
 	}
-	return s.look(ctx, o, mayQuery)
+	return s.look(ctx, w, mayQuery)
 }
 
-func (s *Service) look(ctx context.Context, o order.Order, mayQuery func() bool) (_ order.Order, notPaid bool, err error) {
+func (s *Service) look(ctx context.Context, w store.Whole, mayQuery func() bool) (_ store.Whole, notPaid bool, err error) {
 	now := s.now()
 	// Nobody can be paying an order without a payment.
-	if o.Open() && o.Expired(now) && (o.Live == 0 || !now.Before(o.ExpiresAt.Add(order.ExpiryGrace))) {
-		if o, err = s.beginClose(ctx, o, sourceExpiry); err != nil {
-			return o, false, err
+	if w.Open() && w.Expired(now) && (w.Live == 0 || !now.Before(w.ExpiresAt.Add(order.ExpiryGrace))) {
+		if w, err = s.beginClose(ctx, w.Order, sourceExpiry); err != nil {
+			return w, false, err
 		}
 	}
-	if s.stale(o) && mayQuery() {
-		o, notPaid = s.refresh(ctx, o)
+	if s.stale(w.Order) && mayQuery() {
+		var news bool
+		if notPaid, news = s.queryOrder(ctx, w.Order); news {
+			w = s.latest(ctx, w)
+		}
 	}
-	return o, notPaid, nil
+	return w, notPaid, nil
+}
+
+// latest reads an order again. If that fails, it logs the error and returns the order as it was.
+func (s *Service) latest(ctx context.Context, w store.Whole) store.Whole {
+	latest, err := s.cfg.Store.WholeByID(ctx, w.ID)
+	if err != nil {
+		s.logger(ctx).Error("reading an order again failed", "order", w.ID, "error", err)
+		return w
+	}
+	return latest
 }
 
 // LookAtRefunds returns an order and its refunds to the operator. WeChat is queried about some of

@@ -23,6 +23,32 @@ func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, 
 	return o, err
 }
 
+// ownWhole is ownOrder with the steps and the refunds.
+func (s *Service) ownWhole(ctx context.Context, id, owner string) (store.Whole, error) {
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !order.ValidID(id) {
+		return store.Whole{}, unknown
+	}
+	w, err := s.cfg.Store.Whole(ctx, id, owner)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Whole{}, unknown
+	}
+	return w, err
+}
+
+// tokenWhole is tokenOrder with the steps and the refunds.
+func (s *Service) tokenWhole(ctx context.Context, token string) (store.Whole, error) {
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !alphabet.Lower32.Valid(token, tokenLength, tokenLength) {
+		return store.Whole{}, unknown
+	}
+	w, err := s.cfg.Store.WholeByToken(ctx, token)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Whole{}, unknown
+	}
+	return w, err
+}
+
 // anyOrder returns an order to the operator.
 func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) {
 	unknown := reject(api.CodeNotFound, "no such order")

@@ -48,14 +48,13 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 		}
 		return err
 	}
-	claimed, err := s.cfg.Store.ClaimNotified(ctx, order.Notified{
+	p, claimed, err := s.cfg.Store.ClaimNotified(ctx, order.Notified{
 		APIVersion: string(notified.Version),
 		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
 	}, confirmWindow, s.now())
-	if err != nil {
-		return err
+	if errors.Is(err, store.ErrNotFound) {
+		return s.noteMismatch(ctx, order.Payment{}, notified, sourceNotify, Mismatch("unknown order"))
 	}
-	p, err := s.paymentOf(ctx, notified, sourceNotify)
 	if err != nil {
 		return err
 	}

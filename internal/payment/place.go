@@ -20,20 +20,26 @@ type BasketRequest struct {
 	Network string // the network of a guest, whose orders are bounded; "" if unknown: then only the bound of all guests applies
 }
 
-// PlaceBasket prices a basket and stores its order. A repeated request returns the order of the
+// PlaceBasket prices a basket and stores its order, unless the buyer saw another total. A repeated request returns the order of the
 // first one, with its prices, even if an item is no longer for sale.
 func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order, error) {
 	if !validClientKey(r.ClientKey) {
 		return order.Order{}, reject(api.CodeBadRequest, "client_key: want 16 to 64 letters, digits, '-' or '_'")
+	}
+	if r.Total < 0 {
+		return order.Order{}, reject(api.CodeBadRequest, "total: want 0 or more fen")
 	}
 	basket, err := order.NewBasket(r.Items)
 	if err != nil {
 		return order.Order{}, basketError(err)
 	}
 	o := order.Order{Source: order.SourceShop, Owner: r.Owner, Network: r.Network, ClientKey: r.ClientKey, Fingerprint: basket.Fingerprint()}
-	err = s.Selling(ctx)
-	if err == nil {
+	// The statement that stores the order checks the operator's switch.
+	if err = errNotSelling(); !s.cfg.SellingOff {
 		o.Lines, o.Total, err = s.price(ctx, basket)
+	}
+	if err == nil && r.Total != 0 && r.Total != o.Total {
+		err = reject(api.CodePriceChanged, "total: the prices have changed")
 	}
 	if err != nil {
 		return s.placedBefore(ctx, o, err)

@@ -73,7 +73,11 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	err = q.run(ctx)
 	if q.queried > 0 {
 		s.log.Info("payments reconciled", "queried", q.queried, "failed", q.failed, "more", q.more)
-		s.count(ctx, map[string]int{"reconciled.queried": q.queried, "reconciled.failed": q.failed})
+		counts := map[string]int{"reconciled.queried": q.queried}
+		if q.failed > 0 {
+			counts["reconciled.failed"] = q.failed
+		}
+		s.count(ctx, counts)
 	}
 	if err = errors.Join(err, kept); err != nil {
 		return fmt.Errorf("reconciling: %w", err)

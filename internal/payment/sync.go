@@ -138,18 +138,19 @@ func (s *Service) closeAtWeChat(ctx context.Context, p order.Payment, report Rep
 	return p, fmt.Errorf("closing payment %s: %w", p.OutTradeNo, err)
 }
 
-// refresh calls Sync for the payments of an unpaid order that can be paid, the newest first and at
-// most maxSynced. Its caller is a request that waits. It queries WeChat at most once per
-// queryWindow about each payment, and logs errors. It returns the stored order. notPaid means that
-// WeChat was queried about all of them and reported each as unpaid.
-func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Order, notPaid bool) {
+// queryOrder calls Sync for the payments of an unpaid order that can be paid, the newest first and
+// at most maxSynced. Its caller is a request that waits. It queries WeChat at most once per
+// queryWindow about each payment, and logs errors. notPaid means that WeChat was queried about all
+// of them and reported each as unpaid. news means that a payment has changed, so that the order has
+// to be read again. Without news the order as it was read before the query is what WeChat confirms.
+func (s *Service) queryOrder(ctx context.Context, o order.Order) (notPaid, news bool) {
 	log := s.logger(ctx).With("order", o.ID)
 	live, err := s.livePayments(ctx, o)
 	if err != nil {
 		log.Error("reading the payments of an order failed", "error", err)
-		return o, false
+		return false, false
 	}
-	queried, unpaid := 0, 0
+	unpaid := 0
 	for _, p := range live[:min(len(live), maxSynced)] {
 		claimed, err := s.cfg.Store.ClaimQuery(ctx, p.OutTradeNo, queryWindow, s.now())
 		if err != nil {
@@ -158,7 +159,6 @@ func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Orde
 		if !claimed {
 			continue
 		}
-		queried++
 		synced, report, err := s.Sync(ctx, p, sourcePoll)
 		var mismatch Mismatch
 		if err != nil && !errors.As(err, &mismatch) {
@@ -167,20 +167,27 @@ func (s *Service) refresh(ctx context.Context, o order.Order) (latest order.Orde
 		if err == nil && report != Settled {
 			unpaid++
 		}
+		// Whatever is not a plain report of an unpaid payment may have changed it, here or in
+		// another request.
+		news = news || err != nil || report == Settled || synced.Status != p.Status
 		if synced.Status == api.PaymentPaid {
 			break
 		}
 	}
-	if queried == 0 {
-		return o, false
+	return unpaid > 0 && unpaid == len(live), news
+}
+
+// refresh is queryOrder that returns the stored order afterwards.
+func (s *Service) refresh(ctx context.Context, o order.Order) order.Order {
+	if _, news := s.queryOrder(ctx, o); !news {
+		return o
 	}
-	// Another request may have changed the order while WeChat was queried.
-	latest, err = s.cfg.Store.ByID(ctx, o.ID)
+	latest, err := s.cfg.Store.ByID(ctx, o.ID)
 	if err != nil {
-		log.Error("reading an order again failed", "error", err)
-		return o, false
+		s.logger(ctx).Error("reading an order again failed", "order", o.ID, "error", err)
+		return o
 	}
-	return latest, unpaid == len(live)
+	return latest
 }
 
 // maxSynced is the largest number of payments or refunds of an order about which one request

@@ -68,13 +68,14 @@ func (b *Buyer) Must(method, path string, body, result any) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	setIdempotencyKey(req, body)
 	res, err := b.client.Do(req)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer res.Body.Close()
 	text, err = io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
+	if err != nil || res.StatusCode != http.StatusOK && res.StatusCode != http.StatusCreated {
 		b.t.Fatalf("%s %s: %d %s, %v", method, path, res.StatusCode, text, err)
 	}
 	if err := json.Unmarshal(text, result); err != nil {

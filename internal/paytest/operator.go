@@ -8,6 +8,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
+	"h5pay/internal/v1"
 )
 
 // Operator returns the operator, who calls with the token.
@@ -18,42 +19,66 @@ func (s *Shop) Operator() *Person {
 }
 
 // RefundPath returns the path of an order's refunds.
-func RefundPath(id string) string { return api.PathAdminOrders + "/" + id + "/refund" }
+func RefundPath(id string) string { return "/v1/orders/" + id + "/refunds" }
+
+// RefundCall is a request for a refund with its Idempotency-Key.
+type RefundCall struct {
+	v1.CreateRefund
+	Key string `json:"-"`
+}
 
 // RefundRequest returns a request for a refund, under a new key.
-func RefundRequest(amount fen.Fen) api.RefundRequest {
-	return api.RefundRequest{RefundKey: rand.Text(), Amount: amount, Reason: "少了一包"}
+func RefundRequest(amount fen.Fen) RefundCall {
+	return RefundCall{v1.CreateRefund{Amount: amount, Reason: "少了一包"}, rand.Text()}
+}
+
+// setIdempotencyKey gives a call of /v1 that makes something the key of its body, or a new one.
+func setIdempotencyKey(r *http.Request, body any) {
+	switch call, ok := body.(RefundCall); {
+	case ok:
+		r.Header.Set("Idempotency-Key", call.Key)
+	case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/"):
+		r.Header.Set("Idempotency-Key", rand.Text())
+	}
 }
 
 // Refund makes a refund, which must succeed.
-func (c calls) Refund(id string, req api.RefundRequest) api.Refund {
+func (c calls) Refund(id string, req RefundCall) v1.Refund {
 	c.t.Helper()
-	var r api.Refund
+	var r v1.Refund
 	c.must("POST", RefundPath(id), req, &r)
 	return r
 }
 
-// AdminOrder reads an order as the operator.
-func (c calls) AdminOrder(id string) api.AdminOrder {
+// StoredOrder reads an order as the operator.
+func (c calls) StoredOrder(id string) v1.Order {
 	c.t.Helper()
-	var o api.AdminOrder
-	c.must("GET", api.PathAdminOrders+"/"+id, nil, &o)
+	var o v1.Order
+	c.must("GET", "/v1/orders/"+id, nil, &o)
+	return o
+}
+
+// SyncedOrder reads an order as the operator after WeChat was queried about it.
+func (c calls) SyncedOrder(id string) v1.Order {
+	c.t.Helper()
+	var o v1.Order
+	c.must("GET", "/v1/orders/"+id+"?sync=true", nil, &o)
 	return o
 }
 
 // SetSelling switches selling on or off.
-func (c calls) SetSelling(on bool) api.Selling {
+func (c calls) SetSelling(on bool) v1.Selling {
 	c.t.Helper()
-	var state api.Selling
-	c.must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &on}, &state)
+	var state v1.Selling
+	c.must("PUT", "/v1/selling", v1.PutSelling{Selling: &on}, &state)
 	return state
 }
 
 // ClosePath returns the path at which the operator cancels an order.
-func ClosePath(id string) string { return api.PathAdminOrders + "/" + id + "/close" }
+func ClosePath(id string) string { return "/v1/orders/" + id + "/close" }
 
 // ReplayPath returns the path at which the operator replays an event.
-func ReplayPath(id string) string { return api.PathAdminEvents + "/" + id + "/replay" }
+func ReplayPath(id string) string { return "/v1/events/" + id + "/replay" }
 
 // Health reads the health page. It returns the problems of failed checks by name, and those of checks
 // that pass without something optional.
@@ -95,7 +120,7 @@ func (s *Shop) WantWrong(name, problem string) {
 // Counters reads the counters as the operator does.
 func (s *Shop) Counters() map[string]int64 {
 	s.T.Helper()
-	var c api.Counters
-	s.Operator().Must("GET", api.PathAdminCounter, nil, &c)
+	var c v1.Counters
+	s.Operator().Must("GET", "/v1/counters", nil, &c)
 	return c.Counters
 }

@@ -33,9 +33,9 @@ func TestOperatorClosesAnOrder(t *testing.T) {
 			s.Fault(wechattest.FaultSystemError, "/pay/orderquery")
 		}
 		for range 2 {
-			var o api.AdminOrder
-			op.Must("POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{}, &o)
-			if o.Status != api.StatusClosing {
+			var o v1.Order
+			op.Must("POST", paytest.ClosePath(c.Order.ID), nil, &o)
+			if o.Status != v1.OrderClosing {
 				t.Errorf("WeChat silent %t: %+v", silent, o)
 			}
 		}
@@ -59,19 +59,19 @@ func TestOperatorClosesAnOrderThatIsBeingPaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	op.Must("POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{}, &api.AdminOrder{})
+	op.Must("POST", paytest.ClosePath(c.Order.ID), nil, &v1.Order{})
 	if _, err := s.Sim.PaySheet(sheet.ID); err != nil {
 		t.Fatal(err)
 	}
 	s.Deliver()
 	s.WantPath(c.Order.ID, api.StatusClosing, api.StatusPaid)
-	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(c.Order.ID), api.CloseRequest{})
+	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(c.Order.ID), nil)
 
 	// It is paid, and the notification was lost: WeChat is queried first.
 	d := p.Order("tea", 1)
 	s.Fault(wechattest.FaultNotifyLost, "")
 	p.Pay(d.Pay)
-	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(d.Order.ID), api.CloseRequest{})
+	op.Fails(api.CodeOrderPaid, "POST", paytest.ClosePath(d.Order.ID), nil)
 	s.WantPath(d.Order.ID, api.StatusClosing, api.StatusPaid)
 }
 
@@ -81,9 +81,9 @@ func TestBadCloses(t *testing.T) {
 	p, op := s.SignedIn(0), s.Operator()
 	p.Order("tea", 1)
 	wantUnharmed(op, func() {
-		op.Fails(api.CodeNotFound, "POST", paytest.ClosePath("000000000000000000000000"), api.CloseRequest{})
+		op.Fails(api.CodeNotFound, "POST", paytest.ClosePath("000000000000000000000000"), nil)
 		for body, field := range map[string]string{
-			`{}`:                                "product_id or before",
+			`{}`:                                "product_id",
 			`{"product_id":"tea'"}`:             "product_id",
 			`{"product_id":""}`:                 "product_id",
 			`{"before":-1}`:                     "before",
@@ -93,12 +93,12 @@ func TestBadCloses(t *testing.T) {
 			`{"product_id":"tea","cursor":"Y2xvc2VkIE1UYzNOVE0xTXpreE1USXpNQ0F4"}`: "cursor",
 			`{"product_id":"tea","status":"paid"}`:                                 "",
 		} {
-			if a := op.Send(op.Request("POST", api.PathAdminCloses, []byte(body))); a.Err.Code != api.CodeBadRequest || !strings.Contains(a.Err.Message, field) {
+			if a := op.Send(op.Request("POST", "/v1/orders/close", []byte(body))); a.Err.Code != api.CodeBadRequest || !strings.Contains(a.Err.Message, field) {
 				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
 		}
 		for _, body := range []string{`{}`, `{"selling":null}`, `{"selling":"off"}`, `{"selling":0}`} {
-			if a := op.Send(op.Request("POST", api.PathAdminSelling, []byte(body))); a.Err.Code != api.CodeBadRequest {
+			if a := op.Send(op.Request("PUT", "/v1/selling", []byte(body))); a.Err.Code != api.CodeBadRequest {
 				t.Errorf("%s: %d %s", body, a.Status, a.Body)
 			}
 		}
@@ -152,23 +152,23 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	paid := s.SignedIn(0).PaidOrder("tea", 1)
 	s.Sim.Advance(time.Second)
 
-	req, calls, closing := api.CloseOrdersRequest{ProductID: "tea"}, 0, 0
+	req, calls, closing := v1.CloseOrders{ProductID: "tea"}, 0, 0
 	for {
 		counted := countStatements(t, s)
-		var res api.CloseOrdersResponse
-		op.Must("POST", api.PathAdminCloses, req, &res)
-		if n := counted.Load(); n > 4 {
+		var res v1.OrdersClosed
+		op.Must("POST", "/v1/orders/close", req, &res)
+		if n := counted.Load(); n > 5 { // one of them for the audit list
 			t.Errorf("call %d made %d statements", calls, n)
 		}
 		calls++
-		closing += res.Closing
-		if res.Closing > 400 {
-			t.Errorf("call %d closes %d orders", calls, res.Closing)
+		closing += res.Orders
+		if res.Orders > 400 {
+			t.Errorf("call %d closes %d orders", calls, res.Orders)
 		}
-		if res.Cursor == "" {
+		if res.Next == "" {
 			break
 		}
-		req.Cursor = res.Cursor
+		req.Cursor = res.Next
 	}
 	if closing != len(teas) || calls < 3 || calls > 6 {
 		t.Errorf("%d calls closed %d orders, want %d", calls, closing, len(teas))
@@ -182,14 +182,14 @@ func TestOperatorClosesTheOrdersOfAProduct(t *testing.T) {
 	}
 	s.WantStatus(paid.ID, api.StatusPaid)
 	// Again, and nothing is left to close.
-	var res api.CloseOrdersResponse
-	op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{ProductID: "tea"}, &res)
-	if res != (api.CloseOrdersResponse{}) {
+	var res v1.OrdersClosed
+	op.Must("POST", "/v1/orders/close", v1.CloseOrders{ProductID: "tea"}, &res)
+	if res != (v1.OrdersClosed{}) {
 		t.Errorf("again: %+v", res)
 	}
 	// The others are selected by time, without those of that moment or later.
-	op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{Before: began.Add(10 * time.Millisecond).UnixMilli()}, &res)
-	if res != (api.CloseOrdersResponse{Closing: 3}) {
+	op.Must("POST", "/v1/orders/close", v1.CloseOrders{Before: began.Add(10 * time.Millisecond).UnixMilli()}, &res)
+	if res != (v1.OrdersClosed{Orders: 3}) {
 		t.Errorf("before: %+v", res)
 	}
 	// The timer queries WeChat, which knows none of them, and closes them in the shop.

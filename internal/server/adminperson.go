@@ -62,9 +62,11 @@ func (s *Server) adminExportPerson(w http.ResponseWriter, r *http.Request) error
 				view.ClientIP = p.ClientIP
 			}
 		}
-		if view.Refunds, err = s.ownRefunds(ctx, o); err != nil {
+		refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
+		if err != nil {
 			return err
 		}
+		view.Refunds = ownRefunds(o, refunds)
 		events, err := s.cfg.Store.EventsOf(ctx, o.ID)
 		if err != nil {
 			return err

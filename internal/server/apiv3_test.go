@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -61,7 +62,7 @@ func TestPaymentWithAPIv3(t *testing.T) {
 	}
 	s.AdvanceTo(1, "11:00:00")
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
 	s.WantNoAPIv2()
 	if s.ErrorLines() != 0 {
 		t.Errorf("log:\n%s", s.Log)
@@ -249,7 +250,7 @@ func endAfterMove(s *paytest.Shop, move func()) {
 	s.WantStatus(fresh.ID, api.StatusPaid)
 	s.AdvanceTo(1, "11:00:00")
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 6, Refunds: 2})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 6, Refunds: 2})
 	if s.ErrorLines() != 0 {
 		s.T.Errorf("log:\n%s", s.Log)
 	}

@@ -11,27 +11,33 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/wechat/wechattest"
 )
 
 // billChecks returns what the operator sees of the checks.
-func billChecks(p *paytest.Person, query string) []api.BillCheck {
+func billChecks(p *paytest.Person, query string) []v1.Bill {
 	p.T.Helper()
-	var list api.BillCheckList
-	p.Must("GET", api.PathAdminBills+query, nil, &list)
-	return list.Checks
+	if day, ok := strings.CutPrefix(query, "?date="); ok {
+		var one v1.Bill
+		p.Must("GET", "/v1/bills/"+day, nil, &one)
+		return []v1.Bill{one}
+	}
+	var list v1.Bills
+	p.Must("GET", "/v1/bills", nil, &list)
+	return list.Bills
 }
 
 // checkBill checks a day's bill now.
-func checkBill(p *paytest.Person, date string) api.BillCheck {
+func checkBill(p *paytest.Person, date string) v1.Bill {
 	p.T.Helper()
-	var c api.BillCheck
-	p.Must("POST", api.PathAdminBills, api.BillRequest{Date: date}, &c)
+	var c v1.Bill
+	p.Must("POST", "/v1/bills/"+date+"/check", nil, &c)
 	return c
 }
 
 // wantBills compares the checks without their times.
-func wantBills(p *paytest.Person, want ...api.BillCheck) {
+func wantBills(p *paytest.Person, want ...v1.Bill) {
 	p.T.Helper()
 	got := billChecks(p, "")
 	for i := range got {
@@ -40,7 +46,7 @@ func wantBills(p *paytest.Person, want ...api.BillCheck) {
 		}
 		got[i].CheckedAt = 0
 	}
-	if d := cmp.Diff(append([]api.BillCheck{}, want...), got); d != "" {
+	if d := cmp.Diff(append([]v1.Bill{}, want...), got); d != "" {
 		p.T.Errorf("(-want +got):\n%s\n%s", d, p.Log)
 	}
 }
@@ -66,14 +72,14 @@ func TestBillsAgreeWithTheBooks(t *testing.T) {
 	for range 3 {
 		s.CheckBills()
 	}
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
 	if n := s.Calls("downloadbill"); n != 1 {
 		t.Errorf("downloaded %d times", n)
 	}
 	// Nothing on the second day.
 	s.AdvanceTo(2, "12:00:00")
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-24", Status: "agrees"}, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
+	wantBills(op, v1.Bill{Date: "2026-11-24", Status: "agrees"}, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 2, Refunds: 2})
 	if s.ErrorLines() != 0 {
 		t.Errorf("the log has lines of level ERROR:\n%s", s.Log)
 	}
@@ -84,22 +90,22 @@ func TestBillFaultsAreFound(t *testing.T) {
 	for _, test := range []struct {
 		fault string
 		first func(p *paytest.Person, op *paytest.Person) // makes the payments and refunds of the bill
-		want  func(no, refund string) api.BillDifference
+		want  func(no, refund string) v1.BillDifference
 	}{
-		{wechattest.FaultBillRowLost, payOnly, func(no, _ string) api.BillDifference {
-			return api.BillDifference{Kind: "missing_there", OutTradeNo: no, Ours: "68.00 paid"}
+		{wechattest.FaultBillRowLost, payOnly, func(no, _ string) v1.BillDifference {
+			return v1.BillDifference{Kind: "missing_there", OutTradeNo: no, Ours: "68.00 paid"}
 		}},
-		{wechattest.FaultBillRowChanged, payOnly, func(no, _ string) api.BillDifference {
-			return api.BillDifference{Kind: "amount", OutTradeNo: no, Ours: "68.00", Theirs: "68.01"}
+		{wechattest.FaultBillRowChanged, payOnly, func(no, _ string) v1.BillDifference {
+			return v1.BillDifference{Kind: "amount", OutTradeNo: no, Ours: "68.00", Theirs: "68.01"}
 		}},
-		{wechattest.FaultBillRowAdded, payOnly, func(string, string) api.BillDifference {
-			return api.BillDifference{Kind: "missing_here", OutTradeNo: "SIM", Theirs: "68.00 SUCCESS"}
+		{wechattest.FaultBillRowAdded, payOnly, func(string, string) v1.BillDifference {
+			return v1.BillDifference{Kind: "missing_here", OutTradeNo: "SIM", Theirs: "68.00 SUCCESS"}
 		}},
-		{wechattest.FaultBillRowLost, refundOnly, func(no, refund string) api.BillDifference {
-			return api.BillDifference{Kind: "missing_there", OutTradeNo: no, OutRefundNo: refund, Ours: "68.00 succeeded"}
+		{wechattest.FaultBillRowLost, refundOnly, func(no, refund string) v1.BillDifference {
+			return v1.BillDifference{Kind: "missing_there", OutTradeNo: no, OutRefundNo: refund, Ours: "68.00 succeeded"}
 		}},
-		{wechattest.FaultBillRowChanged, refundOnly, func(no, refund string) api.BillDifference {
-			return api.BillDifference{Kind: "amount", OutTradeNo: no, OutRefundNo: refund, Ours: "68.00", Theirs: "68.01"}
+		{wechattest.FaultBillRowChanged, refundOnly, func(no, refund string) v1.BillDifference {
+			return v1.BillDifference{Kind: "amount", OutTradeNo: no, OutRefundNo: refund, Ours: "68.00", Theirs: "68.01"}
 		}},
 	} {
 		s := paytest.NewShop(t, nil)
@@ -120,7 +126,7 @@ func TestBillFaultsAreFound(t *testing.T) {
 		if len(c.Differences) == 1 && want.OutTradeNo == "SIM" && strings.HasPrefix(c.Differences[0].OutTradeNo, "SIM") {
 			want.OutTradeNo = c.Differences[0].OutTradeNo
 		}
-		if d := cmp.Diff([]api.BillDifference{want}, c.Differences); d != "" || c.Status != "differs" {
+		if d := cmp.Diff([]v1.BillDifference{want}, c.Differences); d != "" || c.Status != "differs" {
 			t.Errorf("%s: %s (-want +got):\n%s", test.fault, c.Status, d)
 		}
 		stored := billChecks(op, "?date="+date)
@@ -219,7 +225,7 @@ func TestBillFindsALostPayment(t *testing.T) {
 	p.Pay(c.Pay)
 	s.AdvanceTo(1, "10:00:00")
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "differs", Payments: 1, Differences: []api.BillDifference{
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "differs", Payments: 1, Differences: []v1.BillDifference{
 		{Kind: "missing_here", OutTradeNo: s.OutTradeNo(c.Order.ID), Ours: "closed", Theirs: "68.00 SUCCESS"},
 	}})
 	s.WantStatus(c.Order.ID, api.StatusPaid)
@@ -240,7 +246,7 @@ func TestBillFindsARefundByHand(t *testing.T) {
 	}
 	s.AdvanceTo(1, "10:00:00")
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "differs", Payments: 1, Refunds: 1, Differences: []api.BillDifference{
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "differs", Payments: 1, Refunds: 1, Differences: []v1.BillDifference{
 		{Kind: "missing_here", OutTradeNo: by.OutTradeNo, OutRefundNo: by.OutRefundNo, Theirs: "8.00 SUCCESS"},
 	}})
 	s.WantRefunds(o.ID, "succeeded 800")
@@ -266,15 +272,15 @@ func TestBillBringsRefundsUpToDate(t *testing.T) {
 	s.AdvanceTo(1, "10:00:00")
 	s.WantStatus(o.ID, api.StatusRefunding)
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1, Refunds: 1})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 1, Refunds: 1})
 	s.WantStatus(o.ID, api.StatusRefunded)
 	// A refund that is succeeded in the shop and closed in the bill is a difference.
 	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund; DROP TRIGGER keep_order; DROP TRIGGER keep_payment; UPDATE refunds SET status = 'closed'; UPDATE payments SET refunded = 0; UPDATE orders SET refunded = 0, status = 'paid'; DELETE FROM history; DELETE FROM refund_history`)
 	if err := s.Signer.CheckBills(t.Context()); err != nil {
 		t.Error(err)
 	}
-	var c api.BillCheck
-	a := op.Send(op.Request("POST", api.PathAdminBills, []byte(`{"date":"2026-11-23"}`)))
+	var c v1.Bill
+	a := op.Send(op.Request("POST", "/v1/bills/2026-11-23/check", nil))
 	if a.Status != http.StatusOK || !strings.Contains(string(a.Body), `"kind":"status"`) {
 		t.Errorf("%d %s %+v", a.Status, a.Body, c)
 	}

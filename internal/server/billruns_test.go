@@ -10,6 +10,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/wechat/wechattest"
 )
 
@@ -21,7 +22,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 	s.AdvanceTo(1, "10:00:00")
 	s.Fault(wechattest.FaultBillCreating, "")
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "waiting"})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "waiting"})
 	s.CheckBills() // not before its time
 	if n := s.Calls("downloadbill"); n != 1 {
 		t.Errorf("downloaded %d times", n)
@@ -32,7 +33,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 		w.Write([]byte("<xml><return_code>FAIL</return_code><return_msg>invalid bill_type</return_msg></xml>"))
 	})
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "failed"})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "failed"})
 	if _, without := s.Health(); !strings.Contains(without["bills"], "1 differ from the books or are unavailable") {
 		t.Errorf("the health page says %v", without)
 	}
@@ -42,7 +43,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 	s.ToWeChat.Handler = right
 	s.Sim.Advance(time.Hour)
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 1})
 	if _, without := s.Health(); without["bills"] != "" {
 		t.Errorf("the health page says %v", without)
 	}
@@ -51,7 +52,7 @@ func TestBillThatCannotBeHad(t *testing.T) {
 	if c := checkBill(op, "2026-11-23"); c.Status != "waiting" {
 		t.Errorf("%+v", c)
 	}
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 1})
 }
 
 // The signer was down for days. It checks one day per run, the oldest first, and skips days that
@@ -92,7 +93,7 @@ func TestBillIsComparedByOneAtATime(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		r := op.Request("POST", api.PathAdminBills, []byte(`{"date":"2026-11-23"}`))
+		r := op.Request("POST", "/v1/bills/2026-11-23/check", nil)
 		wg.Go(func() {
 			a := op.Send(r)
 			mu.Lock()
@@ -105,7 +106,7 @@ func TestBillIsComparedByOneAtATime(t *testing.T) {
 	if codes[""]+codes[api.CodeRateLimited] != 10 {
 		t.Errorf("%v", codes)
 	}
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 1})
 }
 
 // A run that died is repeated when its lease ends. Its partial result is ignored.
@@ -121,12 +122,12 @@ func TestBillRunThatDies(t *testing.T) {
 		t.Error("no error")
 	}
 	storetest.Exec(t, s.DB, `DROP TRIGGER dead`)
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "waiting"})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "waiting"})
 	s.CheckBills()
-	op.Fails(api.CodeRateLimited, "POST", api.PathAdminBills, api.BillRequest{Date: "2026-11-23"})
+	op.Fails(api.CodeRateLimited, "POST", "/v1/bills/2026-11-23/check", nil)
 	s.Sim.Advance(10 * time.Minute)
 	s.CheckBills()
-	wantBills(op, api.BillCheck{Date: "2026-11-23", Status: "agrees", Payments: 1})
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: "agrees", Payments: 1})
 }
 
 func TestBadBillRequests(t *testing.T) {
@@ -135,11 +136,11 @@ func TestBadBillRequests(t *testing.T) {
 	op := s.Operator()
 	s.SignedIn(0).PaidOrder("tea", 1)
 	s.AdvanceTo(200, "10:00:00")
-	for _, date := range []string{"", "20261123", "2026-11-31", "2026-1-1", "2027-06-11", "2027-06-12", "2026-11-23", "2027-03-10", "2027-06-10 ", "x"} {
-		wantUnharmed(op, func() { op.Fails(api.CodeBadRequest, "POST", api.PathAdminBills, api.BillRequest{Date: date}) })
+	for _, date := range []string{"20261123", "2026-11-31", "2026-1-1", "2027-06-11", "2027-06-12", "2026-11-23", "2027-03-10", "2027-06-10%20", "x"} {
+		wantUnharmed(op, func() { op.Fails(api.CodeBadRequest, "POST", "/v1/bills/"+date+"/check", nil) })
 	}
-	for _, query := range []string{"?date=x", "?date=", "?days=1", "?date=2026-11-23&date=2026-11-24"} {
-		wantUnharmed(op, func() { op.Fails(api.CodeBadRequest, "GET", api.PathAdminBills+query, nil) })
+	for _, query := range []string{"/x", "/20261123", "?days=1"} {
+		wantUnharmed(op, func() { op.Fails(api.CodeBadRequest, "GET", "/v1/bills"+query, nil) })
 	}
 	if c := checkBill(op, "2027-06-10"); c.Status != "agrees" {
 		t.Errorf("%+v", c)

@@ -57,7 +57,7 @@ func (p *purchase) requestRefunds(r *rand.Rand) {
 		if r.IntN(3) == 0 {
 			amount = total
 		}
-		if p.refund.RefundKey == "" || r.IntN(2) == 0 {
+		if p.refund.Key == "" || r.IntN(2) == 0 {
 			p.refund = paytest.RefundRequest(fen.Fen(amount))
 		}
 		body, err := json.Marshal(p.refund)
@@ -65,6 +65,7 @@ func (p *purchase) requestRefunds(r *rand.Rand) {
 			s.T.Fatal(err)
 		}
 		request := op.Request("POST", paytest.RefundPath(p.id), body)
+		request.Header.Set("Idempotency-Key", p.refund.Key)
 		wg.Go(func() {
 			if a := op.Send(request); a.Err.Code == api.CodeInternal {
 				s.T.Errorf("refund: %s\n%s", a.Body, s.Log)
@@ -100,7 +101,7 @@ func (p *purchase) refundNotifications(r *rand.Rand) {
 			})
 		}
 	}
-	look := op.Request("GET", api.PathAdminOrders+"/"+p.id, nil)
+	look := op.Request("GET", "/v1/orders/"+p.id+"?sync=true", nil)
 	wg.Go(func() {
 		if a := op.Send(look); a.Status != http.StatusOK {
 			s.T.Errorf("look: %d %s", a.Status, a.Body)

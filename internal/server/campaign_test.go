@@ -28,8 +28,8 @@ type purchase struct {
 	last  api.Checkout   // the payment parameters of a page
 	pages []api.Checkout // those of all its pages
 
-	refund api.RefundRequest // the operator's last one
-	timers func()            // runs the timer
+	refund paytest.RefundCall // the operator's last one
+	timers func()             // runs the timer
 }
 
 // A campaign is a random sequence of buyers' steps and WeChat's faults. After every step all

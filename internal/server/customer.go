@@ -18,10 +18,7 @@ func (s *Server) getCustomerOrder(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	c, err := s.payment.Customer(ctx, o, s.visitor(r).OpenID)
-	if err != nil {
-		return err
-	}
+	c := s.payment.Customer(o, s.visitor(r).OpenID)
 	c.NotPaid = notPaid && !order.WasPaid(o.Status)
 	return writeJSON(w, http.StatusOK, c)
 }

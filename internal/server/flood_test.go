@@ -41,7 +41,7 @@ func TestStrangersCannotFillTheLog(t *testing.T) {
 		"forged notification":        {path: api.PathNotifyPay, body: "<xml><sign>x</sign></xml>", msg: `level=ERROR msg="notification rejected"`},
 		"forged refund notification": {path: api.PathNotifyRefund, body: "<xml></xml>", msg: `level=ERROR msg="notification rejected"`},
 		"long notification":          {path: api.PathNotifyPay, body: strings.Repeat("x", 65<<10), msg: `level=ERROR msg="notification rejected"`},
-		"wrong token":                {path: api.PathAdminBills, body: "{}", token: "wrong", msg: `level=WARN msg="operator rejected"`},
+		"wrong token":                {path: "/v1/orders", body: "{}", token: "wrong", msg: `level=WARN msg="an API key is rejected"`},
 		"another site":               {path: api.PathToken, body: "{}", origin: "https://evil.example", msg: `level=WARN msg="a call of another site's page is rejected"`},
 		"over the limit":             {path: api.PathToken, body: "{}", msg: `level=WARN msg="a call over the rate limit is rejected"`},
 	} {
@@ -102,7 +102,7 @@ func TestWrongTokensAreLimitedByAddress(t *testing.T) {
 	guess := func(i int, token string) paytest.Answer {
 		p := s.NewPerson(i)
 		p.Token = token
-		return p.Send(p.Request("GET", api.PathAdminCounter, nil))
+		return p.Send(p.Request("GET", "/v1/counters", nil))
 	}
 	for i := range 40 {
 		want := api.CodeUnauthenticated

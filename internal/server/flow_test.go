@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/order"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -42,9 +43,9 @@ func (s signingPay) PayParams(ctx context.Context, prepayID string) (wechat.PayP
 }
 
 // From the tap on "order" to the open payment sheet the page makes two calls. Together they call
-// WeChat once, sign once for the page, and run seven statements. Three are for the order: the
-// selling switch, the prices, the insert. Four are for its payment: the order, the selling switch,
-// the insert, the prepay_id.
+// WeChat once, sign once for the page, and run six statements. Two are for the order: the prices, the
+// insert. Four are for its payment: the insert, the order and the selling switch in one round trip to
+// D1, and the prepay_id.
 func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 	t.Parallel()
 	for trade, signatures := range map[api.TradeType]int64{api.TradeJSAPI: 1, api.TradeNative: 0, api.TradeMWEB: 0} {
@@ -62,12 +63,12 @@ func TestOrderCostsOneCallAndOneSignature(t *testing.T) {
 			if o.Status != api.StatusOpen || o.Total != 13600 || len(o.Items) != 1 || o.TradeType != "" {
 				t.Errorf("order %+v", o)
 			}
-			if n := statements.Load(); n != 3 || len(s.Sim.Messages(0)) != calls || count.signed.Load() != 0 {
+			if n := statements.Load(); n != 2 || len(s.Sim.Messages(0)) != calls || count.signed.Load() != 0 {
 				t.Errorf("creating: %d statements, %d messages to WeChat, %d signatures", n, len(s.Sim.Messages(0))-calls, count.signed.Load())
 			}
 			c := p.RequestPayment(o.ID, trade)
-			if n := statements.Load(); n != 7 || s.Calls("unifiedorder") != 1 || s.Calls("orderquery") != 0 || count.signed.Load() != signatures {
-				t.Errorf("with the payment: %d statements, %d calls of unifiedorder, %d queries, %d signatures, want 7, 1, 0, %d",
+			if n := statements.Load(); n != 6 || s.Calls("unifiedorder") != 1 || s.Calls("orderquery") != 0 || count.signed.Load() != signatures {
+				t.Errorf("with the payment: %d statements, %d calls of unifiedorder, %d queries, %d signatures, want 6, 1, 0, %d",
 					n, s.Calls("unifiedorder"), s.Calls("orderquery"), count.signed.Load(), signatures)
 			}
 			if c.Order.Status != api.StatusOpen || len(c.Order.Items) != 1 || c.Order.Total != o.Total || c.PayUntil == 0 {
@@ -167,13 +168,13 @@ func TestCancelBeforeThePaymentNeedsNoCall(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 			case "operator":
-				var got api.AdminOrder
-				if op.Must("POST", api.PathAdminOrders+"/"+o.ID+"/close", struct{}{}, &got); got.Status != api.StatusClosed {
+				var got v1.Order
+				if op.Must("POST", paytest.ClosePath(o.ID), nil, &got); got.Status != v1.OrderClosed {
 					t.Errorf("%+v", got)
 				}
 			case "product":
-				var got api.CloseOrdersResponse
-				if op.Must("POST", api.PathAdminCloses, api.CloseOrdersRequest{ProductID: "tea"}, &got); got.Closing != 1 {
+				var got v1.OrdersClosed
+				if op.Must("POST", "/v1/orders/close", v1.CloseOrders{ProductID: "tea"}, &got); got.Orders != 1 {
 					t.Errorf("%+v", got)
 				}
 			}

@@ -22,6 +22,7 @@ const (
 	reconcileStale = 5 * time.Minute  // since Reconcile last completed
 	eventStale     = 15 * time.Minute // that an event may wait for its delivery
 	healthTimeout  = 3 * time.Second  // for the database
+	notifyGrace    = time.Minute      // in which a notification of a payment arrives
 )
 
 // getHealth reports whether the shop works. Anyone may call it, for example a monitor. With the
@@ -69,6 +70,8 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	}
 	checks = append(checks, orders, sizeCheck(v.Size))
 
+	checks = append(checks, s.notificationCheck(ctx))
+
 	if s.cfg.Certificates != nil {
 		certificates := api.HealthCheck{Name: "certificates", OK: true}
 		if problem := s.cfg.Certificates(ctx); problem != "" {
@@ -90,7 +93,12 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks = append(checks, refunds)
 	// Not a failure, because the operator switched it. The page reports it as a reminder.
 	selling := api.HealthCheck{Name: "selling", OK: true}
-	if err := s.payment.Selling(ctx); err != nil {
+	var rejected *api.Error
+	switch err := s.payment.Selling(ctx); {
+	case err != nil && !errors.As(err, &rejected):
+		s.logger(ctx).Error("the database does not answer", "error", err)
+		selling = failed(cause.DatabaseUnreadable, "selling", "the switch of selling cannot be read, or the database lacks a migration")
+	case err != nil:
 		selling = noted(cause.SellingStopped, "selling", "the operator has stopped selling, or SELLING is off: no order is accepted")
 	}
 	checks = append(checks, selling)
@@ -110,6 +118,20 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 		catalogue = failed(cause.CatalogueEmpty, "catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
 	return append(checks, catalogue)
+}
+
+// notificationCheck reports that the last payment was found without a notification. It is no failure:
+// WeChat does not guarantee that one arrives, and the timer finds the payment.
+func (s *Server) notificationCheck(ctx context.Context) api.HealthCheck {
+	missing, err := s.cfg.Store.Unnotified(ctx, notifyGrace, s.now())
+	switch {
+	case err != nil:
+		s.logger(ctx).Error("the database does not answer", "error", err)
+		return failed(cause.DatabaseUnreadable, "notifications", "the notifications cannot be read, or the database lacks a migration")
+	case missing:
+		return noted(cause.NotificationMissing, "notifications", "no notification of the last payment has arrived: it was found by a query; GET /v1/checks?network=true finds out why")
+	}
+	return api.HealthCheck{Name: "notifications", OK: true}
 }
 
 // outboxCheck reports the first endpoint that does not get its events.

@@ -65,10 +65,10 @@ func TestBillAddsPayerAndTime(t *testing.T) {
 	if o := guest.GetOrder(id); o.Status != api.StatusPaid || o.PaidAt != 0 || !o.PaidAtUnknown || o.PaymentNo != trade.TransactionID {
 		t.Errorf("the buyer gets %+v", o)
 	}
-	if o := op.AdminOrder(id); o.PaidAt != 0 || !o.PaidAtUnknown || o.Payer != "" || !o.PayerUnknown {
+	if o := op.StoredOrder(id); o.PaidAt != 0 || o.Payments[0].PaidAt != 0 || o.Payments[0].Payer != "" {
 		t.Errorf("the operator gets %+v", o)
 	}
-	if table := string(op.Call("GET", api.PathAdminOrders+"?format=csv", nil).Body); strings.Count(table, "not known yet") != 2 {
+	if table := string(op.Call("GET", "/v1/tables/orders", nil).Body); strings.Count(table, "not known yet") != 2 {
 		t.Errorf("the table has %s", table)
 	}
 	for _, body := range r.Bodies {
@@ -95,11 +95,11 @@ func TestBillAddsPayerAndTime(t *testing.T) {
 	if o := guest.GetOrder(id); o.PaidAt != trade.Paid.Unix()*1000 || o.PaidAtUnknown {
 		t.Errorf("the buyer gets %+v, paid at %s", o, trade.Paid)
 	}
-	if o := op.AdminOrder(id); o.PaidAtUnknown || o.PayerUnknown || o.Payer == "" {
+	if o := op.StoredOrder(id); o.PaidAt == 0 || o.Payments[0].PaidAt == 0 || o.Payments[0].Payer == "" {
 		t.Errorf("the operator gets %+v", o)
 	}
 	wantPayment(r.Shop, id, trade)
-	if table := string(op.Call("GET", api.PathAdminOrders+"?format=csv", nil).Body); strings.Contains(table, "not known yet") {
+	if table := string(op.Call("GET", "/v1/tables/orders", nil).Body); strings.Contains(table, "not known yet") {
 		t.Errorf("the table has %s", table)
 	}
 }

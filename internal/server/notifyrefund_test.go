@@ -150,7 +150,7 @@ func TestConcurrentReportsOfARefund(t *testing.T) {
 				}
 			})
 		}
-		look := op.Request("GET", api.PathAdminOrders+"/"+id, nil)
+		look := op.Request("GET", "/v1/orders/"+id+"?sync=true", nil)
 		wg.Go(func() {
 			if a := op.Send(look); a.Status != http.StatusOK {
 				t.Errorf("%d %s", a.Status, a.Body)

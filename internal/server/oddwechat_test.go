@@ -8,6 +8,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cst"
 	"h5pay/internal/paytest"
+	"h5pay/internal/v1"
 	"h5pay/wechat/wechattest"
 )
 
@@ -39,7 +40,7 @@ func TestReasonUnderOtherNames(t *testing.T) {
 			logged("unifiedorder")
 			var c api.Checkout
 			p.Checkout(req, &c)
-			if seen := op.AdminOrder(c.Order.ID); seen.Status != api.StatusOpen {
+			if seen := op.SyncedOrder(c.Order.ID); seen.Status != v1.OrderOpen {
 				t.Errorf("%+v", seen)
 			}
 

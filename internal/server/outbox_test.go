@@ -12,6 +12,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
+	"h5pay/internal/v1"
 	"h5pay/webhook"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
@@ -85,7 +86,7 @@ func TestGoneReceiverGetsNothingMore(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	r.Operator().Must("POST", paytest.ReplayPath(gone.ID), struct{}{}, &api.Event{})
+	r.Operator().Must("POST", paytest.ReplayPath(gone.ID), nil, &v1.Event{})
 	r.Deliver()
 	for _, o := range append(others, first) {
 		if e := r.EventOf(o.ID); e.Status != api.EventDelivered {

@@ -14,6 +14,7 @@ import (
 	"h5pay/internal/fen"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
+	"h5pay/internal/v1"
 	"h5pay/wechat"
 	"h5pay/wechat/wechattest"
 )
@@ -58,14 +59,14 @@ func TestPartialRefunds(t *testing.T) {
 		s.Sim.Advance(10 * time.Second)
 		s.Check()
 		s.WantStatus(o.ID, step.want)
-		if got := op.AdminOrder(o.ID); len(got.Refunds) != i+1 {
+		if got := op.SyncedOrder(o.ID); len(got.Refunds) != i+1 {
 			t.Errorf("%+v", got)
 		}
 		if step.want == api.StatusPaid {
 			op.Fails(api.CodeRefundTooMuch, "POST", paytest.RefundPath(o.ID), paytest.RefundRequest(o.Total))
 		}
 	}
-	if got := op.AdminOrder(o.ID); got.Refunded != o.Total {
+	if got := op.SyncedOrder(o.ID); got.Refunded != o.Total {
 		t.Errorf("%+v", got)
 	}
 }
@@ -94,11 +95,11 @@ func TestRefundKeyMakesItOneRefund(t *testing.T) {
 	}
 	other := req
 	other.Amount++
-	op.Fails(api.CodeConflict, "POST", paytest.RefundPath(o.ID), other)
+	op.Fails(v1.CodeIdempotency, "POST", paytest.RefundPath(o.ID), other)
 	for _, reason := range []string{"another reason", ""} {
 		other = req
 		other.Reason = reason
-		op.Fails(api.CodeConflict, "POST", paytest.RefundPath(o.ID), other)
+		op.Fails(v1.CodeIdempotency, "POST", paytest.RefundPath(o.ID), other)
 	}
 	s.WantRefunds(o.ID, "processing 500")
 	// Another order may use it too.
@@ -114,19 +115,20 @@ func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 			s := paytest.NewShop(t, nil)
 			op := s.Operator()
 			o := s.SignedIn(0).PaidOrder("tea", 1) // 6800
-			var bodies [][]byte
+			var requests []paytest.RefundCall
 			for range keys {
-				b, err := json.Marshal(paytest.RefundRequest(1500))
-				if err != nil {
-					t.Fatal(err)
-				}
-				bodies = append(bodies, b)
+				requests = append(requests, paytest.RefundRequest(1500))
 			}
 			var wg sync.WaitGroup
 			var mu sync.Mutex
 			codes := map[api.Code]int{}
 			for i := range 20 {
-				r := op.Request("POST", paytest.RefundPath(o.ID), bodies[i%keys])
+				body, err := json.Marshal(requests[i%keys])
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := op.Request("POST", paytest.RefundPath(o.ID), body)
+				r.Header.Set("Idempotency-Key", requests[i%keys].Key)
 				wg.Go(func() {
 					a := op.Send(r)
 					mu.Lock()
@@ -156,7 +158,7 @@ func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 			if n := len(s.Sim.Ledger().Refunds); n != stored {
 				t.Errorf("WeChat made %d refunds, want %d", n, stored)
 			}
-			if got := op.AdminOrder(o.ID); got.Refunded != fen.Fen(1500*stored) || got.Status != api.StatusPaid {
+			if got := op.SyncedOrder(o.ID); got.Refunded != fen.Fen(1500*stored) || got.Status != v1.OrderPaid {
 				t.Errorf("%+v", got)
 			}
 		})

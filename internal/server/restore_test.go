@@ -49,7 +49,7 @@ func TestOrdersInsertedAfterARestoreAreCompleted(t *testing.T) {
 	s.Reconcile()
 	s.WantStatus(paid.ID, api.StatusPaid)
 	storetest.Exec(t, s.DB, `DROP TRIGGER keep_refund`) // a refund that was found at WeChat gets its key again
-	insertAgain(t, before, s.DB, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, reason = excluded.reason, from_balance = excluded.from_balance`)
+	insertAgain(t, before, s.DB, "refunds", `ON CONFLICT (id) DO UPDATE SET refund_key = excluded.refund_key, fingerprint = excluded.fingerprint, reason = excluded.reason, from_balance = excluded.from_balance`)
 	var fromBalance string
 	if err := s.DB.QueryRow(`SELECT group_concat(order_id) FROM refunds WHERE from_balance = 1`).Scan(&fromBalance); err != nil || fromBalance != whole.ID {
 		t.Errorf("from the balance: %q, %v", fromBalance, err)

@@ -202,6 +202,7 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + api.PathSession:   s.postSession,
 		"DELETE " + api.PathSession: s.deleteSession,
 		"GET " + api.PathProducts:   s.listProducts,
+		"GET " + api.PathStartPage:  s.getStartPage,
 		"POST " + api.PathOrders:    s.createOrder,
 		"GET " + api.PathOrders:     s.listOrders,
 		"GET " + api.PathOrder:      s.getOrder,

@@ -44,7 +44,7 @@ func TestManyRefundsStayWithinTheFreePlan(t *testing.T) {
 		t.Errorf("%d statements, want at most %d", n, freeStatements)
 	}
 	s.Check()
-	if seen := op.AdminOrder(o.ID); seen.Refunded != 6000 {
+	if seen := op.SyncedOrder(o.ID); seen.Refunded != 6000 {
 		t.Errorf("%d have gone back, want 6000", seen.Refunded)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"h5pay/internal/payment"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
+	"h5pay/internal/v1"
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
 )
@@ -69,13 +70,13 @@ func TestOrderIsPayableInSeveralPlaces(t *testing.T) {
 	if d := cmp.Diff(map[string]int{wechattest.StateSuccess: 1, wechattest.StateClosed: 2}, states); d != "" {
 		t.Errorf("at WeChat (-want +got):\n%s", d)
 	}
-	view := s.Operator().AdminOrder(o.ID)
-	var statuses []api.PaymentStatus
+	view := s.Operator().StoredOrder(o.ID)
+	var statuses []v1.PaymentStatus
 	for _, payment := range view.Payments {
 		statuses = append(statuses, payment.Status)
 	}
 	slices.Sort(statuses)
-	if d := cmp.Diff([]api.PaymentStatus{api.PaymentClosed, api.PaymentClosed, api.PaymentPaid}, statuses); d != "" {
+	if d := cmp.Diff([]v1.PaymentStatus{"closed", "closed", "paid"}, statuses); d != "" {
 		t.Errorf("payments (-want +got):\n%s", d)
 	}
 }
@@ -149,7 +150,7 @@ func TestSecondPaymentWhoseRefundIsClosed(t *testing.T) {
 	s.WantWrong("refunds", "1 second payment is not given back")
 	op := s.Operator()
 	second := ""
-	for _, payment := range op.AdminOrder(o.ID).Payments {
+	for _, payment := range op.StoredOrder(o.ID).Payments {
 		if payment.Duplicate {
 			second = payment.OutTradeNo
 		}
@@ -160,7 +161,7 @@ func TestSecondPaymentWhoseRefundIsClosed(t *testing.T) {
 	req.OutTradeNo = second
 	op.Refund(o.ID, req)
 	req.OutTradeNo = ""
-	op.Fails(api.CodeConflict, "POST", paytest.RefundPath(o.ID), req) // the key is of another payment
+	op.Fails(v1.CodeIdempotency, "POST", paytest.RefundPath(o.ID), req) // the key is of another payment
 	for range 2 {
 		s.Sim.Advance(2 * time.Minute)
 		s.Reconcile()
@@ -243,21 +244,20 @@ func TestOrderOfABackEnd(t *testing.T) {
 	if found, err := store.New(s.DB).ByReference(context.Background(), "A-1"); err != nil || found.ID != made.ID {
 		t.Errorf("%+v, %v", found, err)
 	}
-	s.Operator().Must("POST", api.PathAdminSelling, api.SellingRequest{Selling: new(bool)}, &api.Selling{})
+	s.Operator().SetSelling(false)
 	if again, err := place(order.Order{ClientKey: "i1"}); err != nil || again.ID != made.ID {
 		t.Errorf("while the shop does not sell: %+v, %v", again, err)
 	}
 	if _, err := place(order.Order{ClientKey: "i3"}); err == nil {
 		t.Error("an order was made while the shop does not sell")
 	}
-	selling := true
-	s.Operator().Must("POST", api.PathAdminSelling, api.SellingRequest{Selling: &selling}, &api.Selling{})
+	s.Operator().SetSelling(true)
 	pay := func(i int, trade api.TradeType) (api.Checkout, error) {
 		o, _, err := s.Signer.Service.LookAt(context.Background(), strings.Repeat("t", 26), func() bool { return true })
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.Signer.Service.Pay(context.Background(), o, payment.PayRequest{TradeTypes: []api.TradeType{trade}, OpenID: s.Sim.Users()[i].OpenID, ClientIP: "203.0.113.7"})
+		return s.Signer.Service.Pay(context.Background(), o.Order, payment.PayRequest{TradeTypes: []api.TradeType{trade}, OpenID: s.Sim.Users()[i].OpenID, ClientIP: "203.0.113.7"})
 	}
 	if _, err := pay(0, api.TradeNative); err == nil {
 		t.Error("an order is payable by a trade type that it does not accept")

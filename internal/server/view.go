@@ -1,12 +1,10 @@
 package server
 
 import (
-	"context"
-	"net/http"
-
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
 )
 
 // adminView is an order as the operator sees it in a list.
@@ -51,32 +49,18 @@ func publicEvents(events []order.Event) []api.Event {
 	return public
 }
 
-// writeOrder answers about one order, with all that its owner may know.
-func (s *Server) writeOrder(ctx context.Context, w http.ResponseWriter, o order.Order) error {
-	public, err := s.wholeOrder(ctx, o)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, public)
-}
-
 // wholeOrder returns an order with all that its owner may know.
-func (s *Server) wholeOrder(ctx context.Context, o order.Order) (public api.Order, err error) {
-	public = o.Public()
-	if public.Timeline, err = s.cfg.Store.Timeline(ctx, o.ID); err != nil {
-		return public, err
-	}
-	public.Refunds, err = s.ownRefunds(ctx, o)
-	return public, err
+func wholeOrder(w store.Whole) api.Order {
+	public := w.Public()
+	public.Timeline, public.Refunds = w.Steps, ownRefunds(w.Order, w.Refunds)
+	return public
 }
 
 // ownRefunds returns the refunds of an order as its owner may see them.
-func (s *Server) ownRefunds(ctx context.Context, o order.Order) ([]api.Refund, error) {
+func ownRefunds(o order.Order, refunds []order.Refund) (own []api.Refund) {
 	if !order.WasPaid(o.Status) {
-		return nil, nil
+		return nil
 	}
-	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
-	var own []api.Refund
 	for _, r := range refunds {
 		if r.Status != api.RefundFailed {
 			view := r.Public()
@@ -84,5 +68,5 @@ func (s *Server) ownRefunds(ctx context.Context, o order.Order) ([]api.Refund, e
 			own = append(own, view)
 		}
 	}
-	return own, err
+	return own
 }

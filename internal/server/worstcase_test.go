@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/growthtest"
 	"h5pay/internal/payment"
+	"h5pay/internal/v1"
 )
 
 // fill returns head, as many copies of part as make about n bytes, and tail.
@@ -154,8 +155,8 @@ func TestReadingARequestIsLinear(t *testing.T) {
 		"type continuations":  header("POST", api.PathToken, "Content-Type", "application/json", "; a*1=b", ""),
 		"quoted type":         header("POST", api.PathToken, "Content-Type", `application/json; a="`, `\"`, `"`),
 		"type with spaces":    header("POST", api.PathToken, "Content-Type", "application/json", " ", ";"),
-		"a long token":        header("GET", api.PathAdminOrders, "Authorization", "Bearer ", "x", ""),
-		"spaces for a token":  header("GET", api.PathAdminOrders, "Authorization", "Bearer ", " ", "x"),
+		"a long token":        header("GET", "/v1/orders", "Authorization", "Bearer ", "x", ""),
+		"spaces for a token":  header("GET", "/v1/orders", "Authorization", "Bearer ", " ", "x"),
 		"a long origin":       header("POST", api.PathToken, "Origin", "https://", "a.", "example"),
 		"accepted types":      header("GET", api.PathHealth, "Accept", "", "text/htm,", "*/*"),
 		"forwarded addresses": header("GET", api.PathConfig, "X-Forwarded-For", "", "1.2.3.4, ", "1.2.3.4"),
@@ -196,16 +197,16 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestReadingQueriesIsLinear(t *testing.T) {
 	// Not parallel: it measures the CPU time of the process.
 	for name, input := range map[string]func(n int) []byte{
-		"the same parameter": func(n int) []byte { return fill(n, "", "status=paid&", "q=1") },
-		"other parameters":   func(n int) []byte { return fill(n, "", "a&", "q=1") },
+		"the same parameter": func(n int) []byte { return fill(n, "", "status=paid&", "number=1") },
+		"other parameters":   func(n int) []byte { return fill(n, "", "a&", "number=1") },
 		"ampersands":         func(n int) []byte { return fill(n, "", "&", "") },
-		"escapes":            func(n int) []byte { return fill(n, "q=", "%31", "") },
+		"escapes":            func(n int) []byte { return fill(n, "number=", "%31", "") },
 		"a long cursor":      func(n int) []byte { return fill(n, "cursor=", "A", "") },
 		"a long limit":       func(n int) []byte { return fill(n, "limit=", "9", "") },
 		"a long moment":      func(n int) []byte { return fill(n, "from=", "9", "") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			growthtest.Linear(t, maxHeader, input, func(b []byte) { readOrderFilter(string(b)) })
+			growthtest.Linear(t, maxHeader, input, func(b []byte) { readV1Query(string(b), v1.OrderQuery{}) })
 		})
 	}
 	for name, input := range map[string]func(n int) []byte{

@@ -35,6 +35,27 @@ func (s *Site) serveEmbedded(w http.ResponseWriter, r *http.Request, name string
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
+	e.write(w, r, name)
+}
+
+// Document is a page that is made while the server runs. It is served like an embedded file.
+type Document struct{ file embedded }
+
+// NewDocument returns a document with some HTML.
+func NewDocument(body []byte) (*Document, error) {
+	d := &Document{}
+	d.file.keep(body, "index.html")
+	return d, d.file.err
+}
+
+// ServeDocument serves a document at the address of the request, with the headers of the site.
+func (s *Site) ServeDocument(w http.ResponseWriter, r *http.Request, d *Document) {
+	s.setHeaders(w.Header(), r.URL.Path)
+	d.file.write(w, r, "index.html")
+}
+
+// write sends the file.
+func (e *embedded) write(w http.ResponseWriter, r *http.Request, name string) {
 	h := w.Header()
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", contentType(name))
@@ -53,9 +74,17 @@ func (s *Site) serveEmbedded(w http.ResponseWriter, r *http.Request, name string
 
 // load reads and compresses the file.
 func (e *embedded) load(files fs.FS, name string) {
-	if e.body, e.err = fs.ReadFile(files, name); e.err != nil {
+	body, err := fs.ReadFile(files, name)
+	if err != nil {
+		e.err = err
 		return
 	}
+	e.keep(body, name)
+}
+
+// keep compresses the content of the file, unless its name says that this is useless.
+func (e *embedded) keep(body []byte, name string) {
+	e.body = body
 	sum := sha256.Sum256(e.body)
 	e.etag = hex.EncodeToString(sum[:8])
 	if !compressed[path.Ext(name)] {

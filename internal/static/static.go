@@ -60,6 +60,13 @@ func New(files fs.FS) *Site {
 	return s
 }
 
+// Header returns a header that the _headers file sets at a path, "" if it sets none.
+func (s *Site) Header(path, name string) string {
+	h := http.Header{}
+	s.setHeaders(h, path)
+	return h.Get(name)
+}
+
 // setHeaders applies the rules in order. A line "! Name" removes what earlier rules set.
 func (s *Site) setHeaders(h http.Header, path string) {
 	for _, rule := range s.rules {

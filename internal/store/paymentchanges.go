@@ -100,12 +100,21 @@ func (s *Store) ClaimQuery(ctx context.Context, outTradeNo string, window time.D
 // reports as paid. It writes nothing if the payment is paid, or differs from the
 // notification. One caller gets true, and none until window has passed. Until it is paid,
 // the timer queries it before all others: see DueNotified.
-func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, window time.Duration, now time.Time) (bool, error) {
-	return s.exec(ctx, t.OutTradeNo, `
+//
+// The payment is read in the same round trip, after the claim. The error is ErrNotFound if there is
+// none.
+func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, window time.Duration, now time.Time) (p order.Payment, claimed bool, err error) {
+	var payments []order.Payment
+	err = s.together(ctx, writing(&claimed, "changing payment "+t.OutTradeNo, `
 		UPDATE payments SET notified_at = ?, queried_at = ?
 		WHERE out_trade_no = ? AND transaction_id IS NULL AND api_version = ? AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
 		AND (notified_at IS NULL OR notified_at <= ?)`,
-		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.APIVersion, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli())
+		now.UnixMilli(), now.UnixMilli(), t.OutTradeNo, t.APIVersion, t.AppID, t.MchID, int64(t.Total), t.Currency, now.Add(-window).UnixMilli()),
+		reading(&payments, "payments", scanPayment, `SELECT `+paymentColumns+` FROM payments WHERE payments.out_trade_no = ?`, t.OutTradeNo))
+	if err == nil {
+		p, err = one(payments, nil)
+	}
+	return p, claimed, err
 }
 
 // ClaimDueNotified is ClaimNotified for a payment of DueNotified.

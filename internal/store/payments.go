@@ -16,18 +16,65 @@ import (
 // of the same trade type. An order may have order.MaxLive payments that can be paid,
 // order.MaxPayments that did not fail, and order.MaxFailed that failed.
 func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.Time) (bool, error) {
-	return s.run(ctx, "storing a payment of order "+p.OrderID, `
+	query, args := insertPayment(`orders.id = ?14`, p.OrderID, p, claim)
+	return s.run(ctx, "storing a payment of order "+p.OrderID, query+` ON CONFLICT DO NOTHING`, args...)
+}
+
+// Begin reads an order, and whether the shop sells. In the same round trip it stores p as the first
+// payment of the order, as InsertPayment does, if the shop sells, the order is p.MchID's, accepts
+// p.TradeType and does not expire within latest. Then p is the order's Payment. Otherwise the
+// caller decides what follows. p without an OutTradeNo is not stored.
+func (s *Store) Begin(ctx context.Context, which Key, p order.Payment, claim time.Time, latest time.Duration) (o order.Order, selling bool, err error) {
+	where, value := which.where()
+	var orders []order.Order
+	var switches []bool
+	statements := []statement{
+		reading(&orders, "orders", scan, selectOrders+`WHERE `+where+` AND ?2 IN ('', owner)`, value, which.Owner),
+		reading(&switches, "whether the shop sells", func(rows *sql.Rows) (on bool, err error) { return on, rows.Scan(&on) },
+			`SELECT value FROM switches WHERE name = 'selling'`),
+	}
+	if p.OutTradeNo != "" {
+		query, args := insertPayment(strings.ReplaceAll(where, "?1", "?14"), value, p, claim)
+		var stored bool
+		first := writing(&stored, "storing a payment", query+`
+			AND ?18 IN ('', owner) AND orders.mch_id = ?3 AND expires_at - ?10 >= ?19
+			AND (trade_types IS NULL OR EXISTS (SELECT 1 FROM json_each(trade_types) WHERE value = ?5))
+			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id)
+			AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'selling' AND value = 0)
+			ON CONFLICT DO NOTHING`, append(args, which.Owner, latest.Milliseconds())...)
+		statements = append([]statement{first}, statements...)
+	}
+	if err = s.together(ctx, statements...); err != nil {
+		return order.Order{}, false, err
+	}
+	o, err = one(orders, nil)
+	return o, len(switches) == 0 || switches[0], err
+}
+
+// Key names an order: its ID and its owner, or its token. Neither may be empty.
+type Key struct{ ID, Owner, Token string }
+
+func (k Key) where() (condition, value string) {
+	if k.Token != "" {
+		return `orders.token = ?1`, k.Token
+	}
+	return `orders.id = ?1`, k.ID
+}
+
+// insertPayment is the SQL of InsertPayment, to which conditions may be added, and its arguments.
+func insertPayment(where, value string, p order.Payment, claim time.Time) (string, []any) {
+	return `
 		INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, own, total, currency, shop_name, body,
 			client_ip, notify_url, created_at, expires_at, status, claimed_until, due_at, simulated, updated_at)
 		SELECT ?1, id, guest, ?2, ?3, ?4, ?5, ?6, IIF(owner = ?6, 1, 0), total, currency, ?7, description, ?8, ?9, ?10, expires_at, 'created', ?11, ?10 + ?12, ?13, ?10
-		FROM orders WHERE id = ?14 AND status = 'open' AND created_at <= ?10
-		AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = ?14 AND trade_type = ?5 AND openid = ?6 AND status IN ('created', 'pending'))
-		AND ?15 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status IN ('created', 'pending', 'closing'))
-		AND ?16 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status <> 'failed')
-		AND ?17 > (SELECT COUNT(*) FROM payments WHERE order_id = ?14 AND status = 'failed')
-		ON CONFLICT DO NOTHING`,
-		p.OutTradeNo, p.AppID, p.MchID, p.APIVersion, string(p.TradeType), p.OpenID, p.ShopName, p.ClientIP, p.NotifyURL, p.CreatedAt.UnixMilli(),
-		milli(claim), minDue.Milliseconds(), flag(p.Simulated), p.OrderID, order.MaxLive, order.MaxPayments, order.MaxFailed)
+		FROM orders WHERE ` + where + ` AND status = 'open' AND created_at <= ?10
+		AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND trade_type = ?5 AND openid = ?6 AND status IN ('created', 'pending'))
+		AND ?15 > (SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND status IN ('created', 'pending', 'closing'))
+		AND ?16 > (SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND status <> 'failed')
+		AND ?17 > (SELECT COUNT(*) FROM payments WHERE order_id = orders.id AND status = 'failed')`, []any{
+			p.OutTradeNo, p.AppID, p.MchID, p.APIVersion, string(p.TradeType), p.OpenID, p.ShopName, p.ClientIP, p.NotifyURL, p.CreatedAt.UnixMilli(),
+			milli(claim), minDue.Milliseconds(), flag(p.Simulated), value, order.MaxLive, order.MaxPayments, order.MaxFailed,
+		}
 }
 
 // paymentColumns are the columns of a payment. None is NULL, also where an order has no

@@ -4,6 +4,7 @@ import { env, waitUntil } from "cloudflare:workers";
 import { flatten } from "./message.mjs";
 import { pool } from "./pool.mjs";
 import { readBody } from "./body.mjs";
+import { forget, pageVersion, startPage } from "./startpage.mjs";
 
 const maxBody = 64 * 1024; // bytes of a request; Go rejects longer ones
 const maxPhoto = 300_000; // bytes of POST /v1/photos, see internal/v1/routes.go
@@ -70,11 +71,17 @@ async function program(request) {
 
 export default {
   async fetch(request) {
-    if (env.ASSETS && new URL(request.url).pathname.endsWith(".wasm")) return program(request);
+    const { pathname } = new URL(request.url);
+    if (env.ASSETS && pathname.endsWith(".wasm")) return program(request);
+    if (env.ASSETS && pathname === "/") return startPage(request, answer);
     const answered = answer(request);
     // Finish the request even if the client disconnects, because money may be moving.
     waitUntil(answered);
-    return answered;
+    if (pathname.startsWith("/v1/products") && request.method !== "GET") await answered.then(forget);
+    if (!env.ASSETS || !pathname.startsWith("/api/")) return answered;
+    const [response, version] = await Promise.all([answered, pageVersion(request)]);
+    if (version) response.headers.set("H5pay-Page", version);
+    return response;
   },
 
   async scheduled({ cron, scheduledTime }) {

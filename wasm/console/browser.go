@@ -41,6 +41,13 @@ type browser interface {
 	// limit bytes in base64: scaled down, without the data of the camera.
 	Photo(ctx context.Context, input string, limit int) (string, error)
 
+	// Picture draws the picture of the shop at a path, some pixels wide, and returns the address of the
+	// drawing, a PNG. Release frees it.
+	Picture(ctx context.Context, path string, width int) (address string, err error)
+	Release(address string)
+	// Print opens the browser's dialog for printing the page.
+	Print()
+
 	// Keep appends text to the file with the name, and Save gives the file to the user. The browser
 	// holds the text, not the program.
 	Keep(name, text string)

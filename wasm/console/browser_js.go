@@ -110,6 +110,45 @@ func (webView) Photo(ctx context.Context, input string, limit int) (data string,
 	return "", errors.New("the picture is too large")
 }
 
+func (webView) Picture(ctx context.Context, path string, width int) (address string, err error) {
+	defer dom.Catch(&err)
+	image := js.Global().Get("Image").New()
+	image.Set("src", path)
+	if _, err := dom.Await(ctx, image.Call("decode"), func() {}); err != nil {
+		return "", err
+	}
+	if image.Get("naturalWidth").Int() == 0 {
+		return "", errors.New("the picture has no size")
+	}
+	height := width * image.Get("naturalHeight").Int() / image.Get("naturalWidth").Int()
+	canvas := document().Call("createElement", "canvas")
+	canvas.Set("width", width)
+	canvas.Set("height", height)
+	canvas.Call("getContext", "2d").Call("drawImage", image, 0, 0, width, height)
+	drawn := make(chan js.Value, 1)
+	take := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		drawn <- args[0]
+		return nil
+	})
+	defer take.Release()
+	canvas.Call("toBlob", take, "image/png")
+	blob := <-drawn
+	if blob.IsNull() {
+		return "", errors.New("the canvas is too large")
+	}
+	return js.Global().Get("URL").Call("createObjectURL", blob).String(), nil
+}
+
+func (webView) Release(address string) {
+	defer dom.Catch(nil)
+	js.Global().Get("URL").Call("revokeObjectURL", address)
+}
+
+func (webView) Print() {
+	defer dom.Catch(nil)
+	js.Global().Call("print")
+}
+
 // A file of the user's is a list of texts, which the browser joins when it is saved.
 func (w webView) Keep(name, text string) {
 	parts, ok := w.files[name]

@@ -31,6 +31,11 @@ func (noBrowser) Keep(string, string)    {}
 func (noBrowser) Save(string)            {}
 func (noBrowser) Drop(string)            {}
 
+func (noBrowser) Release(string) {}
+func (noBrowser) Print()         {}
+
+func (noBrowser) Picture(context.Context, string, int) (string, error) { return "", errNoBrowser }
+
 func (noBrowser) Copy(context.Context, string) error { return errNoBrowser }
 
 func (noBrowser) Photo(context.Context, string, int) (string, error) { return "", errNoBrowser }

@@ -24,7 +24,7 @@ func (s *base) chart(id string, name text, sums []sum) app.UI {
 	if total == 0 {
 		return elem("p").Class("none").Text(s.tr(textNoTakings))
 	}
-	const room = chartHeight - chartBottom - 16
+	const room = chartHeight - chartBottom - 34 // the greatest amount stands above the bars
 	step := float64(chartWidth-2*chartLeft) / float64(len(sums))
 	var bars, rows []app.UI
 	bar := func(i int, kind string, amount fen.Fen, inset float64) {
@@ -50,7 +50,7 @@ func (s *base) chart(id string, name text, sums []sum) app.UI {
 	}
 	bars = append(bars,
 		svg("line").Attr("x1", "0").Attr("x2", strconv.Itoa(chartWidth)).Attr("y1", number(chartHeight-chartBottom+.5)).Attr("y2", number(chartHeight-chartBottom+.5)),
-		svg("text").Attr("x", strconv.Itoa(chartWidth-chartLeft)).Attr("y", "20").Attr("text-anchor", "end").Text("¥"+most.String()))
+		svg("text").Attr("x", strconv.Itoa(chartWidth-chartLeft)).Attr("y", "22").Attr("text-anchor", "end").Text("¥"+most.String()))
 	head := func(t text) app.UI { return elem("th").Attr("scope", "col").Text(s.tr(t)) }
 	return elem("div").Class("chart").ID("chart-"+id).Body(
 		svg("svg").Attr("viewBox", "0 0 "+strconv.Itoa(chartWidth)+" "+strconv.Itoa(chartHeight)).Role("img").Aria("label", s.tr(name)).Body(bars...),

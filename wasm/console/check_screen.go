@@ -1,6 +1,11 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/cause"
@@ -15,6 +20,9 @@ var (
 	textNote      = text{"提示", "Note"}
 	textSkipped   = text{"跳过", "Skipped"}
 
+	textChecking     = text{"正在检查，最多十秒", "Checking, for ten seconds at most"}
+	textChecked      = text{"检查完毕", "The checks have run"}
+	textMenuPath     = text{"位置", "Menu"}
 	textCheckQuick   = text{"重新检查", "Check again"}
 	textCheckNetwork = text{"连微信一起检查", "Check with WeChat"}
 	textCheckHint    = text{"“连微信一起检查”会调用微信、本店的公网地址和 webhook 端点，不产生支付；十秒内只能运行一次。", "“Check with WeChat” calls WeChat, the shop's public address and the webhook endpoints. It makes no payment, and runs once in ten seconds."}
@@ -26,7 +34,7 @@ type checkScreen struct {
 	base
 
 	checks  v1.Checks
-	network bool // whether the checks that make calls run too
+	network bool // the checks that make calls ran too: their results stay until they run again
 }
 
 func newCheckScreen(c *console) *checkScreen {
@@ -34,38 +42,71 @@ func newCheckScreen(c *console) *checkScreen {
 }
 
 func (p *checkScreen) OnMount(ctx app.Context) {
+	whole := param(p.c.b.Query(), "network") == "true"
 	p.read = func(ctx app.Context) {
-		p.run(ctx, func() (func(), error) {
-			var checks v1.Checks
-			path := "/v1/checks"
-			if p.network {
-				path += "?network=true"
-			}
-			err := p.get(path, &checks)
-			return func() { p.checks = checks }, err
-		})
+		switch {
+		case whole:
+			whole = false
+			p.loaded = true
+			p.whole(ctx)
+		case !p.network:
+			p.quick(ctx)
+		}
 	}
 	p.begin(ctx, true)
+}
+
+// quick runs the checks that make no call.
+func (p *checkScreen) quick(ctx app.Context) {
+	p.network = false
+	p.run(ctx, func() (func(), error) {
+		var checks v1.Checks
+		err := p.get("/v1/checks", &checks)
+		return func() {
+			if !p.network {
+				p.checks = checks
+			}
+		}, err
+	})
+}
+
+// whole runs all checks. It takes up to ten seconds.
+func (p *checkScreen) whole(ctx app.Context) {
+	p.network = true
+	p.act(ctx, textChecked, func(ctx context.Context) (func(), error) {
+		var checks v1.Checks
+		err := call(ctx, p.c.b, "GET", "/v1/checks?network=true", nil, &checks, "")
+		if err != nil { // the others are better than nothing
+			p.page.Dispatch(p.quick)
+		}
+		return func() { p.checks = checks }, err
+	})
+	p.say(textChecking)
 }
 
 func (p *checkScreen) Render() app.UI {
 	if !p.loaded {
 		return p.frame()
 	}
-	summary, kind := textCheckWell, "good"
-	if !p.checks.OK {
-		summary, kind = textCheckBad, "bad"
+	var summary, list app.UI
+	if len(p.checks.Checks) > 0 {
+		summary = p.badge(textCheckWell, "good", "summary")
+		if !p.checks.OK {
+			summary = p.badge(textCheckBad, "bad", "summary")
+		}
+		checks := slices.Clone(p.checks.Checks)
+		slices.SortStableFunc(checks, func(a, b v1.CheckResult) int { return cmp.Compare(urgency[a.Status], urgency[b.Status]) })
+		list = elem("ul").Class("list plainer checks").Body(app.Range(checks).Slice(func(i int) app.UI { return p.entry(checks[i]) }))
+	} else {
+		list = p.skeleton()
 	}
 	return p.frame(
-		elem("p").Class("actions").Body(p.badge(summary, kind, "summary"), p.mini(textCheckQuick, p.quick), p.mini(textCheckNetwork, p.whole)),
-		elem("p").Class("small").Text(p.tr(textCheckHint)),
-		elem("ul").Class("list plainer").Body(app.Range(p.checks.Checks).Slice(func(i int) app.UI { return p.entry(p.checks.Checks[i]) })))
+		elem("p").Class("actions").Body(summary, p.mini(textCheckQuick, p.quick), p.mini(textCheckNetwork, p.whole)),
+		elem("p").Class("hint").Text(p.tr(textCheckHint)), list)
 }
 
-// quick runs the checks that make no call, and whole all of them.
-func (p *checkScreen) quick(ctx app.Context) { p.network = false; p.again(ctx) }
-
-func (p *checkScreen) whole(ctx app.Context) { p.network = true; p.again(ctx) }
+// urgency is the order in which the results are shown.
+var urgency = map[v1.CheckStatus]int{v1.CheckFail: 0, v1.CheckWarn: 1, v1.CheckOK: 2, v1.CheckSkipped: 3}
 
 func (p *checkScreen) entry(c v1.CheckResult) app.UI {
 	state, kind := textGood, "good"
@@ -75,23 +116,23 @@ func (p *checkScreen) entry(c v1.CheckResult) app.UI {
 	case v1.CheckWarn:
 		state, kind = textNote, "wait"
 	case v1.CheckSkipped:
-		state, kind = textSkipped, "wait"
+		state, kind = textSkipped, "off"
 	}
 	what := []app.UI{elem("strong").Text(p.tr(checkName(c.ID)))}
 	if row, ok := cause.Explain(cause.ID(c.Cause), c.Setting); ok {
 		of := func(zh, en string) string { return p.tr(text{zh, en}) }
-		what = append(what, elem("span").Text(of(row.ZH.Problem, row.EN.Problem)),
+		what = append(what, elem("span").Class(choose(kind == "bad", "failing", "problem")).Text(of(row.ZH.Problem, row.EN.Problem)),
 			elem("span").Class("small").Text(of(row.ZH.Effect, row.EN.Effect)),
-			elem("span").Class("small").Text(p.tr(textRepair)+": "+of(row.ZH.Repair, row.EN.Repair)))
+			elem("span").Class("small").Text(p.tr(textAdvice)+": "+of(row.ZH.Repair, row.EN.Repair)))
 		if row.ZH.Menu != "" {
-			what = append(what, elem("span").Class("small").Text(of(row.ZH.Menu, row.EN.Menu)))
+			what = append(what, elem("span").Class("small").Text(p.tr(textMenuPath)+": "+of(row.ZH.Menu, row.EN.Menu)))
 		}
 	}
 	if c.Detail != "" {
 		what = append(what, elem("span").Class("small").Lang("en").Text(c.Detail))
 	}
 	var repair app.UI
-	if href := repairs[c.ID]; href != "" && c.Cause != "" {
+	if href := p.repairOf(c); href != "" && !strings.HasPrefix(href, "/console/check") {
 		repair = elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", href).Text(p.tr(textRepair))
 	}
 	return elem("li").DataSet("check", c.ID).Body(

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,11 @@ const orderPath = "/v1/orders/o1"
 var paidOrder = v1.Order{ID: "o1", Status: v1.OrderPaid, Source: v1.SourceShop, Amount: 6800, Currency: "CNY", Description: "茶", CreatedAt: 1795399200000,
 	Payments: []v1.Payment{{OutTradeNo: "n1", TransactionID: "4200001234", Status: v1.PaymentPaid, TradeType: api.TradeJSAPI, APIVersion: "v3"}}}
 
+var (
+	tableLink       = v1.Link{ID: "l1", URL: "https://shop.example.com/l/abc", Title: "一号桌", Description: "堂食", Amount: 1200, State: api.LinkOpen, MaxOrders: 5, Orders: 2, Paid: 1, PaidAmount: 1200, CreatedAt: 1795399200000}
+	backEndEndpoint = v1.Endpoint{ID: "ep_1", URL: "https://erp.example.com/hook", Types: []api.EventType{api.EventOrderPaid}, State: v1.EndpointEnabled, Attempts: 7, Failures: 2, LastFailureAt: 1795399200000, LastError: "HTTP 502"}
+)
+
 // full answers every call of every screen.
 func full(t *testing.T, s v1.Session) *fake {
 	event := v1.Event{ID: "evt_paid_o1", Type: api.EventOrderPaid, OrderID: "o1", Status: api.EventDead, Attempts: 10, LastError: "HTTP 500"}
@@ -31,6 +37,8 @@ func full(t *testing.T, s v1.Session) *fake {
 		on("GET /v1/products/tea", v1.Product{ID: "tea", Name: "高山乌龙茶", Price: 6800, ForSale: true}).
 		on("GET /v1/notifications", v1.Notifications{Notifications: []v1.Notification{{At: 1, Kind: v1.NotifiedPayment, Version: "v3", Verdict: v1.NotificationForged, Reason: "the signature does not verify", OutTradeNo: "n1"}}}).
 		on("GET /v1/bills", v1.Bills{}).on("GET /v1/keys", v1.Keys{Keys: []v1.Key{{ID: "k1", Name: "Li Lei", Scopes: []v1.Scope{v1.ScopeRead}}}}).
+		on("GET /v1/selling", v1.Selling{Selling: true}).on("GET /v1/links", v1.Links{Links: []v1.Link{tableLink}}).on("GET /v1/links/l1", tableLink).
+		on("GET /v1/endpoints", v1.Endpoints{Endpoints: []v1.Endpoint{{ID: "settings", URL: "https://shop.example.com", State: v1.EndpointEnabled}, backEndEndpoint}}).
 		on("GET /v1/audit", v1.Audit{Entries: []v1.AuditEntry{{Seq: 1, Action: "putProduct", Object: "tea", KeyName: "Li Lei", After: []byte(`{"price":6500}`)}}})
 }
 
@@ -44,7 +52,7 @@ func screensOf() map[string]func(*console) app.Composer {
 }
 
 func queryOf(path string) string {
-	return map[string]string{"/console/order": "id=o1", "/console/product": "id=tea"}[path]
+	return map[string]string{"/console/order": "id=o1", "/console/product": "id=tea", "/console/link": "id=l1"}[path]
 }
 
 // Every screen shows its data, an error with its reference, the sign-in, and that it waits
@@ -55,7 +63,10 @@ func TestStatesOfEveryScreen(t *testing.T) {
 		"/console/order": {"4200001234", `data-event="evt_paid_o1"`, `id="refund"`}, "/console/products": {"高山乌龙茶", `data-product="cup"`},
 		"/console/product": {"68.00", `type="file"`}, "/console/events": {"HTTP 500", textResend.ZH}, "/console/notifications": {"the signature does not verify", textForgedHint.ZH},
 		"/console/bills": {`data-day=`}, "/console/check": {`data-check="database"`, textGood.ZH}, "/console/keys": {`data-key="k1"`, textRevoke.ZH},
-		"/console/audit": {`data-audit="putProduct"`, "6500"}, "/console/more": {"Li Lei", textSignOut.ZH},
+		"/console/links": {`data-link="l1"`, "12.00", textLinkOpen.ZH, `href="/console/links/new"`}, "/console/links/new": {`id="amount"`, `id="until"`, textMake.ZH},
+		"/console/link":      {"https://shop.example.com/l/abc", `data-order="o1"`, `src="blob:/v1/links/l1/poster.svg"`, `download="一号桌.png"`, `download="一号桌.svg"`, textStopLink.ZH},
+		"/console/endpoints": {`data-endpoint="ep_1"`, "HTTP 502", textTest.ZH, textRotate.ZH, `id="type-order-paid"`, textOfSettings.ZH},
+		"/console/audit":     {`data-audit="putProduct"`, "6500"}, "/console/more": {"Li Lei", textSignOut.ZH},
 	}
 	for path, open := range screensOf() {
 		t.Run(path, func(t *testing.T) {
@@ -86,7 +97,7 @@ func TestStatesOfEveryScreen(t *testing.T) {
 				t.Errorf("signed out: %s", html)
 			}
 
-			if path == "/console/more" {
+			if path == "/console/links/new" {
 				return // it makes no call
 			}
 			f = full(t, every)
@@ -113,6 +124,7 @@ func TestEmptyLists(t *testing.T) {
 	}{
 		"/console/orders": {"GET /v1/orders", v1.Orders{}, textNoOrders}, "/console/products": {"GET /v1/products", v1.Products{}, textNoProducts},
 		"/console/events": {"GET /v1/events", v1.Events{}, textNoEvents}, "/console/notifications": {"GET /v1/notifications", v1.Notifications{}, textNoNotifications},
+		"/console/links": {"GET /v1/links", v1.Links{}, textNoLinks}, "/console/endpoints": {"GET /v1/endpoints", v1.Endpoints{}, textNoEndpoints},
 		"/console/keys": {"GET /v1/keys", v1.Keys{}, textNoKeys}, "/console/audit": {"GET /v1/audit", v1.Audit{}, textNoAudit},
 	} {
 		f := full(t, every)
@@ -131,6 +143,7 @@ func TestActionsFollowTheScopes(t *testing.T) {
 		need v1.Scope
 	}{
 		"/console/order": {`id="refund"`, v1.ScopeRefund}, "/console/products": {textNewProduct.ZH, v1.ScopeWrite},
+		"/console/links": {textNewLink.ZH, v1.ScopeWrite}, "/console/links/new": {`id="amount"`, v1.ScopeWrite}, "/console/link": {textStopLink.ZH, v1.ScopeWrite},
 		"/console/product": {`type="file"`, v1.ScopeWrite}, "/console/events": {textResend.ZH, v1.ScopeWrite},
 	}
 	for path, action := range actions {
@@ -143,6 +156,9 @@ func TestActionsFollowTheScopes(t *testing.T) {
 			}
 			if html := htmlOf(screen); strings.Contains(html, `href="/console/keys"`) {
 				t.Errorf("%s with %v leads to the keys", path, scopes)
+			}
+			if html := htmlOf(screen); strings.Contains(html, `href="/console/endpoints"`) {
+				t.Errorf("%s with %v leads to the endpoints", path, scopes)
 			}
 		}
 	}
@@ -254,6 +270,31 @@ func TestDifferencesOfABill(t *testing.T) {
 	}
 }
 
+// A key says whether it can be used now, and when it was used.
+func TestStatesOfAKey(t *testing.T) {
+	minute := time.Minute.Milliseconds()
+	at := time.Now().UnixMilli()
+	for _, test := range []struct {
+		key    v1.Key
+		state  text
+		used   text
+		revoke bool
+	}{
+		{v1.Key{ID: "k1"}, textValid, textNeverUsed, true},
+		{v1.Key{ID: "k1", ExpiresAt: at + 60*minute, LastUsedAt: at - minute}, textValid, textLastUsed, true},
+		{v1.Key{ID: "k1", ExpiresAt: at - minute}, textExpired, textNeverUsed, true},
+		{v1.Key{ID: "k1", RevokedAt: at - minute}, textRevoked, textNeverUsed, false},
+	} {
+		f := full(t, every)
+		f.script["GET /v1/keys"] = []any{v1.Keys{Keys: []v1.Key{test.key}}}
+		screen, _ := opened(t, f, screensOf()["/console/keys"])
+		_, entry, _ := strings.Cut(htmlOf(screen), `data-key="k1"`)
+		if !strings.Contains(entry, ">"+test.state.ZH+"<") || !strings.Contains(entry, test.used.ZH) || strings.Contains(entry, ">"+textRevoke.ZH+"<") != test.revoke {
+			t.Errorf("%+v: %s", test.key, entry)
+		}
+	}
+}
+
 // Every status, verdict, event and call of /v1 has a name.
 func TestNamesOfEverything(t *testing.T) {
 	for _, s := range (v1.OrderStatus("")).Enum() {
@@ -268,6 +309,26 @@ func TestNamesOfEverything(t *testing.T) {
 	}
 	for _, s := range (v1.NotificationResult("")).Enum() {
 		if verdicts[s.(v1.NotificationResult)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range v1.Values(reflect.TypeFor[v1.LinkState]()) {
+		if linkStates[s.(v1.LinkState)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range (v1.EndpointState("")).Enum() {
+		if endpointStates[s.(v1.EndpointState)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range v1.Values(reflect.TypeFor[api.EventStatus]()) {
+		if eventStatuses[s.(api.EventStatus)].name == (text{}) {
+			t.Errorf("no name for %v", s)
+		}
+	}
+	for _, s := range v1.Values(reflect.TypeFor[api.EventType]()) {
+		if eventTypes[s.(api.EventType)] == (text{}) || !slices.Contains(eventOrder, s.(api.EventType)) {
 			t.Errorf("no name for %v", s)
 		}
 	}

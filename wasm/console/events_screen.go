@@ -18,6 +18,7 @@ var (
 	textEventDuplicate = text{"重复付款", "Paid twice"}
 	textDelivered      = text{"已送达", "Delivered"}
 	textDead           = text{"已放弃", "Given up"}
+	textUntaken        = text{"没有接收端", "For no endpoint"}
 	textAttempts       = text{"次尝试", "attempts"}
 	textNextTry        = text{"下次", "Next try"}
 	textLastError      = text{"上次错误", "Last error"}
@@ -38,19 +39,29 @@ var eventTypes = map[api.EventType]text{
 	api.EventOrderPaid: textEventPaid, api.EventOrderRefunded: textEventRefunded, api.EventOrderClosed: textEventClosed, api.EventPaymentDuplicate: textEventDuplicate,
 }
 
+// eventOrder is the order in which the types are shown.
+var eventOrder = []api.EventType{api.EventOrderPaid, api.EventOrderRefunded, api.EventOrderClosed, api.EventPaymentDuplicate}
+
 var eventStatuses = map[api.EventStatus]statusText{
 	api.EventPending: {textPending, "wait"}, api.EventDelivered: {textDelivered, "good"}, api.EventDead: {textDead, "bad"},
+	api.EventUntaken: {textUntaken, "off"},
 }
 
 // delivery shows an event and the status of its deliveries.
 func (s *base) delivery(e v1.Event) app.UI {
 	status := eventStatuses[e.Status]
-	facts := elem("span").Class("what").Body(
+	var each []app.UI
+	if len(e.Deliveries) > 1 { // with one endpoint the event says it all
+		for _, d := range e.Deliveries {
+			each = append(each, elem("span").Class("small").DataSet("delivery", d.EndpointID).Body(app.Text(d.EndpointID+": "), s.deliveryLine(d)))
+		}
+	}
+	facts := elem("span").Class("what").Body(append([]app.UI{
 		elem("strong").Text(s.tr(eventTypes[e.Type])), elem("code").Class("small").Text(e.ID),
 		elem("span").Class("small").Body(when(e.CreatedAt), app.Text(" · "+count(e.Attempts)+" "+s.tr(textAttempts)),
 			app.If(e.NextAt > 0, app.Text(" · "+s.tr(textNextTry)+" "+beijingTime(e.NextAt))),
 			app.If(e.DeliveredAt > 0, app.Text(" · "+s.tr(textDelivered)+" "+beijingTime(e.DeliveredAt)))),
-		app.If(e.LastError != "", elem("span").Class("small problem").Text(s.tr(textLastError)+": "+e.LastError)))
+		app.If(e.LastError != "", elem("span").Class("small problem").Text(s.tr(textLastError)+": "+e.LastError))}, each...)...)
 	return elem("li").DataSet("event", e.ID).Body(facts,
 		elem("span").Class("much").Body(
 			s.badge(status.name, status.kind, string(e.Status)),
@@ -59,6 +70,25 @@ func (s *base) delivery(e v1.Event) app.UI {
 					return nil, call(ctx, s.c.b, "POST", "/v1/events/"+url.PathEscape(e.ID)+"/replay", nil, nil, "")
 				})
 			}, e.ID))))
+}
+
+// deliveryLine shows the state of an event at one endpoint.
+func (s *base) deliveryLine(d v1.Delivery) app.UI {
+	status := eventStatuses[d.Status]
+	line := count(d.Attempts) + " " + s.tr(textAttempts)
+	if d.LastStatus > 0 && d.LastError == "" {
+		line += ", HTTP " + count(d.LastStatus)
+	}
+	switch {
+	case d.DeliveredAt > 0:
+		line += " · " + beijingTime(d.DeliveredAt)
+	case d.NextAt > 0:
+		line += " · " + s.tr(textNextTry) + " " + beijingTime(d.NextAt)
+	}
+	if d.LastError != "" {
+		line += " · " + d.LastError
+	}
+	return elem("span").Class("small").Body(s.badge(status.name, status.kind, string(d.Status)), app.Text(" "+line))
 }
 
 // eventsScreen lists the events and their deliveries.

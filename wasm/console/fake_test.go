@@ -18,13 +18,15 @@ import (
 
 // fake is a browser for tests. It answers calls from a script.
 type fake struct {
-	t       *testing.T
-	query   string
-	tag     string // navigator.language
-	storage map[string]string
-	dialog  string // the open dialog
-	photo   string
-	noPhoto error
+	t        *testing.T
+	query    string
+	tag      string // navigator.language
+	storage  map[string]string
+	dialog   string // the open dialog
+	photo    string
+	noPhoto  error
+	pictures int
+	released []string // addresses of pictures
 
 	mu     sync.Mutex
 	script map[string][]any // by "METHOD /path?query": the last answer repeats
@@ -57,6 +59,19 @@ func (f *fake) Focus(string)            {}
 func (f *fake) Keep(name, text string)  { f.kept[name] += text }
 func (f *fake) Save(name string)        { f.saved[name] = f.kept[name] }
 func (f *fake) Drop(name string)        { delete(f.kept, name) }
+
+func (f *fake) Print()                 {}
+func (f *fake) Release(address string) { f.released = append(f.released, address) }
+
+func (f *fake) Picture(_ context.Context, path string, width int) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pictures++
+	if f.noPhoto != nil {
+		return "", f.noPhoto
+	}
+	return "blob:" + path, nil
+}
 
 func (f *fake) Copy(context.Context, string) error { return nil }
 

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -84,16 +85,7 @@ func (p *keysScreen) Render() app.UI {
 	if p.made.Key != "" {
 		made = elem("div").Class("made").Role("status").Body(
 			elem("p").Text(p.tr(textMade)), elem("code").ID("made").Text(p.made.Key),
-			p.mini(textCopy, func(ctx app.Context) {
-				ctx.Async(func() {
-					err := p.c.b.Copy(p.ctx, p.made.Key)
-					ctx.Dispatch(func(app.Context) {
-						if p.say(textCopied); err != nil {
-							p.sayWrong(textNotCopied)
-						}
-					})
-				})
-			}))
+			p.copyButton(textCopy, p.made.Key))
 	}
 	var options []option
 	for _, r := range roles {
@@ -130,7 +122,7 @@ func (p *keysScreen) entry(k v1.Key) app.UI {
 	switch {
 	case k.RevokedAt > 0:
 		state, kind = textRevoked, "off"
-	case k.ExpiresAt > 0 && k.ExpiresAt < p.c.session.ExpiresAt-12*3600_000:
+	case k.ExpiresAt > 0 && k.ExpiresAt <= time.Now().UnixMilli():
 		state, kind = textExpired, "off"
 	}
 	var scopes []string

@@ -5,6 +5,7 @@ import (
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
+	"h5pay/internal/cause"
 	"h5pay/internal/v1"
 )
 
@@ -19,6 +20,8 @@ var (
 	textNoNotifications     = text{"没有通知", "No notifications"}
 	textNoNotificationsHint = text{"微信支付还没有发来通知。若有人已付款，请检查防火墙和机器人拦截是否挡住了 /api/notify/",
 		"WeChat Pay has posted nothing. If somebody has paid, see whether a firewall or a bot challenge stands before /api/notify/"}
+	textMissingHint = text{"付款是查询得知的。检查会指出通知为什么没有到", "The payment was found by a query. The checks say why the notification did not arrive"}
+	textFindOut     = text{"查明原因", "Find out why"}
 	textForgedHint  = text{"签名不对：检查 APIv3 密钥（或 APIv2 密钥）和微信支付公钥是否与商户平台一致", "The signature does not verify: compare the APIv3 key (or APIv2 key) and WeChat Pay's public key with those of the merchant platform"}
 	textRetriedHint = text{"当时无法确认，微信会再发一次", "It could not be confirmed then; WeChat sends it again"}
 	textNotListed   = text{"条类似的未列出", "more like it are not listed"}
@@ -37,6 +40,7 @@ type notificationsScreen struct {
 
 	verdict string
 	list    []v1.Notification
+	missing v1.CheckResult // that a payment has no notification, if it has a cause
 }
 
 func newNotificationsScreen(c *console) *notificationsScreen {
@@ -52,8 +56,18 @@ func (p *notificationsScreen) load(ctx app.Context) {
 	verdict := p.verdict
 	p.run(ctx, func() (func(), error) {
 		var list v1.Notifications
-		err := p.get(address("/v1/notifications", "verdict", verdict, "limit", "500"), &list)
+		var checks v1.Checks
+		if err := p.get(address("/v1/notifications", "verdict", verdict, "limit", "500"), &list); err != nil {
+			return nil, err
+		}
+		err := p.get("/v1/checks", &checks)
 		return func() {
+			p.missing = v1.CheckResult{}
+			for _, c := range checks.Checks {
+				if c.ID == string(cause.Notifications) && c.Cause != "" {
+					p.missing = c
+				}
+			}
 			if verdict == p.verdict {
 				p.list = list.Notifications
 			}
@@ -70,7 +84,13 @@ func (p *notificationsScreen) Render() app.UI {
 	if len(p.list) > 0 {
 		list = elem("ul").Class("list plainer").Body(app.Range(p.list).Slice(func(i int) app.UI { return p.entry(p.list[i]) }))
 	}
-	return p.frame(elem("form").Class("filter").Body(p.choice("verdict", textVerdict, p.verdict, options, func(ctx app.Context, v string) {
+	var missing app.UI
+	if p.missing.Cause != "" {
+		missing = elem("ul").Class("list troubles").Body(elem("li").DataSet("check", p.missing.ID).Body(
+			elem("span").Body(elem("strong").Text(p.problem(p.missing)), elem("br"), app.Text(p.tr(textMissingHint))),
+			elem("a").Class("weui-btn weui-btn_mini weui-btn_default").Attr("href", p.repairOf(p.missing)).Text(p.tr(textFindOut))))
+	}
+	return p.frame(missing, elem("form").Class("filter").Body(p.choice("verdict", textVerdict, p.verdict, options, func(ctx app.Context, v string) {
 		p.verdict = v
 		p.load(ctx)
 	})), list)

@@ -130,7 +130,7 @@ func (p *orderScreen) Render() app.UI {
 			p.rowText(textOrderNo, o.ID), p.rowText(textReference, o.Reference), p.rowText(textDescription, o.Description),
 			p.rowText(textSource, p.tr(sources[o.Source])), p.rowText(textCreated, beijingTime(o.CreatedAt)),
 			p.rowText(textExpires, beijingTime(o.ExpiresAt)), p.rowText(textPaidAt, beijingTime(o.PaidAt)),
-			app.If(o.URL != "", p.row(textCustomerURL, elem("span").Class("address").Text(o.URL), p.copyButton(o.URL))),
+			app.If(o.URL != "", p.row(textCustomerURL, elem("span").Class("address").Text(o.URL), p.copyButton(textCopy, o.URL))),
 			app.Range(o.Lines).Slice(func(i int) app.UI {
 				l := o.Lines[i]
 				return elem("div").Body(elem("dt").Text(l.Name+" × "+count(l.Quantity)), elem("dd").Body(p.money(l.Price)))
@@ -143,19 +143,6 @@ func (p *orderScreen) Render() app.UI {
 			return elem("li").Body(elem("span").Class("what").Text(p.tr(orderStatuses[s.Status].name)), when(s.At))
 		}))),
 		section(p.tr(textDeliveries), p.deliveries()))
-}
-
-func (p *orderScreen) copyButton(value string) app.UI {
-	return p.mini(textCopy, func(ctx app.Context) {
-		ctx.Async(func() {
-			err := p.c.b.Copy(p.ctx, value)
-			ctx.Dispatch(func(app.Context) {
-				if p.say(textCopied); err != nil {
-					p.sayWrong(textNotCopied)
-				}
-			})
-		})
-	}, value)
 }
 
 func (p *orderScreen) actions() app.UI {

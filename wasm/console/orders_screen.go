@@ -116,7 +116,7 @@ func (p *ordersScreen) Render() app.UI {
 	case len(p.orders) == 0:
 		list = p.nothing(textNoOrders, textNoOrdersHint)
 	default:
-		list = elem("ul").Class("list orders").Body(app.Range(p.orders).Slice(func(i int) app.UI { return p.entry(p.orders[i]) }))
+		list = elem("ul").Class("list orders").Body(app.Range(p.orders).Slice(func(i int) app.UI { return p.orderEntry(p.orders[i]) }))
 	}
 	p.loaded = true // the form stays while the list is read
 	defer func() { p.loaded = loaded }()
@@ -125,7 +125,8 @@ func (p *ordersScreen) Render() app.UI {
 		p.exports(&p.table, map[string]text{"orders": textExportOrders, "refunds": textExportRefunds}, p.filter.exported()))
 }
 
-func (p *ordersScreen) entry(o v1.Order) app.UI {
+// orderEntry is an order in a list.
+func (s *base) orderEntry(o v1.Order) app.UI {
 	status := orderStatuses[o.Status]
 	return elem("li").DataSet("order", o.ID).Body(
 		elem("a").Attr("href", "/console/order?id="+url.QueryEscape(o.ID)).Body(
@@ -133,9 +134,9 @@ func (p *ordersScreen) entry(o v1.Order) app.UI {
 				elem("strong").Text(o.Description),
 				elem("span").Class("small").Body(when(o.CreatedAt), app.Text(" "+o.Reference))),
 			elem("span").Class("much").Body(
-				p.money(o.Amount),
-				app.If(o.Refunded > 0, elem("span").Class("small").Text(p.tr(textBackTotal)+" ¥"+o.Refunded.String())),
-				p.badge(status.name, status.kind, string(o.Status)))))
+				s.money(o.Amount),
+				app.If(o.Refunded > 0, elem("span").Class("small").Text(s.tr(textBackTotal)+" ¥"+o.Refunded.String())),
+				s.badge(status.name, status.kind, string(o.Status)))))
 }
 
 // exported returns the filter as a query of a table of orders or refunds.

@@ -43,6 +43,7 @@ var (
 	textNoKeyHint  = text{"管理员可在“密钥”中创建。第一把密钥用 ADMIN_TOKEN 创建：", "An admin makes keys at “Keys”. The first key is made with ADMIN_TOKEN:"}
 	textSignOut    = text{"退出登录", "Sign out"}
 	textSignOutAll = text{"在所有设备上退出", "Sign out everywhere"}
+	textAccount    = text{"账号", "Account"}
 	textSignedInAs = text{"当前登录", "Signed in as"}
 	textScopes     = text{"权限", "May"}
 	textUntil      = text{"有效期至", "Until"}
@@ -132,6 +133,7 @@ var (
 	textDeliveries   = text{"推送记录", "Deliveries"}
 	textNoDeliveries = text{"还没有推送", "Nothing was delivered yet"}
 	textMetadata     = text{"附加数据", "Metadata"}
+	textReturnURL    = text{"付款后返回", "Return URL"}
 
 	textRefundCreated    = text{"已提交", "Created"}
 	textRefundProcessing = text{"处理中", "Processing"}
@@ -190,7 +192,10 @@ var errorTexts = map[api.Code]text{
 	api.CodeMisconfigured:   {"店铺尚未配置完成，日志中有原因", "The shop is not set up: its log says what is missing"},
 	api.CodeInternal:        {"服务出错，日志中有编号对应的记录", "Something went wrong. The log has the line of this reference"},
 	v1.CodeScopeMissing:     {"没有权限", "No permission"},
+	api.CodeShopFull:        {"数据库空间不足，暂时不能新建", "The database is full: nothing new can be made"},
 	v1.CodeFull:             {"数量已达上限", "The shop has as many of these as it may"},
+	v1.CodeOfSettings:       {"它的网址和密钥在配置中", "Its URL and its secret are settings of the shop"},
+	api.CodeConflict:        {"状态已变，请刷新后再看", "It has changed meanwhile: look at it again"},
 	v1.CodeSecondPerson:     {"需要另一位同事确认", "Another operator has to confirm it"},
 	v1.CodeIdempotency:      {"请重新操作", "Please do it again"},
 }

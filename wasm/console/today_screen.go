@@ -124,14 +124,14 @@ func (p *todayScreen) waits(name text, n int, href string) app.UI {
 	return elem("li").Body(elem("a").Attr("href", href).Body(elem("span").Text(p.tr(name)), elem("strong").Text(shown)))
 }
 
-// troubles lists the failed checks, each with the screen for its repair.
+// troubles lists the checks with a problem, each with the screen for its repair.
 func (p *todayScreen) troubles() app.UI {
 	var wrong []app.UI
 	for _, c := range p.checks.Checks {
-		if c.Status != v1.CheckFail {
+		if !needsAttention(c) {
 			continue
 		}
-		href := repairs[c.ID]
+		href := p.repairOf(c)
 		if href == "" {
 			href = "/console/check"
 		}

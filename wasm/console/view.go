@@ -28,9 +28,11 @@ var places = []place{
 	{"/console/orders", textOrders, true, v1.ScopeRead},
 	{"/console/products", textProducts, true, v1.ScopeRead},
 	{"/console/events", textEvents, true, v1.ScopeRead},
+	{"/console/links", textLinks, false, v1.ScopeRead},
 	{"/console/notifications", textNotifications, false, v1.ScopeRead},
 	{"/console/bills", textBills, false, v1.ScopeRead},
 	{"/console/check", textCheck, false, v1.ScopeRead},
+	{"/console/endpoints", textEndpoints, false, v1.ScopeAdmin},
 	{"/console/keys", textKeys, false, v1.ScopeAdmin},
 	{"/console/audit", textAudit, false, v1.ScopeAdmin},
 }
@@ -141,6 +143,28 @@ func (s *base) button(label text, class string, on func(app.Context), scope ...a
 
 func (s *base) mini(label text, on func(app.Context), scope ...any) app.UI {
 	return s.button(label, "weui-btn weui-btn_mini weui-btn_default", on, scope...)
+}
+
+// copyButton puts a text onto the clipboard.
+func (s *base) copyButton(label text, value string) app.UI {
+	return s.mini(label, func(ctx app.Context) {
+		ctx.Async(func() {
+			err := s.c.b.Copy(s.ctx, value)
+			ctx.Dispatch(func(app.Context) {
+				if s.say(textCopied); err != nil {
+					s.sayWrong(textNotCopied)
+				}
+			})
+		})
+	}, value)
+}
+
+// submitting keeps the browser from sending a form, and does something in its place.
+func (s *base) submitting(do func()) app.EventHandler {
+	return func(_ app.Context, e app.Event) {
+		e.PreventDefault()
+		do()
+	}
 }
 
 func (s *base) submit(label text, ready bool) app.UI {

@@ -16,8 +16,8 @@ func Receive(ctx context.Context, promise, abort js.Value) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	date := Text(res.Get("headers").Call("get", "date"))
-	return Response{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: date}, nil
+	headers := res.Get("headers")
+	return Response{Status: res.Get("status").Int(), Body: []byte(content.String()), Date: Text(headers.Call("get", "date")), Page: Text(headers.Call("get", "h5pay-page"))}, nil
 }
 
 // Fetch makes a call to the signer with its cookies and some headers. A nil body sends none. It

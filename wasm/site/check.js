@@ -30,10 +30,19 @@
     } catch (err) {} // the program tries again
   }
 
-  // reload loads the page again, with the code that it was opened with.
+  // reload loads the page again, with the code that it was opened with. It first removes what the
+  // service worker keeps, so that the network answers.
   startup.reload = function () {
     if (startup.signInQuery) replaceAddress(here);
-    location.reload();
+    var reload = function () { location.reload(); };
+    setTimeout(reload, 1000);
+    try {
+      caches.keys().then(function (names) {
+        return Promise.all(names.map(function (name) { return caches.delete(name); }));
+      }).then(reload, reload);
+    } catch (err) { // there is no cache
+      reload();
+    }
   };
 
   // fail shows one of the messages of page.html.

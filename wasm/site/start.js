@@ -11,6 +11,25 @@
   const settings = JSON.parse(env);
   window.goappGetenv = (name) => settings[name] ?? "";
 
+  // updatePage loads the page again if the signer serves another version of it, once per version. It
+  // reports whether it does so. The program calls it with the version that a response names.
+  window.updatePage = (served) => {
+    if (!served || served === loader.dataset.version || triedBefore(served)) return false;
+    show("updating");
+    startup.reload();
+    return true;
+  };
+  const triedBefore = (served) => {
+    const key = "h5pay.update";
+    try {
+      if (sessionStorage.getItem(key) === served) return true;
+      sessionStorage.setItem(key, served);
+      return false;
+    } catch {
+      return reloaded(); // storage is blocked
+    }
+  };
+
   // stallTimeout is the time in ms without new bytes after which the page offers a retry. Loading
   // continues.
   const stallTimeout = 20_000;

@@ -1,25 +1,59 @@
-// The service worker shows the shop's offline page when there is no network, and does nothing else.
-// Pages and the signer's responses always come from the network, so they are never out of date. The
-// browser's own cache keeps everything under /assets/; a changed file has another address.
+// The service worker answers the opening of a page with the copy that it keeps, and fetches the page
+// behind it. So a later visit needs no network to show something. A copy may be old: its program asks
+// the signer for prices and orders, and a page that the signer no longer serves loads itself again, see
+// start.js. A reload, a page without a copy and a cache that does not work get the network. Without a
+// network the worker shows the offline page. The browser's own cache keeps everything under /assets/.
 "use strict";
 const offline = "/offline";
 const cacheName = "h5pay-{{.Version}}";
+const patience = 500; // ms to wait for the cache
+
+// screens are the pages to keep. Each is the same at every query, and below an address that ends with
+// a slash.
+const screens = ["/", "/amount", "/pay", "/result", "/orders", "/order"];
+const tokens = { "/o/": "/o", "/l/": "/l" };
+
+// screenOf returns the page that is shown at an address, undefined for one that is not kept.
+const screenOf = ({ pathname }) => (screens.includes(pathname) ? pathname : tokens[pathname.slice(0, 3)]);
+
+// keep stores a page. A response of something else, such as a challenge of a firewall, has no version
+// of the page, or another one than its own text. The text is marked, so that its first script knows.
+const keep = async (screen, response) => {
+  const version = response.headers.get("H5pay-Page");
+  if (response.status !== 200 || response.redirected || response.type !== "basic" || !version) return;
+  const text = await response.text();
+  if (!text.includes(`data-version="${version}"`)) return;
+  const headers = new Headers(response.headers);
+  headers.delete("Content-Encoding");
+  headers.delete("Content-Length");
+  const cache = await caches.open(cacheName);
+  await cache.put(screen, new Response(text.replace("<html ", "<html data-kept "), { headers }));
+};
+
+// renew fetches a page and keeps it.
+const renew = async (screen) => keep(screen, await fetch(screen, { cache: "no-cache" }));
+
+// kept returns the copy of a page, undefined if there is none in time.
+const kept = (screen) =>
+  Promise.race([
+    caches.open(cacheName).then((cache) => cache.match(screen)),
+    new Promise((resolve) => setTimeout(resolve, patience)),
+  ]).catch(() => undefined);
 
 self.addEventListener("install", (event) => {
-  // Where the browser supports routes, only page loads pass through this worker, and no page waits
-  // for the worker to start. The network's response wins; the worker responds only without one.
+  // Where the browser supports routes, only page loads pass through this worker.
   event
     .addRoutes?.([
-      { condition: { requestMode: "navigate" }, source: "race-network-and-fetch-handler" },
+      { condition: { requestMode: "navigate" }, source: "fetch-event" },
       { condition: { urlPattern: new URLPattern({}) }, source: "network" },
     ])
     ?.catch(() => {});
-  const keep = async () => {
+  const fill = async () => {
     const cache = await caches.open(cacheName);
-    await cache.add(offline);
+    await Promise.all([cache.add(offline), renew("/").catch(() => {})]);
     await self.skipWaiting();
   };
-  event.waitUntil(keep());
+  event.waitUntil(fill());
 });
 
 self.addEventListener("activate", (event) => {
@@ -33,6 +67,24 @@ self.addEventListener("activate", (event) => {
 });
 
 self.addEventListener("fetch", (event) => {
-  if (event.request.mode !== "navigate") return;
-  event.respondWith(fetch(event.request).catch(async () => (await caches.match(offline)) ?? Response.error()));
+  const { request } = event;
+  if (request.mode !== "navigate") return;
+  const screen = request.method === "GET" ? screenOf(new URL(request.url)) : undefined;
+  const answer = async () => {
+    if (screen && !["reload", "no-cache", "no-store"].includes(request.cache)) {
+      const copy = await kept(screen);
+      if (copy) {
+        event.waitUntil(renew(screen).catch(() => {})); // without a network the copy stays
+        return copy;
+      }
+    }
+    try {
+      const response = await fetch(request);
+      if (screen) event.waitUntil(keep(screen, response.clone()).catch(() => {}));
+      return response;
+    } catch {
+      return (await caches.match(offline)) ?? Response.error();
+    }
+  };
+  event.respondWith(answer());
 });

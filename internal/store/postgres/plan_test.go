@@ -58,6 +58,7 @@ func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 		func() error { _, err := s.DueRefunds(ctx, now, 25); return err },
 		func() error { _, err := s.DueNotified(ctx, "1900000109", now, 25); return err },
 		func() error { _, err := s.Health(ctx, "1900000109"); return err },
+		func() error { _, err := s.Unnotified(ctx, time.Minute, now); return err },
 		func() error { _, err := s.Expire(ctx, time.UnixMilli(1763886400000+100_000), 100); return err },
 		func() error { _, err := s.DeleteUnpaid(ctx, time.UnixMilli(1763800000000+100_000), 100); return err },
 		func() error { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 10, 2); return err },

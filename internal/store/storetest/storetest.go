@@ -199,26 +199,6 @@ const brokenTimes = `
 	UNION ALL
 	SELECT 'event ' || event_seq, 'delivered before it was created' FROM deliveries WHERE delivered_at < created_at`
 
-// report fails the test for each row of a query. A row has a subject and its fault.
-func report(t testing.TB, db *sql.DB, query string) {
-	t.Helper()
-	rows, err := db.Query(query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var what, problem string
-		if err := rows.Scan(&what, &problem); err != nil {
-			t.Fatal(err)
-		}
-		t.Errorf("%s: %s", what, problem)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // leads reports whether the changes lead from open to status. Each must be allowed and begin
 // where the previous one ended.
 func leads(history []string, status string) bool {

@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"h5pay/e2e/pages"
+	"h5pay/internal/static"
+)
+
+// The start page as the shop sends it: with the catalogue.
+
+// newShopSite serves the built site, with the start page of the shop.
+func newShopSite(t *testing.T) *pages.Server {
+	t.Helper()
+	s := newSite(t)
+	s.Serve(withStartPage(t, static.New(os.DirFS("../public"))))
+	return s
+}
+
+// withStartPage lets the shop answer requests for the start page.
+func withStartPage(t *testing.T, site http.Handler) http.Handler {
+	t.Helper()
+	shop, err := url.Parse(world.shop.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(shop)
+		r.Out.Header.Del("Accept-Encoding")
+	}}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		site.ServeHTTP(w, r)
+	})
+}
+
+// shifts adds up how far the parts of the page move, as Chromium measures it.
+const shifts = `{ window.shifts = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) window.shifts += e.value; }).observe({type: "layout-shift", buffered: true}); }`
+
+// The first paint has the products and their prices in the right language, before the program runs.
+// The program makes no call for them, and nothing moves when it runs.
+func TestFirstPaintHasTheCatalogue(t *testing.T) {
+	for _, test := range []struct{ language, tag, says string }{
+		{"zh-CN", "zh-CN", "输入金额"},
+		{"en-GB", "en", "Enter an amount"},
+	} {
+		t.Run(test.tag, func(t *testing.T) {
+			s := newShopSite(t)
+			release := make(chan struct{})
+			s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { waitForRelease(r, release) }))
+			tb := newTab(t)
+			tb.setLanguage(test.language)
+			tb.addScript(shifts)
+			tb.open(s.URL + "/")
+			tb.sees("68.00")
+			tb.sees(test.says)
+			tb.state("loading")
+			tb.until("the pictures", `[...document.images].every(i => i.complete && i.naturalWidth)`)
+			if taps := tb.eval(`[...document.querySelectorAll('[data-action="add"], [data-action="checkout"]')].filter(e => !e.disabled).length`); taps != "0" {
+				t.Errorf("%s buttons can be tapped before the program runs", taps)
+			}
+			tb.screenshot("first-paint-catalogue-" + test.tag)
+			before := tb.eval(places)
+			close(release)
+			tb.waitRunning()
+			tb.until("the buttons", onShop)
+			if after := tb.eval(places); after != before {
+				t.Errorf("the program moves the page from\n%s\nto\n%s", before, after)
+			}
+			if moved, err := strconv.ParseFloat(tb.eval("window.shifts"), 64); err != nil || moved > 0.02 {
+				t.Errorf("the layout shifts by %v, %v", moved, err)
+			}
+			if calls := append(s.Requests("/api/config"), s.Requests("/api/products")...); len(calls) != 0 {
+				t.Errorf("the program calls for what the page has: %+v", calls)
+			}
+		})
+	}
+}
+
+// places is where the parts of the page are that a shopper reads or taps.
+const places = `[...document.querySelectorAll("h1, .card, .card h2, .card .price, .card .picture, .card .weui-btn, .foot, .bar")].map(e => {
+	const r = e.getBoundingClientRect();
+	return [e.className || e.tagName, ...[r.x, r.y, r.width, r.height].map(Math.round)].join(" ");
+}).join("\\n")`
+
+// Browsers ask whether the page has changed, and the answer is short while it has not.
+func TestStartPageIsRevalidated(t *testing.T) {
+	get := func(method, etag string) (*http.Response, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+"/?x=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("If-None-Match", etag)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, string(body)
+	}
+	first, page := get("GET", "")
+	etag := first.Header.Get("ETag")
+	if first.StatusCode != 200 || etag == "" || first.Header.Get("Cache-Control") != "no-cache" || !strings.Contains(first.Header.Get("Content-Security-Policy"), "script-src 'self'") {
+		t.Errorf("%s %v", first.Status, first.Header)
+	}
+	if !strings.Contains(page, "68.00") || strings.Contains(page, "<!--data-->") {
+		t.Errorf("the page has no catalogue: %.2000s", page)
+	}
+	if again, body := get("GET", etag); again.StatusCode != 304 || body != "" {
+		t.Errorf("with %s: %s %q", etag, again.Status, body)
+	}
+	if head, body := get("HEAD", ""); head.StatusCode != 200 || body != "" || head.Header.Get("ETag") != etag {
+		t.Errorf("HEAD: %s %q %v", head.Status, body, head.Header)
+	}
+	if post, _ := get("POST", ""); post.StatusCode == 200 {
+		t.Errorf("POST: %s", post.Status)
+	}
+}
+
+// setPrice changes the price of a product by the API.
+func setPrice(t *testing.T, id string, price int) {
+	t.Helper()
+	body := fmt.Sprintf(`{"name": "高山乌龙茶", "detail": "海拔 1200 米 · 春茶 · 50 克罐装", "image": "/web/products/tea.svg", "price": %d, "position": 10}`, price)
+	r, err := http.NewRequest("PUT", world.shop.URL+"/v1/products/"+id, bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+world.env["ADMIN_TOKEN"])
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("changing the price: %s", res.Status)
+	}
+}
+
+// A shopper who sees an older price cannot order at it. The page shows the new one, and the next visitor
+// gets it with the page.
+func TestOlderPriceCannotBePaid(t *testing.T) {
+	p := newPhone(t, 2)
+	p.tap(`document.querySelector('[data-product="tea"] [data-action="add"]')`)
+	p.until("the sign-in", `document.querySelector('[data-action="checkout"]:not([disabled])')`)
+	p.sees("68.00")
+	before := orders(t)
+	t.Cleanup(func() { setPrice(t, "tea", 6800) })
+	setPrice(t, "tea", 7100)
+	p.tap(button("去支付"))
+	p.until("the message", `document.querySelector('[data-error="price_changed"]')`)
+	p.screenshot("price-changed")
+	if after := orders(t); after != before {
+		t.Errorf("an order was made:\n%s", after)
+	}
+	p.tap(button("重试"))
+	p.until("the new price", onShop)
+	p.sees("71.00")
+	p.open(world.sim.PhoneURL + "/")
+	p.until("the shop", onShop)
+	p.sees("71.00")
+	p.tap(button("去支付"))
+	p.until("the pay page", onPay)
+	p.sees("71.00")
+}
