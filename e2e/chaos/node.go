@@ -142,7 +142,8 @@ func (n node) launchOnce(ctx context.Context, vars map[string]string) (*process,
 		<-ended
 	})}
 	for {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addrs[0])
+		// The address of the shop is open before the database is. That of events opens after it.
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addrs[1])
 		if err == nil {
 			return p, c.Close()
 		}
