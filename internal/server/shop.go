@@ -31,12 +31,3 @@ func (s *Server) listProducts(w http.ResponseWriter, r *http.Request) error {
 	}
 	return writeJSON(w, http.StatusOK, list)
 }
-
-// getCounters returns the counters to the operator.
-func (s *Server) getCounters(w http.ResponseWriter, r *http.Request) error {
-	counters, err := s.cfg.Store.Counters(r.Context())
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, api.Counters{Counters: counters})
-}
