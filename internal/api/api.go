@@ -8,8 +8,7 @@ package api
 
 import "h5pay/internal/fen"
 
-// The paths of the API. {id} stands for an ID. Paths under /api/admin require the operator's bearer
-// token. All other paths about orders require a session.
+// The paths of the API. {id} stands for an ID. Paths about orders require a session.
 const (
 	PathConfig     = "/api/config"            // GET -> Config
 	PathHealth     = "/api/health"            // GET -> Health; its checks require the operator's token
@@ -35,19 +34,6 @@ const (
 
 	PathNotifyPay    = "/api/notify/pay"    // POST by WeChat, XML (APIv2) or JSON (APIv3)
 	PathNotifyRefund = "/api/notify/refund" // POST by WeChat, XML (APIv2) or JSON (APIv3)
-
-	PathAdminOrders  = "/api/admin/orders"             // GET -> AdminOrderList, or CSV with format=csv
-	PathAdminOrder   = "/api/admin/orders/{id}"        // GET -> AdminOrder
-	PathAdminRefund  = "/api/admin/orders/{id}/refund" // POST RefundRequest -> Refund
-	PathAdminClose   = "/api/admin/orders/{id}/close"  // POST CloseRequest -> AdminOrder
-	PathAdminCloses  = "/api/admin/close"              // POST CloseOrdersRequest -> CloseOrdersResponse
-	PathAdminSelling = "/api/admin/selling"            // GET -> Selling, POST SellingRequest -> Selling
-	PathAdminExport  = "/api/admin/person/export"      // POST PersonRequest -> PersonExport
-	PathAdminErase   = "/api/admin/person/erase"       // POST PersonRequest -> PersonErased
-	PathAdminEvents  = "/api/admin/events"             // GET -> EventList
-	PathAdminReplay  = "/api/admin/events/{id}/replay" // POST {} -> Event
-	PathAdminBills   = "/api/admin/bills"              // GET -> BillCheckList, POST BillRequest -> BillCheck
-	PathAdminCounter = "/api/admin/counters"           // GET -> Counters
 )
 
 // OrderPath returns the path of one order.

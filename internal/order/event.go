@@ -52,23 +52,3 @@ type Failure struct {
 
 // LastTry reports whether a claimed event is tried for the last time.
 func (e *Event) LastTry() bool { return e.Tries >= len(schedule) }
-
-// Public returns the event as the operator sees it.
-func (e *Event) Public() api.Event {
-	p := api.Event{
-		ID:        e.ID,
-		Type:      e.Type,
-		OrderID:   e.OrderID,
-		Status:    e.Status,
-		Attempts:  e.Attempts,
-		CreatedAt: e.CreatedAt.UnixMilli(),
-		LastError: e.LastError,
-	}
-	if e.Status == api.EventPending {
-		p.NextAt = e.NextAt.UnixMilli()
-	}
-	if !e.DeliveredAt.IsZero() {
-		p.DeliveredAt = e.DeliveredAt.UnixMilli()
-	}
-	return p
-}

@@ -102,28 +102,3 @@ type KnownPayment struct {
 	PaidAt        int64  `json:"paid_at"` // Unix ms, 0 if it is still unknown
 	Payer         string `json:"payer"`   // openid, "" if it is still unknown
 }
-
-// Public returns the payment as the operator may see it, but for the payer.
-func (p *Payment) Public() api.Payment {
-	v := api.Payment{
-		OutTradeNo: p.OutTradeNo,
-		TradeType:  p.TradeType,
-		Status:     p.Status,
-		APIVersion: p.APIVersion,
-		AppID:      p.AppID,
-		MchID:      p.MchID,
-		CreatedAt:  p.CreatedAt.UnixMilli(),
-		PaymentNo:  p.TransactionID,
-		Duplicate:  p.Duplicate,
-		Refunded:   p.Refunded,
-		Failure:    p.Failure,
-	}
-	if !p.QueriedAt.IsZero() {
-		v.QueriedAt = p.QueriedAt.UnixMilli()
-	}
-	if !p.PaidAt.IsZero() {
-		v.PaidAt = p.PaidAt.UnixMilli()
-	}
-	v.PaidAtUnknown = p.TransactionID != "" && p.PaidAt.IsZero()
-	return v
-}

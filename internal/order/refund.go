@@ -91,14 +91,12 @@ func (r *Refund) Public() api.Refund {
 // advice tells the operator what to do about a refund that a retry does not repair. Such a
 // refund is sent again at least once a day, and at once by a repeated call.
 func (r *Refund) advice() string {
-	repeat := "repeat the call that made the refund, with its refund_key"
+	repeat := "repeat the call that made the refund, with its Idempotency-Key"
 	switch {
 	case r.Status == api.RefundAbnormal:
 		return "pay it out at the merchant platform: the payer's account takes no money"
 	case r.ID == DuplicateRefundID(r.OutTradeNo): // no call made it
 		repeat = "it is sent again within a day"
-	case r.Fingerprint != "": // a back end made it
-		repeat = "repeat the call that made the refund, with its Idempotency-Key"
 	}
 	switch {
 	case r.Failure != "NOT_ENOUGH":

@@ -17,7 +17,6 @@ func TestAdvice(t *testing.T) {
 		refund order.Refund
 		want   string
 	}{
-		{"an operator's", order.Refund{Key: "refund-key-of-16"}, "with its refund_key and from_balance: true"},
 		{"a back end's", order.Refund{Key: "v1-1", Fingerprint: "f"}, "with its Idempotency-Key and from_balance: true"},
 		{"a duplicate's", order.Refund{ID: order.DuplicateRefundID(no), OutTradeNo: no, Key: "duplicate:" + no}, "pay in at the merchant platform, then it is sent again within a day"},
 	} {

@@ -186,26 +186,26 @@ type BackEndRefund struct {
 // ErrBound is the error of a refund that reaches its Bound.
 var ErrBound = errors.New("the refunds of the order reach the bound")
 
-// RefundForBackEnd is Refund with the key and the fingerprint of a back end's request.
-// Without an amount it pays back what is left of the order. The same key with another
-// fingerprint is CodeConflict. The error is ErrBound beyond the Bound: the statement that stores
-// the refund has it, so that it holds for calls at once.
+// RefundForBackEnd makes a refund. Without an amount it pays back what is left of the order. The
+// same key with another fingerprint is CodeConflict. The error is ErrBound beyond the Bound: the
+// statement that stores the refund has it, so that it holds for calls at once.
 func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.Refund, error) {
-	req := api.RefundRequest{RefundKey: RefundKey(r.KeyID, r.IdempotencyKey), OutTradeNo: r.OutTradeNo, Amount: r.Amount, Reason: r.Reason, FromBalance: r.FromBalance}
-	if req.Amount == 0 {
+	req := refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
+		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound}
+	if req.amount == 0 {
 		o, err := s.anyOrder(ctx, r.OrderID)
 		if err != nil {
 			return order.Refund{}, err
 		}
-		p, err := s.refundable(ctx, o, req.OutTradeNo)
+		p, err := s.refundable(ctx, o, req.outTradeNo)
 		if err != nil {
 			return order.Refund{}, err
 		}
-		if req.Amount, err = s.wholeRefund(ctx, p, req.RefundKey); err != nil {
+		if req.amount, err = s.wholeRefund(ctx, p, req.key); err != nil {
 			return order.Refund{}, err
 		}
 	}
-	return s.refund(ctx, r.OrderID, req, r.Fingerprint, r.Bound)
+	return s.refund(ctx, req)
 }
 
 // wholeRefund returns the amount of a refund without one: that of the refund which the key

@@ -77,7 +77,7 @@ func TestSecondPaymentIsRefundedByTheTimer(t *testing.T) {
 		t.Error("nothing in the log")
 	}
 	// An operator who refunds the order refunds the first payment.
-	if r, err := s.Signer.Refund(t.Context(), first.OrderID, api.RefundRequest{RefundKey: "a-refund-by-hand", Amount: 1}); err != nil || r.OutTradeNo != first.OutTradeNo {
+	if r, err := s.Signer.RefundForBackEnd(t.Context(), payment.BackEndRefund{OrderID: first.OrderID, IdempotencyKey: "1", Fingerprint: "f", Amount: 1}); err != nil || r.OutTradeNo != first.OutTradeNo {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -52,16 +52,8 @@ func (s *Service) latest(ctx context.Context, w store.Whole) store.Whole {
 	return latest
 }
 
-// LookAtRefunds returns an order and its refunds to the operator. WeChat is queried about some of
+// lookAtRefunds returns an order and its refunds. WeChat is queried about some of
 // the open refunds.
-func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
-	o, err := s.anyOrder(ctx, id)
-	if err != nil {
-		return o, nil, err
-	}
-	return s.lookAtRefunds(ctx, o)
-}
-
 func (s *Service) lookAtRefunds(ctx context.Context, o order.Order) (order.Order, []order.Refund, error) {
 	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
 	if err != nil {

@@ -12,18 +12,32 @@ import (
 	"h5pay/internal/store"
 )
 
+// PersonRequest identifies a person. Set exactly one of the first three fields.
+type PersonRequest struct {
+	OpenID  string `json:"openid,omitempty"`
+	OwnerOf string `json:"owner_of,omitempty"` // the ID of an order that the person created
+	PayerOf string `json:"payer_of,omitempty"` // the ID of an order that the person paid
+}
+
+// PersonErased reports in how many orders a person's data was erased. If More is set, send the same
+// request again.
+type PersonErased struct {
+	Orders int  `json:"orders"`
+	More   bool `json:"more,omitempty"`
+}
+
 // Erase removes a person from the orders that they own, paid or were asked to pay, a bounded number
 // per call. Open orders become closing, as by Close.
-func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonErased, error) {
+func (s *Service) Erase(ctx context.Context, req PersonRequest) (PersonErased, error) {
 	who, err := s.Person(ctx, req)
 	if err != nil {
-		return api.PersonErased{}, err
+		return PersonErased{}, err
 	}
 	orders, err := s.cfg.Store.PersonOrders(ctx, who, time.Time{}, "", erasedOrders+1)
 	if err != nil {
-		return api.PersonErased{}, err
+		return PersonErased{}, err
 	}
-	result := api.PersonErased{More: len(orders) > erasedOrders}
+	result := PersonErased{More: len(orders) > erasedOrders}
 	orders = orders[:min(len(orders), erasedOrders)]
 	var ids, open []string
 	for _, o := range orders {
@@ -36,10 +50,10 @@ func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonE
 		}
 	}
 	if _, err := s.beginCloseAll(ctx, open); err != nil {
-		return api.PersonErased{}, err
+		return PersonErased{}, err
 	}
 	if err := s.cfg.Store.ErasePerson(ctx, who, ids); err != nil {
-		return api.PersonErased{}, err
+		return PersonErased{}, err
 	}
 	result.Orders = len(ids)
 	s.logger(ctx).Warn("the operator erases a person", "orders", result.Orders, "more", result.More)
@@ -48,7 +62,7 @@ func (s *Service) Erase(ctx context.Context, req api.PersonRequest) (api.PersonE
 
 // Person returns the openid or the guest id of a request: it is in the request, or is the owner or
 // the payer of an order. It must not be in a response or in the log.
-func (s *Service) Person(ctx context.Context, req api.PersonRequest) (string, error) {
+func (s *Service) Person(ctx context.Context, req PersonRequest) (string, error) {
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {
 	case req.OpenID == "" && id == "", req.OpenID != "" && id != "", req.OwnerOf != "" && req.PayerOf != "":

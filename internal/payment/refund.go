@@ -18,28 +18,33 @@ import (
 // maxReason is the longest reason of a refund, in bytes.
 const maxReason = 80
 
-// Refund makes a refund. It is stored before it is sent to WeChat, so a later call with the same
-// key, or Reconcile, can continue it. Refund returns the stored refund, with the status created if
-// WeChat has not accepted it yet.
-func (s *Service) Refund(ctx context.Context, id string, req api.RefundRequest) (order.Refund, error) {
-	return s.refund(ctx, id, req, "", 0)
+// refundCall is a request for a refund.
+type refundCall struct {
+	orderID     string
+	key         string // makes requests idempotent: the same key is the same refund of an order
+	fingerprint string // of the request: the same key with another one is CodeConflict
+	outTradeNo  string // "": the payment that pays the order
+	amount      fen.Fen
+	reason      string
+	fromBalance bool
+	bound       fen.Fen // see BackEndRefund
 }
 
-// refund is Refund for a request with a fingerprint, "" for one of the operator, and a bound.
-func (s *Service) refund(ctx context.Context, id string, req api.RefundRequest, fingerprint string, bound fen.Fen) (order.Refund, error) {
+// refund makes a refund. It is stored before it is sent to WeChat, so a later call with the same
+// key, or Reconcile, can continue it. refund returns the stored refund, with the status created if
+// WeChat has not accepted it yet.
+func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, error) {
 	switch {
-	case !validClientKey(req.RefundKey):
-		return order.Refund{}, reject(api.CodeBadRequest, "refund_key: want 16 to 64 letters, digits, '-' or '_'")
-	case req.Amount < 1 || req.Amount > order.MaxTotal:
+	case req.amount < 1 || req.amount > order.MaxTotal:
 		return order.Refund{}, reject(api.CodeBadRequest, "amount: want 1 to 100000000 fen")
-	case len(req.Reason) > maxReason || strings.ContainsFunc(req.Reason, unicode.IsControl):
+	case len(req.reason) > maxReason || strings.ContainsFunc(req.reason, unicode.IsControl):
 		return order.Refund{}, reject(api.CodeBadRequest, "reason: want at most 80 bytes without control characters")
 	}
-	o, err := s.anyOrder(ctx, id)
+	o, err := s.anyOrder(ctx, req.orderID)
 	if err != nil {
 		return order.Refund{}, err
 	}
-	p, err := s.refundable(ctx, o, req.OutTradeNo)
+	p, err := s.refundable(ctx, o, req.outTradeNo)
 	if err != nil {
 		return order.Refund{}, err
 	}
@@ -50,11 +55,11 @@ func (s *Service) refund(ctx context.Context, id string, req api.RefundRequest, 
 	case !pay.CanRefund():
 		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
-	r, err := s.placeRefund(ctx, p, req, fingerprint, bound)
+	r, err := s.placeRefund(ctx, p, req)
 	if err != nil {
 		return order.Refund{}, err
 	}
-	if r.Status == api.RefundCreated && req.FromBalance && !r.FromBalance {
+	if r.Status == api.RefundCreated && req.fromBalance && !r.FromBalance {
 		if _, err := s.cfg.Store.UseBalance(ctx, r.ID, s.now()); err != nil {
 			return order.Refund{}, err
 		}
@@ -94,12 +99,12 @@ func (s *Service) refundable(ctx context.Context, o order.Order, outTradeNo stri
 }
 
 // placeRefund stores a new refund, or finds the one that the same key made before.
-func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.RefundRequest, fingerprint string, bound fen.Fen) (order.Refund, error) {
-	if old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.RefundKey); !errors.Is(err, store.ErrNotFound) {
+func (s *Service) placeRefund(ctx context.Context, p order.Payment, req refundCall) (order.Refund, error) {
+	if old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.key); !errors.Is(err, store.ErrNotFound) {
 		if err != nil {
 			return order.Refund{}, err
 		}
-		return repeatedRefund(old, p, req, fingerprint)
+		return repeatedRefund(old, req)
 	}
 	if refundTooOld(p, s.now()) {
 		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat accepts no refund more than a year after the payment")
@@ -109,41 +114,31 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req api.Refu
 		return order.Refund{}, err
 	}
 	stored, err := s.cfg.Store.InsertRefund(ctx, order.Refund{
-		ID: id, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Key: req.RefundKey, Fingerprint: fingerprint, Amount: req.Amount, Reason: req.Reason,
-		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(), FromBalance: req.FromBalance,
-	}, bound)
+		ID: id, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Key: req.key, Fingerprint: req.fingerprint, Amount: req.amount, Reason: req.reason,
+		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(), FromBalance: req.fromBalance,
+	}, req.bound)
 	if err != nil {
 		return order.Refund{}, err
 	}
-	refund, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.RefundKey)
+	refund, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.key)
 	if errors.Is(err, store.ErrNotFound) {
-		return order.Refund{}, s.refundRoomError(ctx, p, req.Amount, bound)
+		return order.Refund{}, s.refundRoomError(ctx, p, req.amount, req.bound)
 	}
 	if err != nil {
 		return order.Refund{}, err
 	}
 	if !stored {
-		return repeatedRefund(refund, p, req, fingerprint)
+		return repeatedRefund(refund, req)
 	}
 	s.logger(ctx).Info("refund created", "order", p.OrderID, "refund", refund.ID, "amount", int64(refund.Amount), "total", int64(p.Total))
 	return refund, nil
 }
 
 // repeatedRefund returns the refund that a key made before, if the request is the
-// same. The request of a back end has a fingerprint. Its amount may be what was left of
-// the payment, which differs between two calls at once.
-func repeatedRefund(r order.Refund, p order.Payment, req api.RefundRequest, fingerprint string) (order.Refund, error) {
-	switch {
-	case r.Fingerprint != fingerprint:
-		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another request")
-	case fingerprint != "":
-		return r, nil
-	case r.OutTradeNo != p.OutTradeNo:
-		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another payment")
-	case r.Amount != req.Amount:
-		return order.Refund{}, reject(api.CodeConflict, "refund_key was used for another amount")
-	case r.Reason != req.Reason:
-		return order.Refund{}, reject(api.CodeConflict, "refund_key was used with another reason")
+// same. Its amount may be what was left of the payment, which differs between two calls at once.
+func repeatedRefund(r order.Refund, req refundCall) (order.Refund, error) {
+	if r.Fingerprint != req.fingerprint {
+		return order.Refund{}, reject(api.CodeConflict, "the key was used for another request")
 	}
 	return r, nil
 }

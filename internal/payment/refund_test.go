@@ -110,7 +110,7 @@ func TestDeclinedRefundThatWasAccepted(t *testing.T) {
 			},
 		}
 		s.wechat.merchant = w
-		r, err := s.Signer.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
+		r, err := s.Signer.RefundForBackEnd(t.Context(), payment.BackEndRefund{OrderID: o.OrderID, IdempotencyKey: rand.Text(), Fingerprint: "f", Amount: 600})
 		var e *api.Error
 		switch {
 		case accepted && (err != nil || r.Status != api.RefundProcessing):
@@ -134,7 +134,7 @@ func TestRefundIsSubmittedByOneCaller(t *testing.T) {
 	s.wechat.merchant = w
 	now := s.Now()
 	s.at = now
-	r, err := s.Signer.Refund(t.Context(), o.OrderID, api.RefundRequest{RefundKey: rand.Text(), Amount: 600})
+	r, err := s.Signer.RefundForBackEnd(t.Context(), payment.BackEndRefund{OrderID: o.OrderID, IdempotencyKey: rand.Text(), Fingerprint: "f", Amount: 600})
 	if err != nil || r.Status != api.RefundCreated || len(w.submitted) != 1 {
 		t.Fatalf("%+v, %v, %d calls", r, err, len(w.submitted))
 	}

@@ -24,6 +24,14 @@ func (s *Service) Selling(ctx context.Context) error {
 	return err
 }
 
+// Selling reports whether the shop sells. If it does not, new orders and new payments get
+// CodeNotSelling. Payments in progress, refunds and events continue.
+type Selling struct {
+	Selling    bool  `json:"selling"`
+	SettingOff bool  `json:"setting_off,omitempty"` // the setting SELLING is off, and a call cannot override it
+	SwitchedAt int64 `json:"switched_at,omitempty"` // Unix ms of the last change by a call
+}
+
 // SetSelling stops or resumes selling.
 func (s *Service) SetSelling(ctx context.Context, on bool) error {
 	if err := s.cfg.Store.SetSelling(ctx, on, s.now()); err != nil {
@@ -35,12 +43,12 @@ func (s *Service) SetSelling(ctx context.Context, on bool) error {
 
 // SellingState returns whether the shop sells, and whether the setting or the operator's switch
 // decides that.
-func (s *Service) SellingState(ctx context.Context) (api.Selling, error) {
+func (s *Service) SellingState(ctx context.Context) (Selling, error) {
 	selling, since, err := s.cfg.Store.Selling(ctx)
 	if err != nil {
-		return api.Selling{}, err
+		return Selling{}, err
 	}
-	state := api.Selling{Selling: selling && !s.cfg.SellingOff, SettingOff: s.cfg.SellingOff}
+	state := Selling{Selling: selling && !s.cfg.SellingOff, SettingOff: s.cfg.SellingOff}
 	if !since.IsZero() {
 		state.SwitchedAt = since.UnixMilli()
 	}

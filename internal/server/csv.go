@@ -3,14 +3,13 @@ package server
 import (
 	"encoding/csv"
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/cst"
 	"h5pay/internal/order"
+	"h5pay/internal/reqlog"
 )
 
 // ordersHead names the columns of the table of orders.
@@ -20,24 +19,6 @@ var ordersHead = []string{"id", "reference", "out_trade_no", "transaction_id", "
 // notKnownYet is the cell of a payer or a time that WeChat has not reported.
 const notKnownYet = "not known yet"
 
-// nextCursor is the header that has the cursor of the next part of a table.
-const nextCursor = "X-Next-Cursor"
-
-// writeOrdersCSV writes orders as a table. The cursor of the next page is in the header
-// X-Next-Cursor.
-func writeOrdersCSV(w http.ResponseWriter, orders []order.Order, cursor string) error {
-	text, err := ordersTable(orders)
-	if err != nil {
-		return err
-	}
-	d := document{media: "text/csv", text: text, header: map[string]string{"Content-Disposition": `attachment; filename="orders.csv"`}}
-	if cursor != "" {
-		d.header[nextCursor] = cursor
-	}
-	d.write(w, http.StatusOK)
-	return nil
-}
-
 // ordersTable returns orders as a table: amounts in yuan, times of Beijing.
 func ordersTable(orders []order.Order) (string, error) {
 	var rows [][]string
@@ -46,15 +27,18 @@ func ordersTable(orders []order.Order) (string, error) {
 		for _, l := range o.Lines {
 			items = append(items, fmt.Sprintf("%s x %d", l.Name, l.Quantity))
 		}
-		view := adminView(o)
+		owner, payer, paidAt := masked(o.Owner), masked(o.Payment.Payer), cellTime(o.Payment.PaidAt)
+		if order.IsErased(o.Owner) {
+			owner = "erased"
+		}
+		if o.Payment.PayerUnknown {
+			payer = notKnownYet
+		}
+		if o.Public().PaidAtUnknown {
+			paidAt = notKnownYet
+		}
 		row := []string{o.ID, o.Reference, o.Payment.OutTradeNo, o.Payment.TransactionID, string(o.Status), string(o.Payment.TradeType), o.Total.String(), o.Refunded.String(), o.Currency,
-			strings.Join(items, "; "), view.Owner, view.Payer, cellTime(o.CreatedAt), cellTime(o.Payment.PaidAt), o.Payment.Failure}
-		if view.PayerUnknown {
-			row[slices.Index(ordersHead, "payer")] = notKnownYet
-		}
-		if view.PaidAtUnknown {
-			row[slices.Index(ordersHead, "paid_at")] = notKnownYet
-		}
+			strings.Join(items, "; "), owner, payer, cellTime(o.CreatedAt), paidAt, o.Payment.Failure}
 		rows = append(rows, row)
 	}
 	return spreadsheet(ordersHead, rows)
@@ -92,6 +76,14 @@ func cell(s string) string {
 		return "\t" + s
 	}
 	return s
+}
+
+// masked returns an openid or guest id that nobody can use, "" for none.
+func masked(id string) string {
+	if id == "" {
+		return ""
+	}
+	return reqlog.Mask(id)
 }
 
 func cellTime(t time.Time) string {

@@ -68,7 +68,7 @@ func limitedKind(r *http.Request) string {
 	switch {
 	case path == api.PathHealth:
 		return "health"
-	case r.Method != http.MethodPost, strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/api/notify/"), strings.HasPrefix(path, "/api/admin/"):
+	case r.Method != http.MethodPost, strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/api/notify/"):
 		return ""
 	case strings.HasPrefix(path, api.PathOrders), strings.HasPrefix(path, "/api"+api.PathCustomer), strings.HasPrefix(path, "/api"+api.PathLink):
 		return "order"

@@ -38,15 +38,6 @@ func readQuery(query string, readers map[string]func(string) error) error {
 	return nil
 }
 
-// parseLimit reads the number of entries on a page of an operator's list.
-func parseLimit(v string) (int, error) {
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 1 || n > maxAdminList {
-		return 0, fmt.Errorf("want 1 to %d", maxAdminList)
-	}
-	return n, nil
-}
-
 func parseMilli(v string) (time.Time, error) {
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n < 0 || n > 1<<48 {
@@ -71,9 +62,3 @@ func decodeCursor(v string) (t time.Time, id string, err error) {
 	}
 	return t, id, nil
 }
-
-// Bounds of the operator's lists.
-const (
-	adminList    = 50 // the default
-	maxAdminList = 500
-)

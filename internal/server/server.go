@@ -223,21 +223,6 @@ func (s *Server) routes() map[string]handlerFunc {
 		"POST " + v1.PathSession:   s.signInConsole,
 		"GET " + v1.PathSession:    s.getConsoleSession,
 		"DELETE " + v1.PathSession: s.signOutConsole,
-
-		"GET " + api.PathAdminOrders:   s.admin(s.adminOrders),
-		"GET " + api.PathAdminOrder:    s.admin(s.adminOrder),
-		"POST " + api.PathAdminRefund:  s.admin(s.adminRefund),
-		"POST " + api.PathAdminClose:   s.admin(s.adminClose),
-		"POST " + api.PathAdminCloses:  s.admin(s.adminCloseOrders),
-		"GET " + api.PathAdminSelling:  s.admin(s.adminSelling),
-		"POST " + api.PathAdminSelling: s.admin(s.adminSetSelling),
-		"POST " + api.PathAdminExport:  s.admin(s.adminExportPerson),
-		"POST " + api.PathAdminErase:   s.admin(s.adminErasePerson),
-		"GET " + api.PathAdminCounter:  s.admin(s.getCounters),
-		"GET " + api.PathAdminEvents:   s.admin(s.adminEvents),
-		"POST " + api.PathAdminReplay:  s.admin(s.replayEvent),
-		"GET " + api.PathAdminBills:    s.admin(s.adminBills),
-		"POST " + api.PathAdminBills:   s.admin(s.adminCheckBill),
 	}
 }
 

@@ -64,12 +64,3 @@ func (s *Server) StartPage(ctx context.Context) (api.StartPage, error) {
 	}
 	return startpage.New(api.Catalogue{Config: s.config(), Products: products})
 }
-
-// getCounters returns the counters to the operator.
-func (s *Server) getCounters(w http.ResponseWriter, r *http.Request) error {
-	counters, err := s.cfg.Store.Counters(r.Context())
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, api.Counters{Counters: counters})
-}

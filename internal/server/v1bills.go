@@ -8,6 +8,13 @@ import (
 	"h5pay/internal/v1"
 )
 
+// Bounds of the lists of bills.
+const (
+	listedBills       = 31
+	listedDifferences = 100    // of each day in the list
+	allDifferences    = 20_000 // of one day
+)
+
 func (b backend) listBills(ctx context.Context, _ *v1Call) (any, error) {
 	checks, err := b.cfg.Store.BillChecks(ctx, "", listedBills, listedDifferences)
 	if err != nil {

@@ -2,10 +2,11 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
-	"h5pay/internal/api"
 	"h5pay/internal/order"
+	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 )
@@ -39,10 +40,13 @@ func (b backend) closeOrders(ctx context.Context, c *v1Call) (any, error) {
 	return res, nil
 }
 
+// exportedOrders bounds one call of an export: each order takes three statements.
+const exportedOrders = 15
+
 // exportPerson returns the data that is stored about a person.
 func (b backend) exportPerson(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.PersonQuery)
-	who, err := b.payment.Person(ctx, api.PersonRequest{OpenID: req.OpenID, OwnerOf: req.OwnerOf, PayerOf: req.PayerOf})
+	who, err := b.payment.Person(ctx, payment.PersonRequest{OpenID: req.OpenID, OwnerOf: req.OwnerOf, PayerOf: req.PayerOf})
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +112,54 @@ func (b backend) personOrder(ctx context.Context, o order.Order, who string) (v1
 // erasePerson removes a person from some of their orders.
 func (b backend) erasePerson(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.ErasePerson)
-	erased, err := b.payment.Erase(ctx, api.PersonRequest{OpenID: req.OpenID, OwnerOf: req.OwnerOf, PayerOf: req.PayerOf})
+	erased, err := b.payment.Erase(ctx, payment.PersonRequest{OpenID: req.OpenID, OwnerOf: req.OwnerOf, PayerOf: req.PayerOf})
 	return v1.PersonErased(erased), err
+}
+
+// hideOtherPayers removes the payers of some payments who are not a person, and reports
+// whether that person is one of the payers.
+func hideOtherPayers(payments []order.Payment, person string) (isPayer bool) {
+	for i := range payments {
+		if payments[i].Payer == person {
+			isPayer = true
+		} else {
+			payments[i].Payer = ""
+		}
+	}
+	return isPayer
+}
+
+// hideOtherPayer returns the data of an event without its payer, if that is not a person.
+// The payer of an event may differ from that of another event of the same order: see
+// payment.duplicate. Data that cannot be read is left out.
+func hideOtherPayer(data json.RawMessage, person string) json.RawMessage {
+	var fields, payment map[string]json.RawMessage
+	var payer *string
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return json.RawMessage(`{}`)
+	}
+	if len(fields["payment"]) == 0 {
+		return data
+	}
+	if json.Unmarshal(fields["payment"], &payment) != nil {
+		return json.RawMessage(`{}`)
+	}
+	if len(payment["payer"]) == 0 {
+		return data
+	}
+	if json.Unmarshal(payment["payer"], &payer) != nil {
+		return json.RawMessage(`{}`)
+	}
+	if payer == nil || *payer == "" || *payer == person {
+		return data
+	}
+	payment["payer"] = json.RawMessage(`null`)
+	var err error
+	if fields["payment"], err = json.Marshal(payment); err == nil {
+		data, err = json.Marshal(fields)
+	}
+	if err != nil {
+		return json.RawMessage(`{}`)
+	}
+	return data
 }

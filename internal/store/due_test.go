@@ -245,48 +245,12 @@ func work(t *testing.T, orders int) map[string]int {
 			must(err)
 		},
 		"console, refunds that wait": func() { _, err := s.RefundRequests(ctx); must(err) },
-		"search a number": func() {
-			for _, f := range filters(number) {
-				found, err := s.Search(ctx, f)
-				must(err)
-				if len(found) != 1 {
-					t.Errorf("%+v finds %d orders", f, len(found))
-				}
-			}
-		},
-		"list orders": func() {
-			for _, f := range filters("") {
-				_, err := s.Search(ctx, f)
-				must(err)
-			}
-		},
 	} {
 		for _, n := range storetest.Steps(t, before, storetest.Statements(do)) {
 			steps[name] += n
 		}
 	}
 	return steps
-}
-
-// filters returns searches for a number, with and without each of the other filters.
-func filters(number string) (all []store.Filter) {
-	for i := range 1 << 4 {
-		f := store.Filter{Number: number, Limit: 50}
-		if i&1 != 0 {
-			f.Status = api.StatusPaid
-		}
-		if i&2 != 0 {
-			f.From = now.AddDate(0, 0, -400)
-		}
-		if i&4 != 0 {
-			f.To = now.AddDate(0, 0, 400)
-		}
-		if i&8 != 0 {
-			f.BeforeTime, f.BeforeID = now.AddDate(0, 0, 400), "z"
-		}
-		all = append(all, f)
-	}
-	return all
 }
 
 // fill stores orders and their events: half of the orders wait for a payment and are not

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"h5pay/internal/api"
@@ -158,51 +157,6 @@ func (s *Store) ByReference(ctx context.Context, reference string) (order.Order,
 // List returns the orders of an owner, newest first, at most limit.
 func (s *Store) List(ctx context.Context, owner string, limit int) ([]order.Order, error) {
 	return s.query(ctx, `WHERE owner = ? ORDER BY orders.created_at DESC, orders.id DESC LIMIT ?`, owner, limit)
-}
-
-// Filter selects orders for the operator. A zero field selects all.
-type Filter struct {
-	Status     api.OrderStatus
-	Number     string    // an order's ID or Reference, or the OutTradeNo or TransactionID of one of its payments, in full
-	From, To   time.Time // made at From or after it, and before To
-	BeforeTime time.Time // with BeforeID: the last order of the previous page
-	BeforeID   string
-	Limit      int // required
-}
-
-// Search returns the orders that f selects, of all owners, newest first.
-func (s *Store) Search(ctx context.Context, f Filter) ([]order.Order, error) {
-	var where []string
-	var args []any
-	add := func(condition string, values ...any) {
-		where = append(where, condition)
-		args = append(args, values...)
-	}
-	if f.Status != "" {
-		add(`+orders.status = ?`, string(f.Status))
-		if f.Number == "" && f.Status != api.StatusPaid {
-			add(`orders.status = ` + quoted(f.Status) + ` AND orders.status <> 'paid'`) // for orders_by_status
-		}
-	}
-	if f.Number != "" {
-		add(`orders.id IN (SELECT id FROM orders WHERE id = ? UNION SELECT id FROM orders WHERE reference = ?
-			UNION SELECT order_id FROM payments WHERE out_trade_no = ? UNION SELECT order_id FROM payments WHERE transaction_id = ?)`,
-			f.Number, f.Number, f.Number, f.Number)
-	}
-	if !f.From.IsZero() {
-		add(`orders.created_at >= ?`, f.From.UnixMilli())
-	}
-	if !f.To.IsZero() {
-		add(`orders.created_at < ?`, f.To.UnixMilli())
-	}
-	if f.BeforeID != "" {
-		add(`(orders.created_at, orders.id) < (?, ?)`, f.BeforeTime.UnixMilli(), f.BeforeID)
-	}
-	clause := ``
-	if len(where) > 0 {
-		clause = `WHERE ` + strings.Join(where, ` AND `)
-	}
-	return s.query(ctx, clause+` ORDER BY orders.created_at DESC, orders.id DESC LIMIT ?`, append(args, f.Limit)...)
 }
 
 // OpenOrder is an order that is open.
