@@ -157,7 +157,7 @@ func (k *worker) setLead() {
 	if k.lead == nil {
 		return
 	}
-	ahead := k.wechat.Now().Sub(time.Now())
+	ahead := time.Until(k.wechat.Now())
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(ahead.Milliseconds()))
 	if _, err := k.lead.WriteAt(b[:], 0); err != nil {

@@ -57,7 +57,7 @@ func lighthouse(ctx context.Context, browser, dir, cli string, c contender) (a a
 		return a, fmt.Errorf("reading Lighthouse's report: %w", err)
 	}
 	if report.RuntimeError.Message != "" {
-		return a, fmt.Errorf("Lighthouse: %s", report.RuntimeError.Message)
+		return a, fmt.Errorf("running Lighthouse: %s", report.RuntimeError.Message)
 	}
 	score := func(name string) int { return int(report.Categories[name].Score*100 + .5) }
 	value := func(name string) float64 { return report.Audits[name].NumericValue }

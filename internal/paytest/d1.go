@@ -96,7 +96,7 @@ func (d *D1) Driver() driver.Driver { return d1Driver{d} }
 
 type d1Driver struct{ d *D1 }
 
-func (d d1Driver) Open(string) (driver.Conn, error) { return d1Conn{d.d}, nil }
+func (d d1Driver) Open(string) (driver.Conn, error) { return d1Conn(d), nil }
 
 type d1Conn struct{ d *D1 }
 
