@@ -42,16 +42,6 @@ func (s *Service) look(ctx context.Context, w store.Whole, mayQuery func() bool)
 	return w, notPaid, nil
 }
 
-// latest reads an order again. If that fails, it logs the error and returns the order as it was.
-func (s *Service) latest(ctx context.Context, w store.Whole) store.Whole {
-	latest, err := s.cfg.Store.WholeByID(ctx, w.ID)
-	if err != nil {
-		s.logger(ctx).Error("reading an order again failed", "order", w.ID, "error", err)
-		return w
-	}
-	return latest
-}
-
 // LookAtRefunds returns an order and its refunds to the operator. WeChat is queried about some of
 // the open refunds.
 func (s *Service) LookAtRefunds(ctx context.Context, id string) (order.Order, []order.Refund, error) {
