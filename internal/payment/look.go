@@ -42,17 +42,7 @@ func (s *Service) look(ctx context.Context, w store.Whole, mayQuery func() bool)
 	return w, notPaid, nil
 }
 
-// latest reads an order again. If that fails, it logs the error and returns the order as it was.
-func (s *Service) latest(ctx context.Context, w store.Whole) store.Whole {
-	latest, err := s.cfg.Store.WholeByID(ctx, w.ID)
-	if err != nil {
-		s.logger(ctx).Error("reading an order again failed", "order", w.ID, "error", err)
-		return w
-	}
-	return latest
-}
-
-// lookAtRefunds returns an order and its refunds. WeChat is queried about some of
+// lookAtRefunds returns an order and its refunds to the operator. WeChat is queried about some of
 // the open refunds.
 func (s *Service) lookAtRefunds(ctx context.Context, o order.Order) (order.Order, []order.Refund, error) {
 	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)

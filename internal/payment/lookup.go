@@ -74,3 +74,13 @@ func (s *Service) tokenOrder(ctx context.Context, token string) (order.Order, er
 	}
 	return o, err
 }
+
+// latest reads an order again. If that fails, it logs the error and returns the order as it was.
+func (s *Service) latest(ctx context.Context, w store.Whole) store.Whole {
+	latest, err := s.cfg.Store.WholeByID(ctx, w.ID)
+	if err != nil {
+		s.logger(ctx).Error("reading an order again failed", "order", w.ID, "error", err)
+		return w
+	}
+	return latest
+}

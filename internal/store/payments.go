@@ -20,47 +20,6 @@ func (s *Store) InsertPayment(ctx context.Context, p order.Payment, claim time.T
 	return s.run(ctx, "storing a payment of order "+p.OrderID, query+` ON CONFLICT DO NOTHING`, args...)
 }
 
-// Begin reads an order, and whether the shop sells. In the same round trip it stores p as the first
-// payment of the order, as InsertPayment does, if the shop sells, the order is p.MchID's, accepts
-// p.TradeType and does not expire within latest. Then p is the order's Payment. Otherwise the
-// caller decides what follows. p without an OutTradeNo is not stored.
-func (s *Store) Begin(ctx context.Context, which Key, p order.Payment, claim time.Time, latest time.Duration) (o order.Order, selling bool, err error) {
-	where, value := which.where()
-	var orders []order.Order
-	var switches []bool
-	statements := []statement{
-		reading(&orders, "orders", scan, selectOrders+`WHERE `+where+` AND ?2 IN ('', owner)`, value, which.Owner),
-		reading(&switches, "whether the shop sells", func(rows *sql.Rows) (on bool, err error) { return on, rows.Scan(&on) },
-			`SELECT value FROM switches WHERE name = 'selling'`),
-	}
-	if p.OutTradeNo != "" {
-		query, args := insertPayment(strings.ReplaceAll(where, "?1", "?14"), value, p, claim)
-		var stored bool
-		first := writing(&stored, "storing a payment", query+`
-			AND ?18 IN ('', owner) AND orders.mch_id = ?3 AND expires_at - ?10 >= ?19
-			AND (trade_types IS NULL OR EXISTS (SELECT 1 FROM json_each(trade_types) WHERE value = ?5))
-			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id)
-			AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'selling' AND value = 0)
-			ON CONFLICT DO NOTHING`, append(args, which.Owner, latest.Milliseconds())...)
-		statements = append([]statement{first}, statements...)
-	}
-	if err = s.together(ctx, statements...); err != nil {
-		return order.Order{}, false, err
-	}
-	o, err = one(orders, nil)
-	return o, len(switches) == 0 || switches[0], err
-}
-
-// Key names an order: its ID and its owner, or its token. Neither may be empty.
-type Key struct{ ID, Owner, Token string }
-
-func (k Key) where() (condition, value string) {
-	if k.Token != "" {
-		return `orders.token = ?1`, k.Token
-	}
-	return `orders.id = ?1`, k.ID
-}
-
 // insertPayment is the SQL of InsertPayment, to which conditions may be added, and its arguments.
 func insertPayment(where, value string, p order.Payment, claim time.Time) (string, []any) {
 	return `
