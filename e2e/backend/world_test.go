@@ -95,7 +95,7 @@ func (w *world) orderAt(customerURL string) string {
 	if !ok {
 		w.T.Fatalf("%q is no customer's URL of %s", customerURL, w.url)
 	}
-	o, err := store.New(w.DB).ByToken(w.T.Context(), token)
+	o, err := store.New(w.DB).WholeByToken(w.T.Context(), token)
 	if err != nil {
 		w.T.Fatal(err)
 	}

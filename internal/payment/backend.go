@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -64,10 +65,8 @@ func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Or
 	if o.Token, err = alphabet.Lower32.Random(s.rand, tokenLength); err != nil {
 		return order.Order{}, err
 	}
-	o.ExpiresAt = s.now().Add(order.Lifetime)
-	if r.ExpiresIn > 0 {
-		o.ExpiresAt = s.now().Add(r.ExpiresIn)
-	}
+	o.CreatedAt = s.now()
+	o.ExpiresAt = o.CreatedAt.Add(cmp.Or(r.ExpiresIn, order.Lifetime))
 	return s.place(ctx, o)
 }
 

@@ -10,20 +10,8 @@ import (
 	"h5pay/internal/store"
 )
 
-// ownOrder returns an order to its owner. To anybody else the order does not exist.
-func (s *Service) ownOrder(ctx context.Context, id, owner string) (order.Order, error) {
-	unknown := reject(api.CodeNotFound, "no such order")
-	if !order.ValidID(id) {
-		return order.Order{}, unknown
-	}
-	o, err := s.cfg.Store.Get(ctx, id, owner)
-	if errors.Is(err, store.ErrNotFound) {
-		return order.Order{}, unknown
-	}
-	return o, err
-}
-
-// ownWhole is ownOrder with the steps and the refunds.
+// ownWhole returns an order with its steps and refunds to its owner. To anybody else the order does
+// not exist.
 func (s *Service) ownWhole(ctx context.Context, id, owner string) (store.Whole, error) {
 	unknown := reject(api.CodeNotFound, "no such order")
 	if !order.ValidID(id) {
@@ -36,7 +24,7 @@ func (s *Service) ownWhole(ctx context.Context, id, owner string) (store.Whole, 
 	return w, err
 }
 
-// tokenWhole is tokenOrder with the steps and the refunds.
+// tokenWhole returns an order with its steps and refunds to a caller who has its token.
 func (s *Service) tokenWhole(ctx context.Context, token string) (store.Whole, error) {
 	unknown := reject(api.CodeNotFound, "no such order")
 	if !alphabet.Lower32.Valid(token, tokenLength, tokenLength) {
@@ -56,19 +44,6 @@ func (s *Service) anyOrder(ctx context.Context, id string) (order.Order, error) 
 		return order.Order{}, unknown
 	}
 	o, err := s.cfg.Store.ByID(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return order.Order{}, unknown
-	}
-	return o, err
-}
-
-// tokenOrder returns an order to a caller who has its token.
-func (s *Service) tokenOrder(ctx context.Context, token string) (order.Order, error) {
-	unknown := reject(api.CodeNotFound, "no such order")
-	if !alphabet.Lower32.Valid(token, tokenLength, tokenLength) {
-		return order.Order{}, unknown
-	}
-	o, err := s.cfg.Store.ByToken(ctx, token)
 	if errors.Is(err, store.ErrNotFound) {
 		return order.Order{}, unknown
 	}

@@ -66,7 +66,9 @@ func (s *Service) place(ctx context.Context, o order.Order) (order.Order, error)
 		return order.Order{}, err
 	}
 	o.ID, o.Shop, o.AppID, o.MchID, o.Currency, o.Simulated = id, s.origin, s.cfg.AppID, s.cfg.MchID, order.Currency, s.cfg.Simulated
-	o.CreatedAt = s.now()
+	if o.CreatedAt.IsZero() {
+		o.CreatedAt = s.now()
+	}
 	if o.ExpiresAt.IsZero() {
 		o.ExpiresAt = o.CreatedAt.Add(order.Lifetime)
 	}

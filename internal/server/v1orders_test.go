@@ -261,17 +261,18 @@ func TestBadOrders(t *testing.T) {
 	b := root(s)
 	long := strings.Repeat("x", 501)
 	for body, field := range map[string]string{
-		`{}`:                                                                                      "amount",
-		`{"amount":0,"description":"tea"}`:                                                        "amount",
-		`{"amount":-1,"description":"tea"}`:                                                       "amount",
-		`{"amount":1.5,"description":"tea"}`:                                                      "amount",
-		`{"amount":1e2,"description":"tea"}`:                                                      "amount",
-		`{"amount":"1","description":"tea"}`:                                                      "amount",
-		`{"amount":100000001,"description":"tea"}`:                                                "amount",
-		`{"amount":9223372036854775808,"description":"tea"}`:                                      "amount",
-		`{"amount":1}`:                                                                            "description",
-		`{"amount":1,"description":""}`:                                                           "description",
-		`{"amount":1,"description":"🍵"}`:                                                          "description",
+		`{}`:                               "amount",
+		`{"amount":0,"description":"tea"}`: "amount",
+		`{"lines":[{"product_id":"tea","price":0,"quantity":1}]}`: "lines[0].price",
+		`{"amount":-1,"description":"tea"}`:                       "amount",
+		`{"amount":1.5,"description":"tea"}`:                      "amount",
+		`{"amount":1e2,"description":"tea"}`:                      "amount",
+		`{"amount":"1","description":"tea"}`:                      "amount",
+		`{"amount":100000001,"description":"tea"}`:                "amount",
+		`{"amount":9223372036854775808,"description":"tea"}`:      "amount",
+		`{"amount":1}`:                   "description",
+		`{"amount":1,"description":""}`:  "description",
+		`{"amount":1,"description":"🍵"}`: "description",
 		`{"amount":1,"description":"` + strings.Repeat("茶", 121) + `"}`:                           "description",
 		`{"amount":1,"description":"tea","currency":"USD"}`:                                       "currency",
 		`{"amount":1,"description":"tea","currency":"cny"}`:                                       "currency",
@@ -596,7 +597,7 @@ func TestRefundByAPI(t *testing.T) {
 	}
 	b.fails(api.CodeNotFound, "", "GET", "/v1/refunds/none", nil)
 	for body, field := range map[string]string{
-		`{"amount":0.5}`: "amount", `{"amount":-1}`: "amount", `{"amount":100000001}`: "amount", `{"amount":"1"}`: "amount", `{"money":1}`: "money",
+		`{"amount":0}`: "amount", `{"Amount":-0}`: "amount", `{"amount":0.5}`: "amount", `{"amount":-1}`: "amount", `{"amount":100000001}`: "amount", `{"amount":"1"}`: "amount", `{"money":1}`: "money",
 		`{"amount":1,"reason":"` + strings.Repeat("茶", 27) + `"}`: "reason", `{"amount":1,"reason":"a\u0000b"}`: "reason",
 		`{"amount":1,"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no", `{"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no",
 	} {

@@ -36,7 +36,7 @@ func TestClaimPrepay(t *testing.T) {
 	if claim("wx-1", at(10), at(0)) || !claim("", at(10), at(0)) || claim("", at(11), at(1)) {
 		t.Error("not one claim for the payment")
 	}
-	if o, err := s.Get(ctx, o.ID, "guest:1"); err != nil || !o.Payment.ClaimedUntil.Equal(at(10)) {
+	if o, err := s.Whole(ctx, o.ID, "guest:1"); err != nil || !o.Payment.ClaimedUntil.Equal(at(10)) {
 		t.Errorf("claimed until %v, %v", o.Payment.ClaimedUntil, err)
 	}
 	// The claim's holder died. The next request may claim, and the first one's result is too late.

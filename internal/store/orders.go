@@ -123,11 +123,6 @@ const selectOrders = `SELECT orders.id, COALESCE(token, '') AS token, source, CO
 	FROM orders LEFT JOIN payments ON payments.out_trade_no = COALESCE(paid_by,
 		(SELECT newest.out_trade_no FROM payments AS newest WHERE newest.order_id = orders.id ORDER BY newest.created_at DESC, newest.out_trade_no DESC LIMIT 1)) `
 
-// Get returns an order of an owner. An order of another owner is ErrNotFound.
-func (s *Store) Get(ctx context.Context, id, owner string) (order.Order, error) {
-	return s.one(ctx, `WHERE orders.id = ? AND owner = ?`, id, owner)
-}
-
 // ByClientKey returns the order that an owner made with a client_key.
 func (s *Store) ByClientKey(ctx context.Context, owner, key string) (order.Order, error) {
 	return s.one(ctx, `WHERE owner = ? AND client_key = ?`, owner, key)
@@ -141,12 +136,6 @@ func (s *Store) ByAPIKey(ctx context.Context, keyID, key string) (order.Order, e
 // ByID returns an order of any owner, for the operator and the timer.
 func (s *Store) ByID(ctx context.Context, id string) (order.Order, error) {
 	return s.one(ctx, `WHERE orders.id = ?`, id)
-}
-
-// ByToken returns the order of a customer's URL. Whoever knows the token may see it and
-// pay it.
-func (s *Store) ByToken(ctx context.Context, token string) (order.Order, error) {
-	return s.one(ctx, `WHERE token = ?`, token)
 }
 
 // ByReference returns the order with the merchant's own number.

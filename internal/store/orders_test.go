@@ -136,7 +136,7 @@ func TestOrderComesBackAsStored(t *testing.T) {
 		want order.Order
 		read func() (order.Order, error)
 	}{
-		"Get":         {shop, func() (order.Order, error) { return s.Get(ctx, shop.ID, "alice") }},
+		"Whole":       {shop, func() (order.Order, error) { w, err := s.Whole(ctx, shop.ID, "alice"); return w.Order, err }},
 		"ByClientKey": {shop, func() (order.Order, error) { return s.ByClientKey(ctx, "alice", "key-1") }},
 		"List": {shop, func() (order.Order, error) {
 			all, err := s.List(ctx, "alice", 50)
@@ -145,10 +145,10 @@ func TestOrderComesBackAsStored(t *testing.T) {
 			}
 			return all[0], err
 		}},
-		"ByID":        {of, func() (order.Order, error) { return s.ByID(ctx, of.ID) }},
-		"ByToken":     {of, func() (order.Order, error) { return s.ByToken(ctx, "token-1") }},
-		"ByReference": {of, func() (order.Order, error) { return s.ByReference(ctx, "A-1") }},
-		"ByAPIKey":    {of, func() (order.Order, error) { return s.ByAPIKey(ctx, "key_1", "idempotent-1") }},
+		"ByID":         {of, func() (order.Order, error) { return s.ByID(ctx, of.ID) }},
+		"WholeByToken": {of, func() (order.Order, error) { w, err := s.WholeByToken(ctx, "token-1"); return w.Order, err }},
+		"ByReference":  {of, func() (order.Order, error) { return s.ByReference(ctx, "A-1") }},
+		"ByAPIKey":     {of, func() (order.Order, error) { return s.ByAPIKey(ctx, "key_1", "idempotent-1") }},
 	} {
 		got, err := read.read()
 		if err != nil {
@@ -175,7 +175,7 @@ func TestOrderIsHiddenFromOthers(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
-	if _, err := s.Get(ctx, o.ID, "bob"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.Whole(ctx, o.ID, "bob"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Get by another: %v", err)
 	}
 	if all, err := s.List(ctx, "bob", 50); err != nil || len(all) != 0 {
