@@ -134,12 +134,12 @@ func (k *link) calls(in io.Reader) {
 		}
 		switch {
 		case !hit:
-			if _, err := k.server.Write(all); err != nil {
-				return // responses notices it too
+			if !k.send(all) {
+				return
 			}
 		case f.done:
 			k.hold.Store(true)
-			if _, err := k.server.Write(all); err != nil {
+			if !k.send(all) {
 				return
 			}
 			select {
@@ -183,8 +183,17 @@ func (k *link) before(f failure, call []byte) bool {
 	case slow:
 		time.Sleep(f.wait)
 	}
-	_, err := k.server.Write(call)
-	return err == nil
+	return k.send(call)
+}
+
+// send sends a call to PostgreSQL. It reports false if PostgreSQL has ended the connection, which
+// explains the failure of the request, also if responses has not read the end yet.
+func (k *link) send(call []byte) bool {
+	if _, err := k.server.Write(call); err != nil {
+		k.machine.allow()
+		return false
+	}
+	return true
 }
 
 // after makes a failure after a call took effect. It reports whether the connection goes on.
