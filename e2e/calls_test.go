@@ -141,7 +141,7 @@ func TestBadCallsChangeNothing(t *testing.T) {
 	}{
 		{"garbage", b, "POST", api.PathOrders, `{{{`, nil, api.CodeBadRequest},
 		{"wrong type", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": "1"`, 1), nil, api.CodeBadRequest},
-		{"an amount", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"total": 1, "items"`, 1), nil, api.CodeBadRequest},
+		{"an amount", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"amount": 1, "items"`, 1), nil, api.CodeBadRequest},
 		{"negative quantity", b, "POST", api.PathOrders, strings.Replace(goodOrder, `"quantity": 1`, `"quantity": -1`, 1), nil, api.CodeBadRequest},
 		{"a trade type", b, "POST", api.PathOrders, strings.Replace(goodOrder, `{"items"`, `{"trade_type": "JSAPI", "items"`, 1), nil, api.CodeBadRequest},
 		{"another way to pay", b, "POST", api.OrderPayPath(mine.ID), payBy("APP"), nil, api.CodeBadRequest},

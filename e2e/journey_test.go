@@ -14,7 +14,7 @@ import (
 
 func TestPay(t *testing.T) {
 	p := newPhone(t, 0)
-	p.sees("乌龙茶")
+	p.until("the shop", onShop)
 	p.screenshot("shop")
 	p.choose("tea", "coffee", "coffee")
 	id := p.order()
@@ -29,7 +29,7 @@ func TestPay(t *testing.T) {
 	p.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 	p.screenshot("result-dark")
 	p.open(world.sim.PhoneURL + "/")
-	p.sees("乌龙茶")
+	p.until("the shop", onShop)
 	p.until("the pictures", `[...document.images].every(i => i.complete)`)
 	p.screenshot("shop-dark")
 
@@ -42,7 +42,7 @@ func TestPay(t *testing.T) {
 
 func TestCodeAndStateLeaveTheAddress(t *testing.T) {
 	p := newPhone(t, 0)
-	p.sees("乌龙茶")
+	p.until("the shop", onShop)
 	if href := p.eval("location.href"); strings.Contains(href, "code=") || strings.Contains(href, "state=") {
 		t.Errorf("the address still holds them: %s", href)
 	}
@@ -196,20 +196,20 @@ func TestForgedNotifications(t *testing.T) {
 // Back to the address that WeChat opened, including the code.
 func TestUsedCode(t *testing.T) {
 	p := newPhone(t, 0)
-	p.sees("乌龙茶")
+	p.until("the shop", onShop)
 	address := lastRedirect(t)
 
 	t.Run("with a session", func(t *testing.T) {
 		p.t = t
 		p.open(address)
-		p.sees("乌龙茶")
+		p.until("the shop", onShop)
 		p.until("a clean address", `!location.search.includes("code=")`)
 	})
 	t.Run("without one", func(t *testing.T) {
 		// Another web view: the state is not its own, so it signs in again, once.
 		q := phone{newTab(t)}
 		q.open(address)
-		q.sees("乌龙茶")
+		q.until("the shop", onShop)
 		q.until("a clean address", `!location.search.includes("code=")`)
 		if status, _ := q.fetch("GET", "/api/session", ""); status != 200 {
 			t.Errorf("GET /api/session: %d", status)
@@ -232,7 +232,7 @@ func TestSignInNeverLoops(t *testing.T) {
 	}
 	world.sim.ClearFaults()
 	p.tap(`document.querySelector('[data-error] button')`)
-	p.sees("乌龙茶")
+	p.until("the shop", onShop)
 }
 
 func TestReloadOnTheResultPage(t *testing.T) {
@@ -255,7 +255,7 @@ func TestAnotherUsersOrder(t *testing.T) {
 	id := p.order()
 
 	q := newPhone(t, 1)
-	q.sees("乌龙茶")
+	q.until("the shop", onShop)
 	for _, call := range []struct{ method, path, body string }{
 		{"GET", "/api/orders/" + id, ""},
 		{"POST", "/api/orders/" + id + "/pay", "'{}'"},
@@ -278,7 +278,7 @@ func TestAnotherUsersOrder(t *testing.T) {
 
 func TestConsentUnderUserInfo(t *testing.T) {
 	p := newPhone(t, 0)
-	p.sees("乌龙茶")
+	p.until("the shop", onShop)
 	consent := func() {
 		t.Helper()
 		_, answer := p.fetch("POST", "/api/oauth/authorize", `'{"return_to": "/", "scope": "snsapi_userinfo"}'`)
@@ -293,7 +293,7 @@ func TestConsentUnderUserInfo(t *testing.T) {
 	p.sees("允许")
 	p.screenshot("consent")
 	p.tap(button("允许"))
-	p.sees("乌龙茶")
+	p.until("the shop", onShop)
 	p.until("a clean address", `!location.search.includes("code=")`)
 	user := world.sim.User()
 	if _, session := p.fetch("GET", "/api/session", ""); !strings.Contains(session, user.Nickname) {

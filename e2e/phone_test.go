@@ -43,6 +43,7 @@ func sheet(part string) string {
 // choose adds products to the basket and goes to the pay page.
 func (p phone) choose(names ...string) {
 	p.t.Helper()
+	p.until("the end of the sign-in", `document.querySelector('[data-waits="false"]')`) // which may load the page again
 	for _, name := range names {
 		p.tap(fmt.Sprintf(`document.querySelector('[data-product=%q] [data-action="add"]')`, name))
 	}
