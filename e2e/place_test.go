@@ -83,7 +83,7 @@ func (p phone) scanScreen() string {
 		if read, err = decodeCode(shot); err == nil {
 			return read
 		}
-		p.eval(`scrollBy(0, 3)`)
+		p.eval(`scrollBy(0, 3), ""`)
 	}
 	p.screenshot("unread-code")
 	p.t.Fatalf("no camera can read the code: %v", err)

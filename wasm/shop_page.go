@@ -31,7 +31,7 @@ func newShopPage(b browser) *shopPage {
 	p.rename(app.Getenv(envShopName))
 	if c, kept := takeCatalogue(b); len(c.Products) > 0 {
 		p.show(c.Config, c.Products)
-		p.loading = kept
+		p.loading, p.signingIn = kept, p.place.signsIn() // OnMount signs in; until then the page waits too
 	}
 	return p
 }
@@ -130,7 +130,7 @@ func (p *shopPage) Render() app.UI {
 		p.footer(),
 		p.bar(),
 		p.basketSheet(),
-	).DataSet("waits", strconv.FormatBool(p.signingIn || p.loading))
+	).DataSet("waits", strconv.FormatBool(p.products == nil || p.signingIn || p.loading))
 }
 
 func (p *shopPage) card(product api.Product) app.UI {

@@ -23,10 +23,10 @@ func readV1Body(r *http.Request, shape any, most int) (any, error) {
 		return nil, err
 	}
 	body := v.Elem().Interface()
-	if err := v1.CheckZeros(text, body); err != nil {
+	if err := v1.Check(body); err != nil {
 		return nil, err
 	}
-	if err := v1.Check(body); err != nil {
+	if err := v1.CheckZeros(text, body); err != nil {
 		return nil, err
 	}
 	return body, nil

@@ -137,10 +137,11 @@ async function payOrder({ id, request, log, run }) {
   const address = request.headers.get("CF-Connecting-IP") ?? "127.0.0.1";
   const notify = `${shop.origin}/api/notify/pay`;
   const stored = await run(
-    `INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, total, currency, shop_name, body,
+    `INSERT INTO payments (out_trade_no, order_id, guest, appid, mch_id, api_version, trade_type, openid, own, total, currency, shop_name, body,
 			client_ip, notify_url, created_at, expires_at, status, due_at, simulated, updated_at)
-		SELECT ?1, id, guest, ?2, ?3, 'v2', 'JSAPI', ?4, total, currency, '', description, ?5, ?6, ?7, expires_at, 'created', ?7 + ?8, ?9, ?7
+		SELECT ?1, id, guest, ?2, ?3, 'v2', 'JSAPI', ?4, IIF(owner = ?4, 1, 0), total, currency, '', description, ?5, ?6, ?7, expires_at, 'created', ?7 + ?8, ?9, ?7
 		FROM orders WHERE id = ?10 AND status = 'open' AND created_at <= ?7
+		AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = ?10 AND trade_type = 'JSAPI' AND openid = ?4 AND status IN ('created', 'pending'))
 		AND ?11 > (SELECT COUNT(*) FROM payments WHERE order_id = ?10 AND status IN ('created', 'pending', 'closing'))
 		AND ?12 > (SELECT COUNT(*) FROM payments WHERE order_id = ?10)
 		ON CONFLICT DO NOTHING`,
