@@ -356,7 +356,9 @@ func lastRedirect(t *testing.T) string {
 	t.Helper()
 	messages := world.sim.Messages(0)
 	for i := len(messages) - 1; i >= 0; i-- {
-		if _, query, ok := strings.Cut(messages[i].URL, "?code="); ok && messages[i].Kind == "shop" {
+		// The request itself does not arrive where the service worker answers it.
+		location, _ := strings.CutPrefix(messages[i].Response, "Location: ")
+		if _, query, ok := strings.Cut(location, "?code="); ok && messages[i].Kind == "authorize" {
 			return fmt.Sprintf("%s/?code=%s", world.sim.PhoneURL, query)
 		}
 	}

@@ -106,8 +106,8 @@ func TestNoRequestCarriesTheCode(t *testing.T) {
 			t.Errorf("%s %s has a query in Referer: %s", r.method, r.uri, r.referer)
 		}
 	}
-	if withCode != 1 {
-		t.Errorf("%d requests have the code, want only that of the redirect", withCode)
+	if withCode > 1 { // none, if the service worker answered that of the redirect
+		t.Errorf("%d requests have the code, want at most that of the redirect", withCode)
 	}
 	// The test must have seen all kinds of requests.
 	for _, kind := range []string{"document", "script", "manifest", "image", "serviceworker", "empty"} {
