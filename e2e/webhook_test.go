@@ -106,14 +106,14 @@ func TestPaymentReachesTheBackEnd(t *testing.T) {
 		if err := rows.Scan(&other); err != nil {
 			t.Fatal(err)
 		}
-		paid := 0
+		paid := map[string]bool{} // by ID: the console sent one again
 		for _, e := range world.backEnd.EventsOf(other) {
 			if e.Type == webhook.OrderPaid {
-				paid++
+				paid[e.ID] = true
 			}
 		}
-		if paid != 1 {
-			t.Errorf("the back end got %d order.paid events of %s", paid, other)
+		if len(paid) != 1 {
+			t.Errorf("the back end got %d order.paid events of %s", len(paid), other)
 		}
 	}
 	for _, err := range world.backEnd.Rejected()[before:] {
