@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -67,28 +68,43 @@ func (p phone) readCode() string {
 	return p.scanScreen()
 }
 
-// scanScreen returns the text of the QR code that is on the screen.
+// scanScreen returns the text of the QR code that is on the screen. It looks several times, as a
+// camera does: the reader fails at some positions of a code.
 func (p phone) scanScreen() string {
 	p.t.Helper()
-	var shot []byte
-	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
-		return err
-	}))
-	picture, err := png.Decode(bytes.NewReader(shot))
+	var read string
+	var err error
+	for try := range 5 {
+		var shot []byte
+		p.run(chromedp.Sleep(time.Duration(try)*100*time.Millisecond), chromedp.ActionFunc(func(ctx context.Context) (err error) {
+			shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
+			return err
+		}))
+		if read, err = decodeCode(shot); err == nil {
+			return read
+		}
+		p.eval(`scrollBy(0, 3), ""`)
+	}
+	p.screenshot("unread-code")
+	p.t.Fatalf("no camera can read the code: %v", err)
+	return ""
+}
+
+// decodeCode reads the QR code on a picture, a PNG.
+func decodeCode(file []byte) (string, error) {
+	picture, err := png.Decode(bytes.NewReader(file))
 	if err != nil {
-		p.t.Fatal(err)
+		return "", err
 	}
 	bits, err := gozxing.NewBinaryBitmapFromImage(picture)
 	if err != nil {
-		p.t.Fatal(err)
+		return "", err
 	}
 	read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
 	if err != nil {
-		p.screenshot("unread-code")
-		p.t.Fatalf("no camera can read the code: %v", err)
+		return "", err
 	}
-	return read.GetText()
+	return read.GetText(), nil
 }
 
 // payByCode scans the code on the screen and pays.
