@@ -28,7 +28,7 @@ func (h *hook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case h.down.Load():
 		h.count("endpoint " + h.name + ": delivery while it was down")
 		rw.WriteHeader(http.StatusServiceUnavailable)
-	case h.gone.CompareAndSwap(true, false):
+	case h.gone.Load(): // more than once: the signer may die before it has stored the answer
 		h.count("endpoint " + h.name + ": answered 410")
 		rw.WriteHeader(http.StatusGone)
 	default:
@@ -75,6 +75,7 @@ func (c *campaign) changeEndpoints(round int) {
 	case 0:
 		all.gone.Store(true)
 	case 1:
+		all.gone.Store(false)
 		c.openEndpoint(all)
 	}
 }
