@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -64,11 +65,7 @@ func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Or
 	if o.Token, err = alphabet.Lower32.Random(s.rand, tokenLength); err != nil {
 		return order.Order{}, err
 	}
-	o.ExpiresAt = s.now().Add(order.Lifetime)
-	if r.ExpiresIn > 0 {
-		o.ExpiresAt = s.now().Add(r.ExpiresIn)
-	}
-	return s.place(ctx, o)
+	return s.place(ctx, o, cmp.Or(r.ExpiresIn, order.Lifetime))
 }
 
 // complete prices an order and makes the checks that need more than one field or the settings.
