@@ -50,22 +50,24 @@ func readBodyWithin(r *http.Request, most int) ([]byte, error) {
 }
 
 // readJSON reads a request's body, one JSON object, into v.
-func readJSON(r *http.Request, v any) error { return readJSONWithin(r, v, maxBody) }
-
-// readJSONWithin is readJSON for a body of most bytes at most.
-func readJSONWithin(r *http.Request, v any, most int) error {
-	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" {
-		return reject(api.CodeContentType, "the body must be application/json")
-	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return reject(api.CodeContentType, "the body must be in UTF-8")
-	}
-	b, err := readBodyWithin(r, most)
+func readJSON(r *http.Request, v any) error {
+	b, err := readJSONText(r, maxBody)
 	if err != nil {
 		return err
 	}
 	return decodeJSON(b, v)
+}
+
+// readJSONText returns a request's body of at most most bytes. Its Content-Type must be JSON.
+func readJSONText(r *http.Request, most int) ([]byte, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return nil, reject(api.CodeContentType, "the body must be application/json")
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return nil, reject(api.CodeContentType, "the body must be in UTF-8")
+	}
+	return readBodyWithin(r, most)
 }
 
 // decodeJSON is json.Unmarshal for untrusted bytes. It rejects a body that two parsers could read

@@ -15,11 +15,18 @@ import (
 // against the bounds of its fields. The body has most bytes at most, maxBody when most is 0.
 func readV1Body(r *http.Request, shape any, most int) (any, error) {
 	v := reflect.New(reflect.TypeOf(shape))
-	if err := readJSONWithin(r, v.Interface(), cmp.Or(most, maxBody)); err != nil {
+	text, err := readJSONText(r, cmp.Or(most, maxBody))
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeJSON(text, v.Interface()); err != nil {
 		return nil, err
 	}
 	body := v.Elem().Interface()
 	if err := v1.Check(body); err != nil {
+		return nil, err
+	}
+	if err := v1.CheckZeros(text, body); err != nil {
 		return nil, err
 	}
 	return body, nil

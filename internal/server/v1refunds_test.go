@@ -188,3 +188,18 @@ func TestSyncShowsTheRefundsAfterIt(t *testing.T) {
 		t.Errorf("refunds (-stored +with sync): %s\n%+v", d, got)
 	}
 }
+
+// An amount of 0 is an error. It is not an absent amount, which refunds the rest of the payment.
+func TestRefundOfZeroChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	o := b.createOrder(tea(1000))
+	b.payOrder(0, o.ID)
+	for _, body := range []string{`{"amount":0}`, `{"amount":-0}`, `{"Amount":0}`, `{"amount":0,"reason":"x"}`} {
+		b.fails(api.CodeBadRequest, "amount", "POST", "/v1/orders/"+o.ID+"/refunds", body)
+	}
+	if got := b.order(o.ID); got.Status != v1.OrderPaid || len(got.Refunds) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
