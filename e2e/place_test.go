@@ -83,12 +83,29 @@ func (p phone) scanScreen() string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+	read, err := readBits(bits)
 	if err != nil {
 		p.screenshot("unread-code")
 		p.t.Fatalf("no camera can read the code: %v", err)
 	}
-	return read.GetText()
+	return read
+}
+
+// readBits returns the text of a QR code. The reader fails on about one of 500 codes, whatever their
+// place and size, and reads these when the picture is turned.
+func readBits(bits *gozxing.BinaryBitmap) (string, error) {
+	for turns := 0; ; turns++ {
+		read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+		if err == nil {
+			return read.GetText(), nil
+		}
+		if turns == 3 {
+			return "", err
+		}
+		if bits, err = bits.RotateCounterClockwise(); err != nil {
+			return "", err
+		}
+	}
 }
 
 // payByCode scans the code on the screen and pays.
