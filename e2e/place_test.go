@@ -7,7 +7,6 @@ import (
 	"image/png"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -68,26 +67,20 @@ func (p phone) readCode() string {
 	return p.scanScreen()
 }
 
-// scanScreen returns the text of the QR code that is on the screen. It looks several times, as a
-// camera does: the reader fails at some positions of a code.
+// scanScreen returns the text of the QR code that is on the screen.
 func (p phone) scanScreen() string {
 	p.t.Helper()
-	var read string
-	var err error
-	for try := range 5 {
-		var shot []byte
-		p.run(chromedp.Sleep(time.Duration(try)*100*time.Millisecond), chromedp.ActionFunc(func(ctx context.Context) (err error) {
-			shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
-			return err
-		}))
-		if read, err = decodeCode(shot); err == nil {
-			return read
-		}
-		p.eval(`scrollBy(0, 3), ""`)
+	var shot []byte
+	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		shot, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
+		return err
+	}))
+	read, err := decodeCode(shot)
+	if err != nil {
+		p.screenshot("unread-code")
+		p.t.Fatalf("no camera can read the code: %v", err)
 	}
-	p.screenshot("unread-code")
-	p.t.Fatalf("no camera can read the code: %v", err)
-	return ""
+	return read
 }
 
 // decodeCode reads the QR code on a picture, a PNG.
@@ -100,11 +93,24 @@ func decodeCode(file []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
-	if err != nil {
-		return "", err
+	return readBits(bits)
+}
+
+// readBits returns the text of a QR code. The reader fails on about one of 500 codes, whatever their
+// place and size, and reads these when the picture is turned.
+func readBits(bits *gozxing.BinaryBitmap) (string, error) {
+	for turns := 0; ; turns++ {
+		read, err := qrcode.NewQRCodeReader().Decode(bits, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+		if err == nil {
+			return read.GetText(), nil
+		}
+		if turns == 3 {
+			return "", err
+		}
+		if bits, err = bits.RotateCounterClockwise(); err != nil {
+			return "", err
+		}
 	}
-	return read.GetText(), nil
 }
 
 // payByCode scans the code on the screen and pays.

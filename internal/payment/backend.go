@@ -65,9 +65,7 @@ func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Or
 	if o.Token, err = alphabet.Lower32.Random(s.rand, tokenLength); err != nil {
 		return order.Order{}, err
 	}
-	o.CreatedAt = s.now()
-	o.ExpiresAt = o.CreatedAt.Add(cmp.Or(r.ExpiresIn, order.Lifetime))
-	return s.place(ctx, o)
+	return s.place(ctx, o, cmp.Or(r.ExpiresIn, order.Lifetime))
 }
 
 // complete prices an order and makes the checks that need more than one field or the settings.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
@@ -45,7 +46,7 @@ func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order
 		return s.placedBefore(ctx, o, err)
 	}
 	o.Description = order.Body(s.cfg.ShopName, o.Lines)
-	return s.place(ctx, o)
+	return s.place(ctx, o, order.Lifetime)
 }
 
 // Place stores an order of any source. WeChat gets nothing before a call of Pay. o has the source,
@@ -56,22 +57,18 @@ func (s *Service) Place(ctx context.Context, o order.Order) (order.Order, error)
 	if err := s.Selling(ctx); err != nil {
 		return s.placedBefore(ctx, o, err)
 	}
-	return s.place(ctx, o)
+	return s.place(ctx, o, order.Lifetime)
 }
 
-// place is Place without the check of Selling.
-func (s *Service) place(ctx context.Context, o order.Order) (order.Order, error) {
+// place is Place without the check of Selling. The order can be paid for life.
+func (s *Service) place(ctx context.Context, o order.Order, life time.Duration) (order.Order, error) {
 	id, err := order.NewID(s.rand)
 	if err != nil {
 		return order.Order{}, err
 	}
 	o.ID, o.Shop, o.AppID, o.MchID, o.Currency, o.Simulated = id, s.origin, s.cfg.AppID, s.cfg.MchID, order.Currency, s.cfg.Simulated
-	if o.CreatedAt.IsZero() {
-		o.CreatedAt = s.now()
-	}
-	if o.ExpiresAt.IsZero() {
-		o.ExpiresAt = o.CreatedAt.Add(order.Lifetime)
-	}
+	o.CreatedAt = s.now()
+	o.ExpiresAt = o.CreatedAt.Add(life)
 	stored, err := s.cfg.Store.Insert(ctx, o)
 	switch {
 	case errors.Is(err, store.ErrReference):

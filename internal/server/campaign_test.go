@@ -132,19 +132,8 @@ func ordersAgree(s *paytest.Shop, billed bool) ([]paytest.Order, []paytest.Payme
 func reportFindings(s *paytest.Shop, findings []paytest.Finding) {
 	s.T.Helper()
 	for _, f := range findings {
-		s.T.Errorf("%s: %s %s\n%s", f.Verdict, f.Text, f.Order, linesAbout(s.Log.String(), f.Order))
+		s.T.Errorf("%s: %s %s\n%s", f.Verdict, f.Text, f.Order, strings.Join(s.Log.Lines(f.Order), "\n"))
 	}
-}
-
-// linesAbout returns the lines of a log that contain a text.
-func linesAbout(log, text string) string {
-	var found []string
-	for line := range strings.Lines(log) {
-		if strings.Contains(line, text) {
-			found = append(found, line)
-		}
-	}
-	return strings.Join(found, "")
 }
 
 // step makes one random step.
@@ -316,7 +305,7 @@ func (p *purchase) news(r *rand.Rand) {
 				s.T.Errorf("a forged notification (%s) was acknowledged", forge)
 			}
 			if err == nil && !attempt.OK && (forge == "" || forge == wechattest.ForgeReplay) && !strings.Contains(attempt.Reason, "FAIL") && attempt.Status != http.StatusServiceUnavailable {
-				s.T.Errorf("a true notification (%q) was not acknowledged: %+v\n%s", forge, attempt, linesAbout(s.Log.String(), "request failed"))
+				s.T.Errorf("a true notification (%q) was not acknowledged: %+v\n%s", forge, attempt, strings.Join(s.Log.Lines("request failed"), "\n"))
 			}
 		})
 	}

@@ -1,14 +1,36 @@
 package server_test
 
 import (
+	"cmp"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/order"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat"
 )
+
+// An order has its whole life, however long the clock takes between two readings.
+func TestOrderLivesFromItsCreation(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	var readings atomic.Int64
+	s.Handler = s.Open(func(cfg *paytest.Settings, _ *wechat.Config) {
+		cfg.Now = func() time.Time { return s.Sim.Now().Add(time.Duration(readings.Add(1)) * time.Millisecond) }
+	})
+	b := root(s)
+	for _, seconds := range []int64{0, 3600} {
+		req := tea(100)
+		req.ExpiresIn = seconds
+		o, want := b.createOrder(req), cmp.Or(seconds*1000, order.Lifetime.Milliseconds())
+		if o.ExpiresAt-o.CreatedAt != want {
+			t.Errorf("an order for %d s is payable for %d ms, want %d", seconds, o.ExpiresAt-o.CreatedAt, want)
+		}
+	}
+}
 
 // Two signers respond in turn, and the clock of one is behind. The times in the buyer's timeline
 // and in the events still increase.

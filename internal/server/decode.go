@@ -58,7 +58,7 @@ func readJSON(r *http.Request, v any) error {
 	return decodeJSON(b, v)
 }
 
-// readJSONText returns a request's body of most bytes at most, which says that it is JSON.
+// readJSONText returns a request's body of at most most bytes. Its Content-Type must be JSON.
 func readJSONText(r *http.Request, most int) ([]byte, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {

@@ -200,6 +200,7 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		failed := rec.Code >= http.StatusInternalServerError || rec.Code == http.StatusConflict
 		if try < 5 && (dead || failed && c.faults() != before) {
+			c.awaitDatabase()
 			continue
 		}
 		for name, values := range rec.Header() {
@@ -208,6 +209,19 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(rec.Code)
 		w.Write(rec.Body.Bytes())
 		return
+	}
+}
+
+// awaitDatabase returns when no crash is under way: a client that repeats its request at once uses up
+// its tries.
+func (c *cluster) awaitDatabase() {
+	for down := true; down; {
+		c.mu.Lock()
+		down = c.down > 0
+		c.mu.Unlock()
+		if down {
+			time.Sleep(5 * time.Millisecond)
+		}
 	}
 }
 
@@ -274,6 +288,7 @@ func (c *cluster) timers() {
 			c.T.Errorf("the timers failed without a fault: %v", err)
 			return
 		}
+		c.awaitDatabase()
 	}
 }
 

@@ -3,8 +3,6 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,7 +22,6 @@ import (
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 	"h5pay/wechat"
-	"h5pay/wechat/wechattest"
 )
 
 // tea is a request for an order without the catalogue.
@@ -383,105 +380,6 @@ func TestShortestOrderIsPayable(t *testing.T) {
 	b.fails(api.CodeBadRequest, "expires_in", "POST", "/v1/orders", req)
 }
 
-// A list is filtered and turned over, and an order is found by each of its numbers.
-func TestListOrders(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, nil)
-	b := root(s)
-	var ids []string
-	for i := range 7 {
-		req := tea(100)
-		if i%2 == 0 {
-			req.Metadata = map[string]string{"table": "7", "i": fmt.Sprint(i)}
-		}
-		req.Reference = fmt.Sprint("R-", i)
-		ids = append([]string{b.createOrder(req).ID}, ids...)
-		s.AdvanceClock(time.Second)
-	}
-	s.AdvanceClock(-7 * time.Second)
-	s.Sim.Advance(time.Minute)
-	shop := s.SignedIn(0).Place(paytest.Basket("tea", 1))
-	b.payOrder(1, ids[2])
-	paid := b.order(ids[2])
-	list := func(query string) (got []string, next string) {
-		t.Helper()
-		var l v1.Orders
-		b.must("GET", "/v1/orders"+query, nil, &l)
-		for _, o := range l.Orders {
-			got = append(got, o.ID)
-		}
-		return got, l.Next
-	}
-	for query, want := range map[string][]string{
-		"":                              append([]string{shop.ID}, ids...),
-		"?source=shop":                  {shop.ID},
-		"?source=api":                   ids,
-		"?status=paid":                  {ids[2]},
-		"?status=closed":                nil,
-		"?metadata=table:7":             {ids[0], ids[2], ids[4], ids[6]},
-		"?metadata=i:4":                 {ids[2]},
-		"?metadata=table:8":             nil,
-		"?metadata=table:7&status=open": {ids[0], ids[4], ids[6]},
-		"?reference=R-0":                {ids[6]},
-		"?reference=R-9":                nil,
-		"?reference=R-0&status=paid":    nil,
-		"?out_trade_no=" + paid.Payments[0].OutTradeNo:                                {ids[2]},
-		"?transaction_id=" + paid.Payments[0].TransactionID:                           {ids[2]},
-		"?from=" + fmt.Sprint(paid.CreatedAt) + "&to=" + fmt.Sprint(paid.CreatedAt+1): {ids[2]},
-	} {
-		if got, next := list(query); !slices.Equal(got, want) || next != "" {
-			t.Errorf("%s: %v, next %q, want %v", query, got, next, want)
-		}
-	}
-	for _, filter := range []string{"limit=3", "limit=3&source=api", "limit=2&metadata=table:7"} {
-		all, _ := list("?limit=100&" + strings.SplitN(filter+"&", "&", 2)[1])
-		var got []string
-		next := ""
-		for range 5 {
-			part, more := list("?" + filter + next)
-			got = append(got, part...)
-			if more == "" {
-				break
-			}
-			next = "&cursor=" + more
-		}
-		if d := cmp.Diff(all, got); d != "" {
-			t.Errorf("%s, turned over (-want +got):\n%s", filter, d)
-		}
-	}
-	for query, field := range map[string]string{
-		"?status=gone": "status", "?source=web": "source", "?limit=101": "limit", "?limit=0": "limit", "?cursor=x": "cursor", "?from=-1": "from", "?from=x": "from",
-		"?metadata=table": "metadata", "?metadata=:7": "metadata", "?q=x": "q", "?reference=" + strings.Repeat("x", 65): "reference",
-	} {
-		b.fails(api.CodeBadRequest, field, "GET", "/v1/orders"+query, nil)
-	}
-	b.fails(api.CodeBadRequest, "sync", "GET", "/v1/orders/"+ids[0]+"?sync=yes", nil)
-}
-
-// A search by what no index has reads a bounded part of the orders a call.
-func TestListOrdersReadsAWindow(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, nil)
-	b, req := root(s), tea(1)
-	req.Metadata = map[string]string{"rare": "1"}
-	rare := b.createOrder(req).ID
-	if _, err := s.DB.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
-		INSERT INTO orders (id, source, guest, fingerprint, shop, appid, mch_id, items, total, currency, description, created_at, expires_at, status, updated_at, due_at)
-		SELECT 'many' || i, 'api', 0, 'f', shop, appid, mch_id, items, total, currency, description, orders.created_at + i, orders.expires_at + i, 'open', orders.created_at + i, orders.expires_at + i
-		FROM n JOIN orders ON orders.id = ?`, rare); err != nil {
-		t.Fatal(err)
-	}
-	var first, second v1.Orders
-	b.must("GET", "/v1/orders?metadata=rare:1", nil, &first)
-	if len(first.Orders) != 0 || first.Next == "" {
-		t.Fatalf("%d orders, next %q", len(first.Orders), first.Next)
-	}
-	b.must("GET", "/v1/orders?metadata=rare:1&cursor="+first.Next, nil, &second)
-	if len(second.Orders) != 1 || second.Orders[0].ID != rare || second.Next != "" {
-		t.Errorf("%+v", second)
-	}
-}
-
 // sync queries WeChat about an order whose notification was lost.
 func TestSyncOrder(t *testing.T) {
 	t.Parallel()
@@ -530,145 +428,6 @@ func TestCloseOrderByAPI(t *testing.T) {
 	b.fails(api.CodeBadRequest, "force", "POST", "/v1/orders/"+paid.ID+"/close", `{"force":true}`)
 }
 
-// A refund pays back a part, and then what is left. A repeated call pays nothing twice.
-func TestRefundByAPI(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, nil)
-	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
-	o := b.createOrder(tea(1000))
-	path := "/v1/orders/" + o.ID + "/refunds"
-	b.fails(api.CodeOrderNotPaid, "", "POST", path, struct{}{})
-	b.payOrder(0, o.ID)
-	refund := func(idempotencyKey, body string) v1Answer {
-		t.Helper()
-		r := b.request("POST", path, body)
-		r.Header.Set("Idempotency-Key", idempotencyKey)
-		return b.send(r)
-	}
-	first := refund("part", `{"amount":300,"reason":"少了一包"}`)
-	var part, rest, read v1.Refund
-	if err := json.Unmarshal(first.Body, &part); err != nil || first.Status != 201 || part.Amount != 300 || part.OrderID != o.ID || part.Reason != "少了一包" {
-		t.Fatalf("%d %s", first.Status, first.Body)
-	}
-	if again := refund("part", `{"reason":"少了一包","amount":300}`); again.Status != 201 || !strings.Contains(string(again.Body), part.ID) {
-		t.Errorf("repeated: %d %s", again.Status, again.Body)
-	}
-	changesNothing(s, func() {
-		for _, body := range []string{`{"amount":301,"reason":"少了一包"}`, `{"amount":300}`, `{"reason":"少了一包"}`, `{}`} {
-			if a := refund("part", body); a.Err.Code != v1.CodeIdempotency {
-				t.Errorf("%s: %d %s", body, a.Status, a.Body)
-			}
-		}
-	})
-	b.fails(api.CodeRefundTooMuch, "", "POST", path, v1.CreateRefund{Amount: 701})
-	left := refund("rest", `{}`)
-	if err := json.Unmarshal(left.Body, &rest); err != nil || rest.Amount != 700 {
-		t.Fatalf("what is left: %d %s", left.Status, left.Body)
-	}
-	for _, body := range []string{`{}`, `{"from_balance":true}`} {
-		if again := refund("rest", body); again.Status != 201 || !strings.Contains(string(again.Body), rest.ID) {
-			t.Errorf("%s repeated: %d %s", body, again.Status, again.Body)
-		}
-	}
-	for _, body := range []string{`{"amount":700}`, `{"amount":300}`} { // also what the first call came to
-		if a := refund("rest", body); a.Err.Code != v1.CodeIdempotency {
-			t.Errorf("%s after no amount: %d %s", body, a.Status, a.Body)
-		}
-	}
-	b.fails(api.CodeRefundTooMuch, "", "POST", path, struct{}{})
-	for range 3 {
-		s.Sim.Advance(10 * time.Minute)
-		s.Reconcile()
-	}
-	b.must("GET", "/v1/refunds/"+rest.ID, nil, &read)
-	if read.Status != api.RefundSucceeded || read.EndedAt == 0 || read.RefundID == "" {
-		t.Errorf("%+v", read)
-	}
-	whole := b.order(o.ID)
-	if whole.Status != v1.OrderRefunded || whole.Refunded != 1000 || len(whole.Refunds) != 2 {
-		t.Errorf("%+v", whole)
-	}
-	var sum int64
-	for _, r := range s.Sim.RefundsOf(whole.Payments[0].OutTradeNo) {
-		sum += r.Fee
-	}
-	if sum != 1000 {
-		t.Errorf("WeChat paid back %d", sum)
-	}
-	b.fails(api.CodeNotFound, "", "GET", "/v1/refunds/none", nil)
-	for body, field := range map[string]string{
-		`{"amount":0}`: "amount", `{"Amount":-0}`: "amount", `{"amount":0.5}`: "amount", `{"amount":-1}`: "amount", `{"amount":100000001}`: "amount", `{"amount":"1"}`: "amount", `{"money":1}`: "money",
-		`{"amount":1,"reason":"` + strings.Repeat("茶", 27) + `"}`: "reason", `{"amount":1,"reason":"a\u0000b"}`: "reason",
-		`{"amount":1,"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no", `{"out_trade_no":"20261123NOTHINGOFTHISORDER000000"}`: "out_trade_no",
-	} {
-		b.fails(api.CodeBadRequest, field, "POST", path, body)
-	}
-}
-
-// Of copies of one refund without an amount at once, each gets the same refund.
-func TestConcurrentRefundsOfTheRest(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, nil)
-	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
-	for range 8 {
-		o := b.createOrder(tea(100))
-		b.payOrder(0, o.ID)
-		var group sync.WaitGroup
-		ids := make([]string, 8)
-		for i := range ids {
-			r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{}`)
-			r.Header.Set("Idempotency-Key", "all")
-			group.Go(func() {
-				w := httptest.NewRecorder()
-				b.Handler.ServeHTTP(w, r)
-				var refund v1.Refund
-				if err := json.Unmarshal(w.Body.Bytes(), &refund); err != nil || w.Code != 201 || refund.Amount != 100 {
-					t.Errorf("%d %s", w.Code, w.Body)
-				}
-				ids[i] = refund.ID
-			})
-		}
-		group.Wait()
-		if different := slices.Compact(ids); len(different) != 1 {
-			t.Errorf("refunds %v", different)
-		}
-		s.Check()
-	}
-}
-
-// The same refund without an amount is made after the first look for its key, and takes
-// what was left. The call returns it.
-func TestRefundOfTheRestThatAnotherCallTook(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, nil)
-	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
-	o := b.createOrder(tea(100))
-	b.payOrder(0, o.ID)
-	request := func() *http.Request {
-		r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", `{}`)
-		r.Header.Set("Idempotency-Key", "all")
-		return r
-	}
-	other := s.Handler
-	var first, second v1.Refund
-	var once sync.Once
-	watchStatements(t, s, nil, func(query string) {
-		if strings.Contains(query, "FROM refunds") && strings.Contains(query, "ORDER BY refunds.created_at") {
-			once.Do(func() {
-				w := httptest.NewRecorder()
-				other.ServeHTTP(w, request())
-				if err := json.Unmarshal(w.Body.Bytes(), &first); err != nil || first.Amount != 100 {
-					t.Errorf("%d %s", w.Code, w.Body)
-				}
-			})
-		}
-	})
-	b.mustSend(request(), &second)
-	if first.ID == "" || first.ID != second.ID {
-		t.Errorf("%+v, and then %+v", first, second)
-	}
-}
-
 // A key that may write and not read learns nothing of orders of others by closing them, or by
 // replaying their events.
 func TestWritingDoesNotRead(t *testing.T) {
@@ -700,36 +459,6 @@ func TestWritingDoesNotRead(t *testing.T) {
 	reader.must("POST", "/v1/events/evt_paid_"+paid.ID+"/replay", struct{}{}, &e)
 	if !strings.Contains(string(e.Data), paid.ID) {
 		t.Errorf("an event for a key that may read: %+v", e)
-	}
-}
-
-// The answer with sync has the refunds as WeChat has just reported them, also those of a
-// payment that the same call found to be paid.
-func TestSyncShowsTheRefundsAfterIt(t *testing.T) {
-	t.Parallel()
-	s := paytest.NewShop(t, nil)
-	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite)
-	o := b.createOrder(tea(100))
-	stored, err := store.New(s.DB).ByID(t.Context(), o.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := s.Signer.Pay(t.Context(), stored, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, ClientIP: "203.0.113.9"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Fault(wechattest.FaultNotifyLost, "")
-	if err := s.Scan(0, c.CodeURL); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Sim.Refund(s.OutTradeNo(o.ID), 40); err != nil {
-		t.Fatal(err)
-	}
-	s.Sim.Advance(paytest.QueryPause)
-	var got v1.Order
-	b.must("GET", "/v1/orders/"+o.ID+"?sync=true", nil, &got)
-	if d := cmp.Diff(b.order(o.ID).Refunds, got.Refunds); d != "" || len(got.Refunds) == 0 {
-		t.Errorf("refunds (-stored +with sync): %s\n%+v", d, got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"encoding/json"
 	"reflect"
 	"regexp"
 	"strings"
@@ -112,5 +113,32 @@ func TestPatterns(t *testing.T) {
 				t.Errorf("%q and %s: %t", text, tag, got)
 			}
 		}
+	}
+}
+
+func TestCheckZerosNamesTheField(t *testing.T) {
+	t.Parallel()
+	for text, field := range map[string]string{
+		`{}`:                                  "",
+		`{"amount":1}`:                        "",
+		`{"amount":0}`:                        "amount",
+		`{"AMOUNT":-0}`:                       "amount",
+		`{"lines":[{"price":1},{"price":0}]}`: "lines[1].price",
+		`{"lines":[{"quantity":1}],"metadata":{}}`: "",
+	} {
+		var r CreateOrder
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Fatal(err)
+		}
+		switch err := CheckZeros([]byte(text), r); {
+		case err == nil && field != "":
+			t.Errorf("%s is accepted", text)
+		case err != nil && (err.Field != field || !strings.HasPrefix(err.Message, field+": want a whole number from 1 ")):
+			t.Errorf("%s: %+v, want the field %q", text, err, field)
+		}
+	}
+	// 0 is a value of a pointer, and of a number without a least.
+	if err := CheckZeros([]byte(`{"max_orders":0,"expires_at":0}`), ChangeLink{}); err != nil {
+		t.Errorf("a link without bounds: %+v", err)
 	}
 }
