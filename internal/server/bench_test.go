@@ -41,7 +41,12 @@ type benchShop struct {
 
 func bench(b *testing.B, version wechat.Version) *benchShop {
 	b.Helper()
-	db := storetest.Open(b)
+	return benchOn(b, version, storetest.Open(b), nil)
+}
+
+// benchOn is bench on a database. hook, if not nil, gets the events.
+func benchOn(b *testing.B, version wechat.Version, db *sql.DB, hook *outbox.Webhook) *benchShop {
+	b.Helper()
 	there := &instant{db: db, queries: map[string]benchMessage{}}
 	cfg := wechat.Config{AppID: benchAppID, AppSecret: "SECRETsecretSECRETsecretSECRET01", MchID: benchMchID, Doer: there}
 	if version == wechat.V2 {
@@ -64,7 +69,10 @@ func bench(b *testing.B, version wechat.Version) *benchShop {
 	if err != nil {
 		b.Fatal(err)
 	}
-	events, err := outbox.New(outbox.Config{Store: l.store, EndpointDoer: there, SessionKey: testKey, Log: slog.New(slog.DiscardHandler)})
+	events, err := outbox.New(outbox.Config{
+		Store: l.store, EndpointDoer: there, SessionKey: testKey, Log: slog.New(slog.DiscardHandler),
+		Webhook: hook,
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -125,6 +133,10 @@ type instant struct {
 }
 
 func (i *instant) Do(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/sns/oauth2/access_token" {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(
+			`{"access_token":"TOKENtokenTOKENtoken","expires_in":7200,"refresh_token":"REFRESHrefresh","openid":"` + benchOpenID + `","scope":"snsapi_base"}`))}, nil
+	}
 	if i.v3 != nil {
 		m := i.order
 		if no, query := strings.CutPrefix(r.URL.Path, "/v3/pay/transactions/out-trade-no/"); query {
