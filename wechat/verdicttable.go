@@ -16,7 +16,7 @@ var (
 	menuDomain   = Text{"公众平台 > 公众号设置 > 功能设置 > 网页授权域名", "console of the service account > 公众号设置 > 功能设置 > 网页授权域名 (settings, web-authorization domain)"}
 )
 
-// What to do, where several codes have the same advice.
+// The advice that several codes share.
 var (
 	adviceRetry   = Text{"稍后用相同参数重新调用", "Make the same call again, later."}
 	adviceSlow    = Text{"降低调用频率，稍后用相同参数重新调用", "Call less often. Make the same call again, later."}
@@ -29,9 +29,9 @@ var (
 	adviceRead    = Text{"看返回的文字说明，按说明处理", "Read the message of WeChat's response and do what it says."}
 )
 
-// row is the verdict of a code, in its newer spelling. A row with an op is about
-// that call alone and comes before the one that is about all others. Pointers make
-// the table plain data: with copies, code would fill it at each start of a Worker.
+// row is the verdict of a code, in its newer spelling. A row with an op is about that call alone
+// and comes before the one that is about all others. With pointers the table is plain data. With
+// copies, the program would have to fill it at each start of a Worker.
 type row struct {
 	code, op string
 	kind     Kind
