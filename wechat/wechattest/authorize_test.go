@@ -95,14 +95,14 @@ func TestCodeComesBeforeAFragment(t *testing.T) {
 			t.Errorf("%q: note %q", fragment, w.last().Note)
 		}
 	}
-	// Without a query of its own too.
+	// The same for a redirect_uri without a query.
 	rec := w.do("GET", strings.Replace(w.link(scopeBase), "%3Ffrom%3D1", "%23top", 1), "")
 	if l := rec.Header().Get("Location"); !strings.HasPrefix(l, shopOrigin+"/pay?code=") || !strings.HasSuffix(l, "&state=State1#top") {
 		t.Errorf("%d %s", rec.Code, l)
 	}
 }
 
-// A landing link that was copied: the code works and is another person's.
+// A copied return link: the code is valid and belongs to another person.
 func TestACopiedLanding(t *testing.T) {
 	for _, scope := range []string{scopeBase, scopeUserInfo} {
 		w := newWorld(t)

@@ -183,7 +183,7 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 	return fields, nil
 }
 
-// checkPayArgs checks what the client sees without WeChat's servers.
+// checkPayArgs makes the checks of the client that need no server of WeChat's.
 func (w *WeChat) checkPayArgs(fields []pair) *BridgeError {
 	switch {
 	case valueOf(fields, "appId") != w.cfg.AppID:

@@ -32,7 +32,7 @@ var (
 	ErrConsentDecided = errors.New("the consent page was already answered")
 )
 
-// consent is a Consent with what it needs to go on.
+// consent is a Consent with the data to continue the sign-in.
 type consent struct {
 	Consent
 	link link

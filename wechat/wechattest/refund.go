@@ -115,9 +115,9 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	p.succeed(r.fields()...)
 }
 
-// lackOfMoney reports with WeChat's texts why the money of a refund does not suffice, or
-// "". A fault stays with the number of the refund until it is repaired. The caller holds
-// w.mu.
+// lackOfMoney reports with WeChat's texts why the money of a refund does not suffice, or "".
+// FaultNotEnough affects a refund until PayIn is called, FaultUnsettledShort until the shop sends
+// it with the available balance. The caller holds w.mu.
 func (w *WeChat) lackOfMoney(p *payRequest) string {
 	no := p.get("out_refund_no")
 	for _, kind := range []string{FaultNotEnough, FaultUnsettledShort} {

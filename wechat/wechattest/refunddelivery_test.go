@@ -51,7 +51,7 @@ func (w *world) told(body string) (outer, inner []pair) {
 	return outer, inner
 }
 
-// The published message, encrypted again, is the published one.
+// The plain text of the published message is encrypted to the published req_info.
 func TestReqInfoIsThePublishedOne(t *testing.T) {
 	raw, err := os.ReadFile("testdata/refund.json")
 	if err != nil {
@@ -100,8 +100,8 @@ func TestRefundNotificationFollowsTheRefund(t *testing.T) {
 	}
 }
 
-// Without notify_url, in the request or on the merchant platform, WeChat notifies
-// of a refund not at all.
+// Without a notify_url in the request or on the merchant platform WeChat sends no notification of a
+// refund.
 func TestARefundWithoutNotifyURLIsSilent(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("silent1")

@@ -185,8 +185,8 @@ func (o v3Fields) number(path string) int64 {
 	return i
 }
 
-// flatten lists paths and values in turn, sorted by path: what must be the same
-// when a request is repeated.
+// flatten lists paths and values in turn, sorted by path. They must be the same in a repeated
+// request.
 func (o v3Fields) flatten() []string {
 	var pairs []pair
 	o.walk("", func(path string, v v3Value) {
