@@ -211,7 +211,7 @@ func TestDeskIsSelfContained(t *testing.T) {
 			t.Errorf("policy %q lacks %q", policy, want)
 		}
 	}
-	// Whatever an asset names has to be an asset.
+	// Every file that an asset names must be an asset.
 	named := regexp.MustCompile(`(?:href|src)="/([^"]+)"|from "\./([^"]+)"`)
 	entries, err := fs.ReadDir(webFiles, "web")
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// An engine of 2019 (Chromium 78, XWEB 2759) does not know ?. and ??, but the browser
-// that shows the phone does. So a script with them is replaced by one that no browser
-// can parse, and the page gets a SyntaxError as in the old engine.
+// An engine of 2019 (Chromium 78, XWEB 2759) does not know ?. and ??, but the browser that shows
+// the phone does. So a script with them is replaced by a script that no browser can parse. The page
+// gets a SyntaxError as in the old engine.
 
 // unreadable is that script.
 const unreadable = "a ?.?. b; // the simulator: an engine of 2019 cannot read this script"
