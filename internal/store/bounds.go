@@ -59,8 +59,8 @@ const room = `CASE
 	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = ?6) >= ?7 THEN 'network'
 	ELSE '' END`
 
-// roomArgs returns the arguments of room for an order. For an order without an owner only the
-// size of the database counts: an API key made it, and the key has a limit of its own.
+// roomArgs returns the arguments of room for an order. An API key made an order without an owner,
+// and the key has a limit of its own. So only the size of the database limits such an order.
 func (s *Store) roomArgs(o order.Order) []any {
 	own, guest := s.Bounds.Buyer, 0
 	if order.IsGuest(o.Owner) {

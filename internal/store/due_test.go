@@ -128,7 +128,7 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 }
 
 // The work of some statements does not grow with the number of orders and events. They are those of
-// the timer and of a claim of events with nothing due, of the health page, a new order, the
+// the timer and of a claim of events when nothing is due, of the health page, a new order, the
 // operator's lists and a search.
 func TestWorkDoesNotGrowWithOrders(t *testing.T) {
 	// Not parallel: it records the statements of the process.

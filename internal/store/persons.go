@@ -9,10 +9,9 @@ import (
 	"h5pay/internal/order"
 )
 
-// What is stored about a person: the openid or guest id of the owner of an order, the
-// openid that was to pay a payment and that did, the address it was made from, and the
-// payer in its events. An erased order keeps amounts, numbers and times, which
-// bookkeeping needs.
+// The stored data of a person: the openid or guest id of an order's owner, the openid that was to
+// pay a payment, the openid that paid it, the client's address, and the payer in events. An erased
+// order keeps amounts, numbers and times, which bookkeeping needs.
 
 // PersonOrders returns the orders that a person owns, has paid or was to pay, oldest
 // first, at most limit. afterTime and afterID are of the last order of the previous page.
@@ -24,12 +23,11 @@ func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.
 		person, afterTime.UnixMilli(), afterID, limit)
 }
 
-// ErasePerson removes a person from orders that are not open and from their payments.
-// Payments come first, so that a call that fails between the two statements finds the
-// orders again. The trigger erase_owner removes the owner from the payments in the
-// statement that removes them from the order, and erase_payer removes the payer from the
-// events. Later reports of WeChat do not bring the payer back: Pay and CompletePayments
-// store none for a person who was erased.
+// ErasePerson removes a person from orders that are not open and from their payments. Payments come
+// first, so that a call that fails between the two statements finds the orders again. In the same
+// statements the trigger erase_owner removes the owner from the payments, and erase_payer removes
+// the payer from the events. Later reports of WeChat do not bring the payer back: Pay and
+// CompletePayments store none for a person who was erased.
 func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) error {
 	if len(ids) == 0 {
 		return nil

@@ -72,7 +72,7 @@ func isDown(err error) bool {
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// Driver returns the connector itself: nobody opens connections by name.
+// Driver returns the connector itself, because nobody opens connections by name.
 func (c *connector) Driver() driver.Driver { return c }
 
 func (c *connector) Open(string) (driver.Conn, error) { return c.Connect(context.Background()) }
@@ -198,10 +198,11 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 // The isolation of a statement that writes.
 const begin = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 
-// maxTries is how often a statement is tried that others keep from being serializable.
+// maxTries is how often a statement is tried if PostgreSQL rolls it back because of others.
 const maxTries = 50
 
-// run runs a statement, and repeats it while other transactions keep it from being serializable.
+// run runs a statement, and repeats it while PostgreSQL rolls it back because of other
+// transactions.
 func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) (*pgconn.Result, error) {
 	s := c.of.translate(query)
 	if s.err != nil {
@@ -256,7 +257,7 @@ func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) 
 }
 
 // pause waits before a repetition: up to 2 ms after the first try, up to 64 ms after many. The time
-// is drawn, so that those who met do not meet again.
+// is random, so that statements that conflicted do not conflict again.
 func pause(ctx context.Context, try int) error {
 	most := 2 * time.Millisecond << min(try-1, 5)
 	t := time.NewTimer(rand.N(most))
@@ -269,7 +270,7 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-// once runs a statement once. One that writes is sent together with BEGIN and COMMIT, so that it
+// once runs a statement once. A statement that writes is sent together with BEGIN and COMMIT. So it
 // takes one round trip, and a program that stops in between leaves no transaction open.
 func (c *conn) once(ctx context.Context, s statement, args []driver.NamedValue, inLane bool) (*pgconn.Result, error) {
 	if len(args) == 0 && strings.Contains(strings.TrimRight(strings.TrimSpace(s.sql), ";"), ";") {

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// lane lets statements run one after the other while they get into each other's way: all orders of
-// guests change one count, for example. Without it each of many statements at once would be repeated
-// as often as there are others. In a node they wait for a turn, and the nodes wait for lockLane.
+// lane lets statements that conflict run one after the other. All orders of guests change one
+// count, for example. Without it PostgreSQL would roll back each of many concurrent statements
+// about as often as there are others. In a node the statements wait for a turn, and the nodes wait
+// for lockLane.
 type lane struct {
 	turn chan struct{} // holds one value while a statement has its turn
 
@@ -20,7 +21,8 @@ type lane struct {
 const hotTime = time.Second
 
 // lockLane locks a table without rows. A serializable transaction that begins with it sees the data
-// as it is when it gets the lock, so it is not repeated for what others did while it waited.
+// of the moment when it gets the lock. So changes that others made while it waited do not roll it
+// back.
 const lockLane = "LOCK TABLE h5pay_lane IN EXCLUSIVE MODE"
 
 func newLane() *lane { return &lane{turn: make(chan struct{}, 1), hot: map[string]time.Time{}} }
