@@ -140,9 +140,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// LookForBackEnd returns an order with its refunds. With sync WeChat is queried about what
-// can still change: payments and refunds that have not ended, at most once in a few
-// seconds and a bounded number.
+// LookForBackEnd returns an order with its refunds. With sync WeChat is queried about a bounded
+// number of payments and refunds that have not ended, and about each at most once in a few seconds.
 func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (order.Order, []order.Refund, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err == nil && sync && s.stale(o) {
@@ -175,17 +174,17 @@ type BackEndRefund struct {
 	Amount      fen.Fen // 0: what is left of the payment
 	Reason      string
 	FromBalance bool
-	// Bound, in fen, is above what is refunded of the order, duplicates apart, after this refund.
-	// 0 is no bound.
+	// Bound, in fen: after this refund the refunds of the order, without those of duplicates, must be
+	// below it. 0 means no bound.
 	Bound fen.Fen
 }
 
 // ErrBound is the error of a refund that reaches its Bound.
 var ErrBound = errors.New("the refunds of the order reach the bound")
 
-// RefundForBackEnd makes a refund. Without an amount it pays back what is left of the order. The
-// same key with another fingerprint is CodeConflict. The error is ErrBound beyond the Bound: the
-// statement that stores the refund has it, so that it holds for calls at once.
+// RefundForBackEnd makes a refund. Without an amount it refunds the rest of the payment. The same
+// key with another fingerprint is CodeConflict. The error is ErrBound if the refunds would reach
+// the Bound. The statement that stores the refund checks it, so it also holds for concurrent calls.
 func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.Refund, error) {
 	req := refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
 		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound}
@@ -205,9 +204,9 @@ func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.
 	return s.refund(ctx, req)
 }
 
-// wholeRefund returns the amount of a refund without one: that of the refund which the key
-// made before, or else what is left of the payment. The same call may be made at once: it
-// may have taken what was left after the first look for the key.
+// wholeRefund returns the amount of a refund whose request has none. If the key has made a refund
+// before, it is the amount of that refund, else the rest of the payment. A concurrent call with the
+// same key may take the rest after the first read, so the key is read twice.
 func (s *Service) wholeRefund(ctx context.Context, p order.Payment, key string) (fen.Fen, error) {
 	for range 2 {
 		old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, key)

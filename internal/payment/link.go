@@ -55,7 +55,7 @@ func (s *Service) CreateLink(ctx context.Context, l order.Link) (order.Link, err
 	return before, err
 }
 
-// LinkChange says what to change of a payment link; nil leaves a field as it is.
+// LinkChange has the new values of a payment link. A nil field stays as it is.
 type LinkChange struct {
 	Title, Description *string
 	MaxOrders          *int       // 0: any number
@@ -94,7 +94,7 @@ func (s *Service) ChangeLink(ctx context.Context, id string, c LinkChange) (orde
 	return s.cfg.Store.ChangeLink(ctx, l, s.now())
 }
 
-// Link returns a payment link to whoever has its token.
+// Link returns a payment link to a caller who has its token.
 func (s *Service) Link(ctx context.Context, token string) (api.PaymentLink, error) {
 	l, err := s.linkByToken(ctx, token)
 	if err != nil {

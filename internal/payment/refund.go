@@ -134,8 +134,9 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req refundCa
 	return refund, nil
 }
 
-// repeatedRefund returns the refund that a key made before, if the request is the
-// same. Its amount may be what was left of the payment, which differs between two calls at once.
+// repeatedRefund returns the refund that a key made before, if the request is the same. A request
+// without an amount refunds the rest of the payment, and the rest can differ between two concurrent
+// calls.
 func repeatedRefund(r order.Refund, req refundCall) (order.Refund, error) {
 	if r.Fingerprint != req.fingerprint {
 		return order.Refund{}, reject(api.CodeConflict, "the key was used for another request")
@@ -211,7 +212,7 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 // once.
 //
 // If WeChat declines it because the source of the money does not suffice, it is sent again with the
-// other source, unless the operator chooses the source (docs/wechat.md 9.4).
+// other source (docs/wechat.md 9.4). If the operator chooses the source, it is not sent again.
 func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) error {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins earlier
 	defer cancel()

@@ -114,7 +114,8 @@ func TestReadJSONChecksTheRequest(t *testing.T) {
 	}
 }
 
-// What the decoder accepts, encoding/json accepts too, and the decoder accepts its own encoding.
+// encoding/json accepts everything that the decoder accepts, and the decoder accepts its own
+// encoding.
 func FuzzDecodeJSON(f *testing.F) {
 	for _, s := range []string{
 		`{"items":[{"product_id":"tea","quantity":2}],"client_key":"k"}`,

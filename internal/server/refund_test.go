@@ -107,7 +107,7 @@ func TestRefundKeyMakesItOneRefund(t *testing.T) {
 	op.Refund(another.ID, req)
 }
 
-// Of concurrent refunds, those succeed that do not exceed the payment.
+// Concurrent refunds succeed only as long as they do not exceed the payment.
 func TestConcurrentRefundsNeverExceedThePayment(t *testing.T) {
 	t.Parallel()
 	for name, keys := range map[string]int{"one key": 1, "different keys": 20} {
