@@ -19,8 +19,8 @@ import (
 	"h5pay/internal/store/postgres"
 )
 
-// join enters this program as a node of a database of PostgreSQL. The function that it returns
-// removes it. SQLite has one program.
+// join enters this program as a node of a database of PostgreSQL. The returned function removes the
+// node. With SQLite it does nothing.
 func (d *database) join(ctx context.Context, set settings, log *slog.Logger) (leave func(), err error) {
 	if d.file != "" {
 		return func() {}, nil

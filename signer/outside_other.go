@@ -179,8 +179,8 @@ func readCertificate(file string) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// isKeyOf reports whether a private key belongs to a certificate. A key that is not PEM is left to the
-// settings.
+// isKeyOf reports whether a private key belongs to a certificate. A key that is not PEM counts as
+// belonging, because the check of the settings reports it.
 func isKeyOf(key wechat.Secret, cert *x509.Certificate) bool {
 	block, _ := pem.Decode([]byte(key))
 	if block == nil {
