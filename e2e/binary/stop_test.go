@@ -24,7 +24,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// A server that is told to stop accepts no connections and finishes the running call.
+// A server that gets the signal to stop accepts no connections and finishes the running call.
 func TestStopFinishesTheRunningCall(t *testing.T) {
 	t.Parallel()
 	var g *gate
