@@ -75,7 +75,7 @@ func receive(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// handle does what a verified event asks for, once, however often it comes.
+// handle processes a verified event once, however often it arrives.
 func handle(body []byte) error {
 	var event struct {
 		Type, Shop string
@@ -127,7 +127,8 @@ func fail(w http.ResponseWriter, status int, err error) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// call posts to h5pay. It repeats a call without a response: the same Idempotency-Key makes nothing twice.
+// call posts to h5pay. It repeats a call that got no response. With the same Idempotency-Key no
+// call takes effect twice.
 func call(path, idempotencyKey string, body map[string]any) (made map[string]any, err error) {
 	text, _ := json.Marshal(body) // strings and numbers never fail
 	for range 3 {
