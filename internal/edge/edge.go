@@ -41,8 +41,8 @@ type Finding struct {
 	Warn   bool // notifications arrive all the same
 }
 
-// NotifyURL sends two probes to the notify URL and says what became of them. The second one finds a
-// cache that the first one has filled.
+// NotifyURL sends two probes to the notify URL and returns what is wrong with the responses. The
+// second probe detects a cache that the first one has filled.
 func NotifyURL(ctx context.Context, doer Doer, notifyURL, token string) Finding {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

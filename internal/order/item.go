@@ -7,8 +7,8 @@ import (
 	"h5pay/internal/fen"
 )
 
-// Item is a position of an order that a back end makes: a product of the catalogue, or a
-// position of its own with a name and a price.
+// Item is a position of an order that a back end makes. It is a product of the catalogue, or a name
+// and a price of the back end's own.
 type Item struct {
 	ProductID string // "" for a position of its own
 	Name      string

@@ -139,9 +139,9 @@ func (s *Sender) ChangeEndpoint(ctx context.Context, id string, c EndpointChange
 	return e, nil
 }
 
-// RotateSecret gives an endpoint a new secret and returns both. The previous one also signs
-// for a time. call identifies the call: until the next rotation, a repeated call with the
-// same fingerprint returns the secret of the first one. Another fingerprint is ErrRepeated.
+// RotateSecret gives an endpoint a new secret and returns both. The previous one also signs for a
+// time. call identifies the call. Until the next rotation, a repeated call with the same
+// fingerprint returns the secret of the first one. Another fingerprint is ErrRepeated.
 func (s *Sender) RotateSecret(ctx context.Context, id, call, fingerprint string, keep time.Duration) (order.Endpoint, string, error) {
 	if id == order.SettingsEndpoint {
 		return order.Endpoint{}, "", ErrOfSetting
