@@ -43,7 +43,7 @@ func (d *database) join(ctx context.Context, set settings, log *slog.Logger) (le
 	ctx, cancel := context.WithCancel(ctx)
 	var live sync.WaitGroup
 	live.Go(func() {
-		d.node.Live(ctx, func(err error) { log.Warn("the node cannot say that it lives", "error", err) })
+		d.node.Live(ctx, func(err error) { log.Warn("the node's heartbeat could not be stored", "error", err) })
 	})
 	return func() {
 		cancel()

@@ -89,7 +89,7 @@ func checkDomainFile(ctx context.Context, doer edge.Doer, shopURL string, files 
 		}
 	}
 	if !found {
-		return v1.CheckResult{ID: string(cause.DomainFile), Status: v1.CheckWarn, Cause: string(cause.DomainFileMissing), Detail: "no file " + domainFiles + " is here"}
+		return v1.CheckResult{ID: string(cause.DomainFile), Status: v1.CheckWarn, Cause: string(cause.DomainFileMissing), Detail: "there is no file " + domainFiles}
 	}
 	return edgeResult(cause.DomainFile, edge.Finding{}, began)
 }

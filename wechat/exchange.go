@@ -38,7 +38,7 @@ func exchange(ctx context.Context, x call) ([]byte, error) {
 	response, err := io.ReadAll(io.LimitReader(res.Body, int64(x.limit)+1))
 	switch {
 	case err != nil:
-		return nil, &Error{Op: x.op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err)}
+		return nil, &Error{Op: x.op, Message: "the response is incomplete", Kind: Retry, Err: cause(ctx, err)}
 	case len(response) > x.limit:
 		return nil, &Error{Op: x.op, Message: "the response is longer than " + strconv.Itoa(x.limit>>10) + " KiB", Kind: Untrusted}
 	}

@@ -257,7 +257,7 @@ func readReply(ctx context.Context, op string, res *http.Response, limit int) (v
 	case !succeeded(res.StatusCode) && (err != nil || len(body) > limit):
 		return reply, nil // its body is not verified
 	case err != nil:
-		return v3reply{}, &Error{Op: op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err), Status: res.StatusCode}
+		return v3reply{}, &Error{Op: op, Message: "the response is incomplete", Kind: Retry, Err: cause(ctx, err), Status: res.StatusCode}
 	case len(body) > limit:
 		return v3reply{}, &Error{Op: op, Message: fmt.Sprintf("the response is longer than %d KiB", limit>>10), Kind: Untrusted, Status: res.StatusCode}
 	}
@@ -273,7 +273,7 @@ func succeeded(status int) bool { return status == http.StatusOK || status == ht
 func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) error {
 	op := opV3 + x.op
 	if r.status == http.StatusAccepted {
-		return &Error{Op: op, Message: "WeChat demands the same call again", Kind: Retry, Status: r.status}
+		return &Error{Op: op, Message: "WeChat requires the same call again", Kind: Retry, Status: r.status}
 	}
 	verify := func() error { return v.receiver.Response(ctx, r.status, r.header, r.body) }
 	var err error

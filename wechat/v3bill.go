@@ -117,7 +117,7 @@ func (b *billReader) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case !errors.Is(err, io.EOF):
-		return n, &Error{Op: b.op, Message: "the bill broke off", Kind: Retry, Err: cause(b.ctx, err)}
+		return n, &Error{Op: b.op, Message: "the bill is incomplete", Kind: Retry, Err: cause(b.ctx, err)}
 	case string(b.sum.Sum(nil)) != b.want:
 		return n, &Error{Op: b.op, Message: "the bill has another hash than WeChat named", Kind: Untrusted}
 	}

@@ -93,7 +93,7 @@ var rows = [...]row{
 	// 13.4 and 13.10: merchant calls of both versions.
 	{"SYSTEM_ERROR", "", Retry, Text{"微信系统超时。反复出现时，检查商户号、证书序列号与私钥是否匹配", "WeChat timed out. If it goes on: merchant number, serial and private key may not belong together."}, &adviceRetry, nil},
 	{"SERVICE_UNAVAILABLE", "", Retry, Text{"微信网关暂时不可用", "WeChat's gateway is not available."}, &adviceRetry, nil},
-	{"BIZERR_NEED_RETRY", "", Retry, Text{"微信要求重试", "WeChat demands the same call."}, &adviceRetry, nil},
+	{"BIZERR_NEED_RETRY", "", Retry, Text{"微信要求重试", "WeChat requires the same call again."}, &adviceRetry, nil},
 	{"BANK_ERROR", "", Retry, Text{"银行系统异常", "The bank's system failed."}, &adviceRetry, nil},
 	{"USERPAYING", "", Retry, Text{"用户支付中", "The user is paying."}, &adviceQuery, nil},
 	{"FREQUENCY_LIMITED", "", Retry, Text{"调用太频繁", "There are too many calls."}, &adviceSlow, nil},

@@ -69,7 +69,7 @@ func readStartup(r io.Reader) ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(size[:])
 	if n < 8 || n > 1<<16 {
-		return nil, fmt.Errorf("a first message of %d bytes", n)
+		return nil, fmt.Errorf("the first message has an impossible length of %d bytes", n)
 	}
 	all := make([]byte, n)
 	copy(all, size[:])
@@ -89,7 +89,7 @@ func readMessage(r io.Reader) (message, error) {
 	}
 	n := binary.BigEndian.Uint32(head[1:])
 	if n < 4 || n > 1<<30 {
-		return nil, fmt.Errorf("a message of %d bytes", n)
+		return nil, fmt.Errorf("a message has an impossible length of %d bytes", n)
 	}
 	all := make(message, 1+n)
 	copy(all, head[:])

@@ -118,7 +118,7 @@ func Connection(ctx context.Context, err error) Finding {
 	if errors.As(err, &op) {
 		return Finding{cause.NotifyRefused, op.Op + ": " + op.Err.Error(), false}
 	}
-	return Finding{cause.NotifyRefused, "the connection broke off", false}
+	return Finding{cause.NotifyRefused, "the connection ended without a response", false}
 }
 
 // challenges are what the pages of bot challenges contain, in lower case.
@@ -174,7 +174,7 @@ func DomainFile(ctx context.Context, doer Doer, shopURL, name string, want []byt
 	got, err := io.ReadAll(io.LimitReader(res.Body, maxPage))
 	switch {
 	case err != nil:
-		return Finding{cause.DomainFileNotServed, name + ": the response broke off", false}
+		return Finding{cause.DomainFileNotServed, name + ": the response is incomplete", false}
 	case res.StatusCode != http.StatusOK:
 		return Finding{cause.DomainFileNotServed, fmt.Sprintf("%s: HTTP status %d", name, res.StatusCode), false}
 	case !bytes.Equal(bytes.TrimSpace(got), bytes.TrimSpace(want)):

@@ -58,7 +58,7 @@ func PriceItems(items []Item, products []Product) ([]Line, fen.Fen, error) {
 		lines = append(lines, line)
 	}
 	if total > MaxTotal {
-		return nil, 0, &FieldError{"lines", fmt.Sprintf("come to %d fen, want at most %d", int64(total), int64(MaxTotal))}
+		return nil, 0, &FieldError{"lines", fmt.Sprintf("the sum is %d fen, want at most %d", int64(total), int64(MaxTotal))}
 	}
 	return lines, total, nil
 }

@@ -20,7 +20,7 @@ var (
 	ErrFull      = errors.New("outbox: the shop has the maximum of endpoints")
 	ErrRepeated  = errors.New("outbox: the request was made before with other content")
 	ErrRotated   = errors.New("outbox: another call has changed the secret")
-	ErrOfSetting = errors.New("outbox: the endpoint is one of the settings")
+	ErrOfSetting = errors.New("outbox: the settings define the endpoint")
 )
 
 // Endpoints returns all endpoints. The endpoint of the settings is among them if it has a URL.

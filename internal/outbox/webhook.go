@@ -120,7 +120,7 @@ func (s *Sender) body(e order.Event) []byte {
 // not a success.
 func (s *Sender) send(ctx context.Context, t target, id string, body []byte) (response, error) {
 	if body == nil {
-		return response{}, errors.New("not JSON")
+		return response{}, errors.New("the data of the event is not JSON")
 	}
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()

@@ -307,7 +307,7 @@ func TestEventThatIsNotJSON(t *testing.T) {
 		t.Error(err)
 	}
 	b.wantArrivals(0)
-	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "not JSON" {
+	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "the data of the event is not JSON" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -95,7 +95,7 @@ func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 	if r.Description == "" {
 		o.Description = order.Body(s.cfg.ShopName, o.Lines)
 	} else if o.Description = order.Printable(r.Description); o.Description == "" {
-		return &order.FieldError{Field: "description", Problem: "has no character that WeChat shows"}
+		return &order.FieldError{Field: "description", Problem: "want a character that WeChat accepts"}
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func (s *Service) wholeRefund(ctx context.Context, p order.Payment, key string) 
 			return left, err
 		}
 	}
-	return 0, reject(api.CodeRefundTooMuch, "nothing of the order is left to refund")
+	return 0, reject(api.CodeRefundTooMuch, "the payment has no amount left to refund")
 }
 
 // leftToRefund returns the amount of a payment that is neither refunded nor being refunded.

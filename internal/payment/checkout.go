@@ -302,7 +302,7 @@ func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, er
 			continue
 		case err != nil:
 			log.Warn("closing a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
-			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 		case synced.Status == api.PaymentPaid:
 			return s.ended(s.cfg.Store.ByID(ctx, o.ID))
 		case order.PaymentEnded(synced.Status):

@@ -54,7 +54,7 @@ func (s *Service) cancel(ctx context.Context, w store.Whole) (store.Whole, error
 			return w, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
 		case err != nil:
 			log.Warn("querying WeChat about a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
-			return w, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+			return w, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 		}
 		if live[i].Status == api.PaymentPaid {
 			break

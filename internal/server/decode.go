@@ -41,7 +41,7 @@ func readBodyWithin(r *http.Request, most int) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, int64(most)+1))
 	if err != nil {
-		return nil, reject(api.CodeBadRequest, "the body broke off")
+		return nil, reject(api.CodeBadRequest, "the body is incomplete")
 	}
 	if len(b) > most {
 		return nil, tooLarge
@@ -200,7 +200,7 @@ func checkObject(b []byte) error {
 		}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("data after the JSON object")
+		return errors.New("the body has data after the JSON object")
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func TestDecodeErrorsNameTheField(t *testing.T) {
 		`{"` + long + `":1}`:                         `unknown field "` + long[:39] + `"...`,
 		`{"items":[],"items":[]}`:                    `field "items" is repeated`,
 		`{"` + long + `":1,"` + long + `":1}`:        `field "` + long[:39] + `"... is repeated`,
-		`{}{}`:                                       "data after the JSON object",
+		`{}{}`:                                       "the body has data after the JSON object",
 		`{"client_key":1}`:                           "client_key: want text",
 		`{"items":{}}`:                               "items: want an array",
 		`{"items":["tea"]}`:                          "items: want an object",

@@ -64,7 +64,7 @@ func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, 
 				WHERE state IN ('enabled', 'gone') AND (?2 = 0 OR endpoints.id <> 'settings') AND deliveries.status = 'pending')
 			ORDER BY created_at LIMIT ?3)`, before.UnixMilli(), flag(unset), limit)
 	if err != nil {
-		return fmt.Errorf("forgetting the payers of old events: %w", err)
+		return fmt.Errorf("removing the payers of old events: %w", err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFu
 			x.msg.URL = "https" + strings.TrimPrefix(x.msg.URL, "http")
 		}
 		if err != nil {
-			x.note("the request broke off")
+			x.note("the request is incomplete")
 			x.html(http.StatusBadRequest, nginxPage("400 Bad Request"))
 			x.finish(rw)
 			return

@@ -101,7 +101,7 @@ func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 
 func knownForge(forge string, known []string) error {
 	if forge != "" && !contains(known, forge) {
-		return fmt.Errorf("unknown forge %q; known: %s", forge, strings.Join(known, ", "))
+		return fmt.Errorf("unknown forgery %q; known: %s", forge, strings.Join(known, ", "))
 	}
 	return nil
 }

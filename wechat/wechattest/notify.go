@@ -260,7 +260,7 @@ func (w *WeChat) deliver(ctx context.Context, url string, l delivery) (status in
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	if err != nil {
-		return res.StatusCode, string(raw), "the response broke off"
+		return res.StatusCode, string(raw), "the response is incomplete"
 	}
 	if l.v3 && acknowledgedV3(res.StatusCode) {
 		return res.StatusCode, string(raw), ""

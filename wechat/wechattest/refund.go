@@ -64,7 +64,7 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	total, err := strconv.ParseInt(p.get("total_fee"), 10, 64)
 	fee, err2 := strconv.ParseInt(p.get("refund_fee"), 10, 64)
 	if err != nil || err2 != nil {
-		panic("wechattest: feeForm lets through what is no number") // ten digits at most
+		panic("wechattest: feeForm accepts a text that is not a number") // ten digits at most
 	}
 	if fee > total {
 		p.fail("PARAM_ERROR", "invalid refund_fee")

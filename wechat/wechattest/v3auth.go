@@ -49,7 +49,7 @@ func readAuthorization(header string) (a v3Authorization, err error) {
 		}
 		target := targets[name]
 		if target == nil {
-			return a, errors.New("the pair " + strconv.Quote(name) + " is unknown, or there twice; no blanks around names and commas")
+			return a, errors.New("the pair " + strconv.Quote(name) + " is unknown or repeated: want no blanks around names and commas")
 		}
 		delete(targets, name)
 		if !strings.HasPrefix(after, `"`) {

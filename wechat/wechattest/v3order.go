@@ -135,7 +135,7 @@ func (c *v3Call) expires(tradeType string, now time.Time) (time.Time, bool) {
 	}
 	expires, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		panic("wechattest: the field table lets through a time that is none")
+		panic("wechattest: the field table accepts an invalid time")
 	}
 	if c.w.cfg.RealTimeShop {
 		expires = expires.Add(c.w.clock.lead())

@@ -150,7 +150,7 @@ func Join(ctx context.Context, db *sql.DB, id, version string, s Settings) (*Nod
 			return n, err
 		}
 	}
-	return nil, errors.New("entering the node: others start all the time, try again")
+	return nil, errors.New("entering the node: too many other nodes start at the same time: try again")
 }
 
 // joinTries is how often Join looks at the other nodes.
@@ -239,7 +239,7 @@ func (n *Node) seen(ctx context.Context) error {
 		_, err = n.db.ExecContext(ctx, `DELETE FROM h5pay_nodes WHERE seen_at < `+serverNow+` - 86400000`)
 	}
 	if err != nil {
-		return fmt.Errorf("noting that the node lives: %w", err)
+		return fmt.Errorf("storing the heartbeat of the node: %w", err)
 	}
 	return nil
 }

@@ -286,7 +286,7 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 	switch name {
 	case "iif":
 		if len(args) != 3 {
-			return "", errors.New("IIF without three arguments")
+			return "", errors.New("IIF: want three arguments")
 		}
 		return "CASE WHEN " + args[0] + " THEN " + args[1] + " ELSE " + args[2] + " END", nil
 	case "max", "min":
@@ -301,13 +301,13 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 		return "string_agg(" + all + ")", nil
 	case "strftime":
 		if len(args) != 4 || args[0] != "'%Y-%m-%d'" || args[2] != "'unixepoch'" || args[3] != "'+8 hours'" {
-			return "", errors.New("strftime of something else than a day in Beijing")
+			return "", errors.New("strftime: want a day in Beijing")
 		}
 		return "to_char(to_timestamp(" + args[1] + ") AT TIME ZONE 'UTC' + interval '8 hours', 'YYYY-MM-DD')", nil
 	case "cast":
 		value, ok := strings.CutSuffix(all, " AS INTEGER")
 		if !ok {
-			return "", errors.New("CAST to something else than INTEGER")
+			return "", errors.New("CAST: want INTEGER")
 		}
 		return "(" + value + ")::bigint", nil
 	case "json":
@@ -339,7 +339,7 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 func jsonSet(args []string) (string, error) {
 	s := "(" + args[0] + ")::jsonb"
 	if len(args)%2 == 0 {
-		return "", errors.New("json_set with a path and no value")
+		return "", errors.New("json_set: want a value after each path")
 	}
 	for i := 1; i < len(args); i += 2 {
 		path, err := jsonPath(args[i])
@@ -362,7 +362,7 @@ func jsonSet(args []string) (string, error) {
 func jsonPath(s string) (string, error) {
 	path, ok := strings.CutPrefix(s, "'$.")
 	if !ok || strings.ContainsAny(path, `[]"`) {
-		return "", fmt.Errorf("%s is no path of names", s)
+		return "", fmt.Errorf("%s: want a path of names", s)
 	}
 	return "'{" + strings.ReplaceAll(strings.TrimSuffix(path, "'"), ".", ",") + "}'", nil
 }
