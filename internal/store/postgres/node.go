@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS h5pay_nodes (
   started_at BIGINT NOT NULL,
   seen_at    BIGINT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS h5pay_lane (one BIGINT PRIMARY KEY); -- see lane.go
+CREATE TABLE IF NOT EXISTS h5pay_turns (one BIGINT PRIMARY KEY); -- see turns.go
 CREATE TABLE IF NOT EXISTS h5pay_leases (
   name    TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- of a job
   holder  TEXT NOT NULL,   -- the node that runs it, or ran it last

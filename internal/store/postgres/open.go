@@ -112,7 +112,7 @@ func Connector(c Config) (driver.Connector, int, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	return &connector{config: config, retried: c.Retried, lane: newLane()}, most, nil
+	return &connector{config: config, retried: c.Retried, turns: newTurns()}, most, nil
 }
 
 // parseError leaves out the URL, because any part of a malformed URL may be a password.
