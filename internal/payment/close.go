@@ -121,7 +121,7 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	if err != nil {
 		return o, err
 	}
-	w, err := s.beginClose(ctx, o, sourceAdmin)
+	w, err := s.beginClose(ctx, o, sourceOperator)
 	if err != nil {
 		return o, err
 	}
@@ -167,7 +167,7 @@ func (s *Service) beginCloseAll(ctx context.Context, ids []string) (int, error) 
 	}
 	for _, id := range ids {
 		if to := changed[id]; to != "" {
-			s.logOrder(ctx, id, to, sourceAdmin)
+			s.logOrder(ctx, id, to, sourceOperator)
 		}
 	}
 	return len(changed), nil

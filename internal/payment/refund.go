@@ -155,7 +155,7 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 		r.FromBalance = true
 	}
 	if r.Status == api.RefundCreated {
-		if err := s.continueRefund(ctx, r, sourceAdmin); err != nil {
+		if err := s.continueRefund(ctx, r, sourceOperator); err != nil {
 			return order.Refund{}, err
 		}
 		if r, err = s.cfg.Store.RefundByID(ctx, r.ID); err != nil {

@@ -21,7 +21,7 @@ const (
 	sourceCron         = "cron"
 	sourceClose        = "close"
 	sourceExpiry       = "expiry"
-	sourceAdmin        = "admin"
+	sourceOperator     = "operator"
 	sourceRefundNotify = "refund_notify"
 	sourceBill         = "bill"
 )
