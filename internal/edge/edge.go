@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// patience is how long WeChat waits for a response (docs/wechat.md 6.3).
-	patience = 5 * time.Second
-	slow     = 3 * time.Second
-	maxPage  = 64 << 10
+	// responseTime is how long WeChat waits for a response (docs/wechat.md 6.3).
+	responseTime = 5 * time.Second
+	slow         = 3 * time.Second
+	maxPage      = 64 << 10
 )
 
 // Doer sends a request. It must not follow redirects.
@@ -44,7 +44,7 @@ type Finding struct {
 // NotifyURL sends two probes to the notify URL and returns what is wrong with the responses. The
 // second probe detects a cache that the first one has filled.
 func NotifyURL(ctx context.Context, doer Doer, notifyURL, token string) Finding {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, responseTime)
 	defer cancel()
 	for try := range 2 {
 		began := time.Now()
@@ -112,7 +112,7 @@ func Connection(ctx context.Context, err error) Finding {
 	case errors.As(err, &record), errors.As(err, &alert), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return Finding{cause.NotifyTLS, "the server does not speak TLS as it should", false}
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
-		return Finding{cause.NotifyTimeout, fmt.Sprintf("no response in %v", patience), false}
+		return Finding{cause.NotifyTimeout, fmt.Sprintf("no response in %v", responseTime), false}
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -159,7 +159,7 @@ func Rejected(res *http.Response, page []byte) Finding {
 
 // DomainFile fetches a file that WeChat reads at the root of the shop's domain, and compares it.
 func DomainFile(ctx context.Context, doer Doer, shopURL, name string, want []byte) Finding {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, responseTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, shopURL+"/"+url.PathEscape(name), nil)
 	if err != nil {

@@ -61,7 +61,7 @@ func injectBridge(res *http.Response, client string, old bool) error {
 	}
 	if old {
 		var changed bool
-		if page, changed = ageScripts(page); changed {
+		if page, changed = replaceScripts(page); changed {
 			allowUnreadable(res.Header)
 		}
 	}
