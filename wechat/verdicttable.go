@@ -74,7 +74,7 @@ var rows = [...]row{
 	{"41002", "", Developer, Text{"缺少 appid", "appid is missing."}, &adviceProgram, nil},
 	{"41003", "", Developer, Text{"缺少 refresh_token", "refresh_token is missing."}, &adviceProgram, nil},
 	{"41004", "", Developer, Text{"缺少 secret", "secret is missing."}, &adviceProgram, nil},
-	{"41008", "", Restart, Text{"缺少 code：用户拒绝，或直接打开了回调地址", "code is missing: the user refused, or opened the address by hand."}, &adviceSignIn, nil},
+	{"41008", "", Restart, Text{"缺少 code：用户拒绝，或直接打开了回调地址", "code is missing: the user declined, or opened the address by hand."}, &adviceSignIn, nil},
 	{"41009", "", Developer, Text{"缺少 openid", "openid is missing."}, &adviceProgram, nil},
 	{"42001", "", Restart, Text{"access_token 过期", "The access_token expired."}, &adviceSignIn, nil},
 	{"42002", "", Restart, Text{"refresh_token 过期", "The refresh_token expired."}, &adviceSignIn, nil},

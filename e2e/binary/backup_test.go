@@ -43,9 +43,9 @@ func TestBackupRestoresTheShop(t *testing.T) {
 
 	// A restore does not replace a database that exists.
 	for _, when := range []string{"while the server runs", "after it"} {
-		refused := start(t, s.dir, nil, "restore", "-config", s.config, "-from", copied)
-		if err := refused.wait(t); err == nil || !strings.Contains(refused.stderr.String(), "move") {
-			t.Errorf("%s: %v %s", when, err, refused.stderr.String())
+		rejected := start(t, s.dir, nil, "restore", "-config", s.config, "-from", copied)
+		if err := rejected.wait(t); err == nil || !strings.Contains(rejected.stderr.String(), "move") {
+			t.Errorf("%s: %v %s", when, err, rejected.stderr.String())
 		}
 		if when == "while the server runs" {
 			p.stop(t)

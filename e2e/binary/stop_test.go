@@ -50,7 +50,7 @@ func TestStopFinishesTheRunningCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := strings.TrimPrefix(s.url, "http://")
-	eventually(t, "new connections are refused", func() bool {
+	eventually(t, "new connections are rejected", func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			c.Close()

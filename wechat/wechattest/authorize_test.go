@@ -151,9 +151,9 @@ func TestConsentPageRedirectsAfterBothDecisions(t *testing.T) {
 	if l := rec.Header().Get("Location"); rec.Code != 302 || !strings.Contains(l, "&code=") {
 		t.Errorf("approved: %d %s", rec.Code, l)
 	}
-	rec = w.do("POST", pathConsent, "id="+cs[1].ID+"&decision=refuse")
+	rec = w.do("POST", pathConsent, "id="+cs[1].ID+"&decision=decline")
 	if l := rec.Header().Get("Location"); l != shopOrigin+"/pay?from=1&state=State1" {
-		t.Errorf("refused: %s", l)
+		t.Errorf("declined: %s", l)
 	}
 	if rec := w.do("POST", pathConsent, "id="+cs[1].ID+"&decision=approve"); rec.Header().Get("Location") != "" {
 		t.Error("answered twice")
@@ -161,7 +161,7 @@ func TestConsentPageRedirectsAfterBothDecisions(t *testing.T) {
 	if _, err := w.Decide("nope", true); !errors.Is(err, ErrUnknownConsent) {
 		t.Error(err)
 	}
-	if rec := w.do("GET", pathConsent+"?id="+cs[1].ID, ""); !strings.Contains(rec.Body.String(), `"refused"`) {
+	if rec := w.do("GET", pathConsent+"?id="+cs[1].ID, ""); !strings.Contains(rec.Body.String(), `"declined"`) {
 		t.Errorf("poll: %s", rec.Body)
 	}
 }

@@ -12,7 +12,7 @@ import (
 const (
 	ConsentOpen     = "open"
 	ConsentApproved = "approved"
-	ConsentRefused  = "refused"
+	ConsentDeclined = "declined"
 )
 
 // Consent is one consent page of snsapi_userinfo.
@@ -81,7 +81,7 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 		delete(w.grants, code)
 		return c.Consent, ErrConsentDecided
 	}
-	c.State = ConsentRefused
+	c.State = ConsentDeclined
 	if approve {
 		c.State = ConsentApproved
 	}
@@ -108,8 +108,8 @@ func (w *WeChat) findConsent(id string) (*consent, error) {
 // answerConsent serves the buttons of the consent page.
 func (w *WeChat) answerConsent(x *exchange) {
 	form, err := url.ParseQuery(x.body)
-	if err != nil || (form.Get("decision") != "approve" && form.Get("decision") != "refuse") {
-		x.html(http.StatusBadRequest, errorPage(linkError{text: "该链接无法访问", hint: "want id and decision=approve or refuse"}))
+	if err != nil || (form.Get("decision") != "approve" && form.Get("decision") != "decline") {
+		x.html(http.StatusBadRequest, errorPage(linkError{text: "该链接无法访问", hint: "want id and decision=approve or decline"}))
 		return
 	}
 	c, err := w.Decide(form.Get("id"), form.Get("decision") == "approve")
