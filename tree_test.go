@@ -317,8 +317,8 @@ func TestDocumentLinks(t *testing.T) {
 	}
 }
 
-// anchors returns the names under which a page links to the headings of a document,
-// as GitHub makes them: in lower case, without punctuation, hyphens for spaces.
+// anchors returns the names under which a page links to the headings of a document. GitHub makes
+// them in lower case, without punctuation and with hyphens for spaces.
 func anchors(t *testing.T, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(name)

@@ -137,7 +137,8 @@ func isLoopback(host string) bool {
 }
 
 // LookForBackEnd returns an order with its refunds. With sync WeChat is queried about a bounded
-// number of payments and refunds that have not ended, and about each at most once in a few seconds.
+// number of payments and refunds that have not ended. It is queried about each at most once in a
+// few seconds.
 func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (order.Order, []order.Refund, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err == nil && sync && s.stale(o) {

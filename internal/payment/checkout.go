@@ -187,8 +187,8 @@ func (s *Service) offered(ctx context.Context, o order.Order, w way) (order.Paym
 	return order.Payment{}, store.ErrNotFound
 }
 
-// begin stores a new payment of an order and then sends it to WeChat, so that no notification can
-// arrive for a payment that is not stored.
+// begin stores a new payment of an order and then sends it to WeChat. So no notification can arrive
+// for a payment that is not stored.
 func (s *Service) begin(ctx context.Context, o order.Order, w way) (api.Checkout, error) {
 	if err := s.checkPayerAddress(w.trade, w.clientIP); err != nil {
 		return api.Checkout{}, err
@@ -313,9 +313,8 @@ func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, er
 	return api.Checkout{}, full
 }
 
-// stopOffering marks a payment as closing under three conditions: the buyer has no valid
-// parameters, no request has a claim on it, and WeChat closes it at its age. Otherwise it returns
-// the payment unchanged.
+// stopOffering marks a payment as closing if the buyer has no valid parameters, no request has a
+// claim on it, and WeChat closes it at its age. Otherwise it returns the payment unchanged.
 func (s *Service) stopOffering(ctx context.Context, p order.Payment) (order.Payment, error) {
 	now := s.now()
 	if !p.Live() || p.PrepayValid(now) || now.Before(p.ClaimedUntil) || now.Before(p.CreatedAt.Add(order.MinCloseAge)) {

@@ -24,9 +24,9 @@ import (
 
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// most is what a call may cost at D1: the round trips before its first call to WeChat, the round
-// trips after it, and the rows read and written, as D1 bills them. Without a call to WeChat all
-// round trips count as before. For a whole order only the rows count.
+// most is what a call may cost at D1. It has the round trips before its first call to WeChat, the
+// round trips after it, and the rows read and written, as D1 bills them. Without a call to WeChat
+// all round trips count as before. For a whole order only the rows count.
 type most struct{ before, after, read, written int }
 
 // costs are the most that each call may cost.

@@ -26,9 +26,9 @@ type Bounds struct {
 
 // DefaultBounds returns the bounds of a new Store.
 //
-// Buyer and Guest are several times what a person leaves unpaid in a day; a kiosk is
-// one guest all day long. If one guest in five does not pay, NetworkGuests is reached
-// by 1,000 guest orders an hour from one address, and Guests by 25,000 a day.
+// Buyer and Guest are several times what a person leaves unpaid in a day; a kiosk is one guest all
+// day long. If one guest in five does not pay, 1,000 guest orders an hour from one address reach
+// NetworkGuests, and 25,000 a day reach Guests.
 func DefaultBounds() Bounds { return Bounds{Buyer: 100, Guest: 50, NetworkGuests: 200, Guests: 5000} }
 
 // The errors of Insert.

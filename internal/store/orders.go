@@ -164,9 +164,8 @@ type OpenFilter struct {
 	Limit     int
 }
 
-// OpenOrders returns open orders, oldest first, at most f.Limit. It also returns those
-// that do not match, so that one call reads at most f.Limit orders and the next call
-// continues after the last one.
+// OpenOrders returns open orders, oldest first, at most f.Limit. It also returns orders that do not
+// match. So one call reads at most f.Limit orders, and the next call continues after the last one.
 func (s *Store) OpenOrders(ctx context.Context, f OpenFilter) ([]OpenOrder, error) {
 	return readAll(ctx, s, "open orders", scanOpenOrder, `
 		SELECT id, created_at, (?1 = '' OR EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?1)) AS matches

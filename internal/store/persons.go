@@ -9,9 +9,9 @@ import (
 	"h5pay/internal/order"
 )
 
-// The stored data of a person: the openid or guest id of an order's owner, the openid that was to
-// pay a payment, the openid that paid it, the client's address, and the payer in events. An erased
-// order keeps amounts, numbers and times, which bookkeeping needs.
+// The stored data of a person: the openid or guest id of an order's owner, and the openids that
+// were to pay a payment and paid it. The client's address of a payment and the payer in events
+// belong to it too. An erased order keeps amounts, numbers and times, which bookkeeping needs.
 
 // PersonOrders returns the orders that a person owns, has paid or was to pay, oldest
 // first, at most limit. afterTime and afterID are of the last order of the previous page.

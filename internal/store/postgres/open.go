@@ -8,14 +8,14 @@
 //
 // # Concurrency
 //
-// SQLite has one writer, so that the statements of package store run one after the other. Many of
-// them depend on other rows than the one that they write: the number of an order's payments, the
-// sum of its refunds, or a key that must be absent. In PostgreSQL's READ COMMITTED two of them may
-// both find their condition true, and both write. So each statement that writes is, with its
-// triggers, a SERIALIZABLE transaction of its own. PostgreSQL guarantees that the result is one
-// that the statements could have had in sequence. If it cannot, it rolls one back (40001), and this
-// package repeats the statement. A statement that is added later is as safe as the others.
-// Distributed databases with PostgreSQL's protocol have the same isolation and error code.
+// SQLite has one writer, so the statements of package store run one after the other. Many of them
+// depend on other rows than the one that they write: the number of an order's payments, the sum of
+// its refunds, or a key that must be absent. In PostgreSQL's READ COMMITTED two of them may both
+// find their condition true, and both write. So each statement that writes is, with its triggers, a
+// SERIALIZABLE transaction of its own. PostgreSQL guarantees that the result is one that the
+// statements could have had in sequence. If it cannot, it rolls one back (40001), and this package
+// repeats the statement. A statement that is added later is as safe as the others. Distributed
+// databases with PostgreSQL's protocol have the same isolation and error code.
 //
 // A deadlock (40P01), and a wait for a lock that may be one (55P03), are repeated too. A violation
 // of a unique index (23505) is repeated a few times. PostgreSQL may report it in place of 40001,

@@ -48,7 +48,7 @@ type translator struct {
 // another order than the one in which they drew their positions. A reader that has passed the later
 // position would never see the earlier event. So a reader sees no event of a transaction that began
 // after another one that is still running. No statement of this program takes a minute (session in
-// open.go), so an event that is older does not wait for the transactions of other programs.
+// open.go). So an event that is older does not wait for the transactions of other programs.
 const inOrder = ` AND (txid < pg_snapshot_xmin(pg_current_snapshot()) OR created_at < (extract(epoch FROM statement_timestamp()) * 1000)::bigint - 60000)`
 
 // run translates tokens.
