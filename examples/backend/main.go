@@ -67,7 +67,7 @@ func buy(w http.ResponseWriter, r *http.Request) {
 
 func receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-	if err = errors.Join(err, verifier.Verify(body, r.Header)); err == nil { // the bytes that came, before anything parses them
+	if err = errors.Join(err, verifier.Verify(body, r.Header)); err == nil { // the received bytes, before a parser changes them
 		err = handle(body)
 	}
 	if err != nil {
@@ -92,9 +92,9 @@ func handle(body []byte) error {
 	case o == nil: // another program's order
 	case sold.Total != o.Total || sold.Currency != o.Currency:
 		return fmt.Errorf("order %s has another amount", o.Reference)
-	case event.Type == "order.paid" && o.Status != "paid": // also after order.closed: money counts
+	case event.Type == "order.paid" && o.Status != "paid": // also after order.closed: a late payment counts
 		o.ID, o.Status = sold.ID, "paid"
-		log.Print("ship order ", o.Reference) // yours: in the transaction that marks it as paid
+		log.Print("ship order ", o.Reference) // in a real shop: in the transaction that marks the order as paid
 	case event.Type == "order.closed" && o.Status == "new":
 		o.Status = "closed"
 	case event.Type == "order.refunded":
