@@ -15,7 +15,7 @@ type Type string
 const (
 	OrderPaid     Type = "order.paid"     // fulfil the order; one event per order
 	OrderRefunded Type = "order.refunded" // once for a refund of the order that succeeded
-	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may follow all the same
+	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may still follow
 
 	// PaymentDuplicate reports a second payment of an order. The shop refunds it in full by itself:
 	// there is nothing to do.

@@ -158,7 +158,7 @@ func (k *link) calls(in io.Reader) {
 	}
 }
 
-// before makes a failure before a call takes effect. It reports whether the connection goes on.
+// before makes a failure before a call takes effect. It reports whether the connection continues.
 func (k *link) before(f failure, call []byte) bool {
 	switch f.kind {
 	case kill:
@@ -196,7 +196,7 @@ func (k *link) send(call []byte) bool {
 	return true
 }
 
-// after makes a failure after a call took effect. It reports whether the connection goes on.
+// after makes a failure after a call took effect. It reports whether the connection continues.
 func (k *link) after(f failure, answer []byte) bool {
 	switch f.kind {
 	case kill:

@@ -38,7 +38,7 @@ type Doer interface {
 type Finding struct {
 	ID     cause.ID
 	Detail string
-	Warn   bool // notifications arrive all the same
+	Warn   bool // notifications arrive nevertheless
 }
 
 // NotifyURL sends two probes to the notify URL and returns what is wrong with the responses. The

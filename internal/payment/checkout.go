@@ -575,7 +575,7 @@ func errPaidThere() error {
 	return reject(api.CodeWeChatBusy, "WeChat reports the order as paid, try again")
 }
 
-// errBusy tells a caller to retry in a second. No request waits for another one.
+// errBusy makes a caller retry in a second. No request waits for another one.
 func errBusy() error {
 	return reject(api.CodeBusy, "another request about the order is running, repeat this one in a second")
 }

@@ -60,7 +60,7 @@ func TestRefundByAPI(t *testing.T) {
 			t.Errorf("%s repeated: %d %s", body, again.Status, again.Body)
 		}
 	}
-	for _, body := range []string{`{"amount":700}`, `{"amount":300}`} { // also what the first call came to
+	for _, body := range []string{`{"amount":700}`, `{"amount":300}`} { // also the amount of the first call
 		if a := refund("rest", body); a.Err.Code != v1.CodeIdempotency {
 			t.Errorf("%s after no amount: %d %s", body, a.Status, a.Body)
 		}

@@ -66,7 +66,7 @@ func errorPage(e linkError) string {
 	}{e.code, e.text, e.hint})
 }
 
-// silentPage goes on to target at once.
+// silentPage redirects to target at once.
 func silentPage(target string) string { return render("silent", target) }
 
 // consentPage shows the question to the person.

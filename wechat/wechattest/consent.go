@@ -22,7 +22,7 @@ type Consent struct {
 	User     User      `json:"user"`
 	Scope    string    `json:"scope"`
 	State    string    `json:"state"`
-	Location string    `json:"location,omitempty"` // where the phone goes once it is answered
+	Location string    `json:"location,omitempty"` // where the phone goes after the decision
 	Opened   time.Time `json:"opened"`
 }
 
@@ -64,8 +64,8 @@ func (w *WeChat) Consents() []Consent {
 	return list
 }
 
-// Decide answers a consent page: 允许 or 拒绝. The page in the phone, if one is
-// open, goes on by itself. The error is ErrUnknownConsent or ErrConsentDecided.
+// Decide answers a consent page: 允许 or 拒绝. The page in the phone, if one is open, continues by
+// itself. The error is ErrUnknownConsent or ErrConsentDecided.
 func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	c, err := w.findConsent(id)
 	if err != nil {
