@@ -48,7 +48,7 @@ func (s *Service) CreateLink(ctx context.Context, l order.Link) (order.Link, err
 	before, err := s.cfg.Store.LinkOfRequest(ctx, l.MadeBy, l.IdempotencyKey)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return l, roomError(store.ErrFull)
+		return l, insertError(store.ErrFull)
 	case err == nil && before.Fingerprint != l.Fingerprint:
 		return l, reject(api.CodeConflict, "the Idempotency-Key was used for another link")
 	}
