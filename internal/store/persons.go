@@ -52,8 +52,9 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 	return nil
 }
 
-// RemovePayers removes the payer from events that were made before a time and wait at no enabled
-// endpoint, at most limit. With unset no event waits for order.SettingsEndpoint.
+// RemovePayers removes the payer from at most limit events that were made before a time and wait at
+// no enabled endpoint. If unset is true, the settings have no endpoint, so no event waits for
+// order.SettingsEndpoint.
 func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
