@@ -102,9 +102,9 @@ var (
 	codeSpan    = regexp.MustCompile("`[^`]*`")
 )
 
-// partsOf returns what does not depend on the language of a document: the levels of
-// its headings, the rows of its tables with the code in their first column, and its
-// commands without comments. A drawing (```text) counts as one part.
+// partsOf returns the parts of a document that do not depend on its language. They are the levels
+// of its headings, the rows of its tables with the code in their first column, and its commands
+// without comments. A drawing (```text) counts as one part.
 func partsOf(text string) []string {
 	var parts []string
 	fence, code, blank, header := "", false, true, true
@@ -146,8 +146,8 @@ func command(line string) string {
 	return placeholder.ReplaceAllString(strings.TrimSpace(codeComment.ReplaceAllString(line, "")), "<>")
 }
 
-// Each setting of the signer is a row of the table in docs/settings.md, or of the table of the plain
-// server in README.md, in both languages.
+// Each setting of the signer is a row in docs/settings.md, or in README.md's table of the plain
+// server, in both languages.
 func TestSettingsAreInTheDocuments(t *testing.T) {
 	var want []string
 	for file, pattern := range map[string]string{

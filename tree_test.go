@@ -280,8 +280,9 @@ func TestAPIv3LinksNoRSAInTheWorker(t *testing.T) {
 	}
 }
 
-// math/rand and hash/maphash draw from the seed with which a program started, and that of a Worker's
-// first program is the same in every isolate. What the project draws is random: docs/warm.md.
+// math/rand and hash/maphash draw from the seed with which a program started, and that of a
+// Worker's first program is the same in every isolate. All random values of the project come from
+// crypto/rand: docs/warm.md.
 func TestWorkerDrawsFromCryptoRand(t *testing.T) {
 	for _, line := range goList(t, true, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}} {{join .Imports " "}}{{end}}`, "h5pay/signer") {
 		pkg, imports, _ := strings.Cut(line, " ")
@@ -317,8 +318,8 @@ func TestDocumentLinks(t *testing.T) {
 	}
 }
 
-// anchors returns the names under which a page links to the headings of a document,
-// as GitHub makes them: in lower case, without punctuation, hyphens for spaces.
+// anchors returns the names under which a page links to the headings of a document. GitHub makes
+// them in lower case, without punctuation and with hyphens for spaces.
 func anchors(t *testing.T, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(name)

@@ -14,8 +14,8 @@ import (
 	"h5pay/internal/static"
 )
 
-// What one visit keeps for the next: the browser's cache, and a service worker for visits without a
-// network.
+// The tests of what one visit stores for the next one: the browser's cache, and the files of the
+// service worker for visits without a network.
 
 // workerServes waits until the service worker controls the page.
 func (tb *tab) workerServes() {
@@ -289,7 +289,7 @@ func TestBrokenCaches(t *testing.T) {
 	}
 }
 
-// A page of somebody else, such as a firewall's challenge, is shown but not kept.
+// A page of another origin of content, such as a firewall's challenge, is shown but not kept.
 func TestForeignPageIsNotKept(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The Worker sends the page's program as `make compressed` left it, and as it is to a client that
-// does not accept brotli or wants a part.
+// The Worker sends the page's program as `make compressed` compressed it. A client that does not
+// accept brotli, or requests a range, gets the program uncompressed.
 func TestProgramIsSentCompressed(t *testing.T) {
 	found, err := filepath.Glob("../public/assets/app.*.wasm")
 	if err != nil || len(found) != 1 {

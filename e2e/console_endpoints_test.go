@@ -11,8 +11,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// An operator makes an endpoint at the console, enters its secret in a back end, tests it, changes the
-// secret, sees the deliveries, stops the endpoint and deletes it.
+// An operator makes an endpoint at the console, enters its secret in a back end and tests it. Then
+// the operator changes the secret, sees the deliveries, stops the endpoint and deletes it.
 func TestConsoleEndpoint(t *testing.T) {
 	drain(t)
 	// secret is what the back end verifies with. It is entered as an operator does.

@@ -28,8 +28,8 @@ func operatorTab(t *testing.T, name string) *tab {
 	return tb
 }
 
-// A refund above the limit needs two persons. The one who asks cannot confirm it, not even by a call
-// made by hand. Another one confirms it, and both are in the audit list.
+// A refund above the limit needs two persons. The operator who requests it cannot confirm it, not
+// even by a call made by hand. Another operator confirms it, and both are in the audit list.
 func TestConsoleRefundByTwo(t *testing.T) {
 	o := createOrder(t, v1.CreateOrder{Amount: 66000, Description: "年会套餐"})
 	p := customerTab(t, 0, wechattest.Android, o.URL)

@@ -107,8 +107,9 @@ func TestConsoleScreens(t *testing.T) {
 	}
 }
 
-// An operator adds a product with a photo, sells it, finds the order by the number on the payer's
-// receipt, pays half of it back, sees the delivery and sends it again.
+// An operator adds a product with a photo, and a buyer pays for it. The operator finds the order by
+// the number on the payer's receipt and refunds half of it. Then the operator sees the delivery of
+// the event and sends it again.
 func TestConsoleFromProductToRefund(t *testing.T) {
 	drain(t) // of earlier tests
 	tb := consoleTab(t, everyScope...)
@@ -244,8 +245,8 @@ func TestConsoleByKeyboard(t *testing.T) {
 	tb.until("the order to be closed", `document.querySelector('.amount-line [data-status="closed"]')`)
 }
 
-// A key that may only read sees no action, and calls made by hand are rejected. Without the network
-// the screen says so and comes back.
+// A key with only the scope read sees no action, and calls made by hand are rejected. Without a
+// network the screen says so, and works again when the network is back.
 func TestConsoleWithoutPermissionAndNetwork(t *testing.T) {
 	var o v1.Order
 	callV1(t, "/v1/orders", ticket(), &o)

@@ -34,7 +34,7 @@ func checkLink(t *testing.T, l v1.Link, n int) {
 	checkLedger(t)
 }
 
-// pressCheckout goes on from the page of a link to the customer's page.
+// pressCheckout goes from the page of a link to the customer's page.
 func (p phone) pressCheckout() {
 	p.t.Helper()
 	p.until("the button", `document.querySelector('[data-state="open"] [data-action="checkout"]:enabled')`)

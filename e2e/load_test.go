@@ -180,7 +180,7 @@ func TestLateProgressIsIgnored(t *testing.T) {
 	tb := newTab(t)
 	tb.addScript(`{
 		const real = setTimeout, W = Worker;
-		window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 500 : ms, ...rest); // patience
+		window.setTimeout = (f, ms, ...rest) => real(f, ms === 20000 ? 500 : ms, ...rest); // the time after which the page reports a stalled download
 		window.Worker = class extends W {
 			set onmessage(f) {
 				super.onmessage = (e) => (e.data.bytes > 0 ? real(() => { f(e); window.reported = true; }, 8000) : f(e));

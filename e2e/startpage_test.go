@@ -95,7 +95,7 @@ const places = `[...document.querySelectorAll("h1, .card, .card h2, .card .price
 	return [e.className || e.tagName, ...[r.x, r.y, r.width, r.height].map(Math.round)].join(" ");
 }).join("\\n")`
 
-// Browsers ask whether the page has changed, and the answer is short while it has not.
+// Browsers query whether the page has changed, and the response is short while it has not.
 func TestStartPageIsRevalidated(t *testing.T) {
 	get := func(method, etag string) (*http.Response, string) {
 		t.Helper()

@@ -44,9 +44,9 @@ var world struct {
 	shopRequests requestCount // requests to the shop through the phone
 }
 
-// apiVariable names the version of WeChat's API with which the shop is set up: v3, the default, with
-// WeChat Pay's public key and without a key of APIv2; certificates, which is v3 with platform
-// certificates; or v2.
+// apiVariable names the version of WeChat's API with which the shop is set up. v3, the default, has
+// WeChat Pay's public key and no key of APIv2. certificates is v3 with platform certificates. The
+// third value is v2.
 const apiVariable = "E2E_API"
 
 // onV2 reports whether the shop uses APIv2.

@@ -66,7 +66,7 @@ type platform struct {
 	addressLimit, ownerLimit server.Limiter
 	// keyLimit limits the calls of an API key to keyLimitCalls a minute; nil means no limit.
 	keyLimit server.Limiter
-	// webhookDoer sends webhooks; nil means doer. Of a response only the status and Retry-After are
+	// webhookDoer sends webhooks; nil means doer. Only the status and Retry-After of a response are
 	// used.
 	webhookDoer wechat.Doer
 	// endpointDoer sends webhooks to the endpoints that API calls made, and to no private address;

@@ -61,7 +61,7 @@ func restore(ctx context.Context, c *console, args []string) error {
 	to := databaseFile(getenv)
 	for _, file := range []string{to + "-wal", to + "-shm"} {
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is here: stop the server, then move %s and its other files to another folder", file, to)
+			return fmt.Errorf("%s exists: stop the server, then move %s and its other files to another folder", file, to)
 		}
 	}
 	if err := copyDatabase(ctx, *from, to); err != nil {
@@ -92,7 +92,7 @@ func copyDatabase(ctx context.Context, from, to string) (err error) {
 	}
 	defer db.Close()
 	if _, err := schemaOf(ctx, db); err != nil {
-		return fmt.Errorf("it is no database of h5pay: %w", err)
+		return fmt.Errorf("it is not a database of h5pay: %w", err)
 	}
 	partial := to + ".partial"
 	if err := os.Remove(partial); err != nil && !errors.Is(err, fs.ErrNotExist) {

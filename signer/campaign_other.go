@@ -32,7 +32,7 @@ const (
 // calls.
 const nodeHeader = "Campaign-Node"
 
-// adapt gives the server the campaign's time. The limits of calls are off, as they count in real
+// adapt gives the server the campaign's time. The rate limits are off, because they count in real
 // time.
 func adapt(p *platform) {
 	p.now = campaignClock(os.Getenv(clockVariable), os.Getenv(skewVariable))
@@ -78,7 +78,7 @@ func (d namedDoer) Do(r *http.Request) (*http.Response, error) {
 }
 
 // startJobs runs jobs when an event comes, as in a Worker: POST /scheduled?cron=PATTERN, and POST
-// /queue. What the server makes is delivered at once, as without the campaign.
+// /queue. The events that the server makes are delivered at once, as without the campaign.
 func startJobs(stop context.Context, a app, events deliverySignal, _ *database, t *telemetry.Telemetry, log *slog.Logger) *jobs {
 	ctx, cancel := context.WithCancel(job.WithStop(context.WithoutCancel(stop), stop.Done()))
 	w := &jobs{cancel: cancel}

@@ -196,8 +196,8 @@ func (g *loadLimiter) note(limit string) {
 	g.warnedAt, g.rejected = time.Now(), 0
 }
 
-// pacedWriter disconnects a client that stops reading a file. A slow client may go on as long as it
-// reads.
+// pacedWriter disconnects a client that stops reading a file. A slow client may continue as long as
+// it reads.
 type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController

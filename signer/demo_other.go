@@ -38,7 +38,7 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 		return errors.New(noPage)
 	}
 	if _, err := os.Stat(defaultDatabase); err == nil {
-		return fmt.Errorf("%s is here, but there are no settings: name their file with -config, or start the demo in another folder", defaultDatabase)
+		return fmt.Errorf("%s exists, but there are no settings: name their file with -config, or start the demo in another folder", defaultDatabase)
 	}
 	if name, port := cfg.ports.InUse(); port != 0 {
 		return fmt.Errorf("port %d is in use: end the program that uses it, or choose another port: -%s %d", port, name, port+1000)

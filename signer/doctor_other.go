@@ -167,7 +167,8 @@ func withoutDatabase(checks *v1.Checks) {
 	}
 }
 
-// remoteChecks asks a running shop for its checks, and tests the way to its address from this machine.
+// remoteChecks requests the checks of a running shop, and tests the way to its address from this
+// machine.
 func remoteChecks(ctx context.Context, shop, key string) (checks v1.Checks, err error) {
 	base, err := url.Parse(strings.TrimSuffix(shop, "/"))
 	if err != nil || !isOrigin(base.String()) {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The headers of every page allow only the shop's own code. They allow payment outside WeChat:
+// The headers of every page allow only the shop's own code. They allow payment outside WeChat.
 // WeChat's payment page checks in the Referer which shop sent the buyer, and the buyer gets there
 // by a plain navigation.
 func TestPolicyOfThePage(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 // adapt changes nothing. In a build for the fault campaign it does, see campaign_other.go.
 func adapt(*platform) {}
 
-// startJobs runs the timers until stop ends. A run that is under way then is not cancelled. Of the
-// nodes of a shop one runs each job, but deliveries: a node delivers what it made at once, and each
-// event has a claim.
+// startJobs runs the timers until stop ends. A run that is under way then is not cancelled. One
+// node of a shop runs each job. The delivery job is an exception: a node delivers its own events at
+// once, and each event has a claim.
 func startJobs(stop context.Context, a app, events deliverySignal, db *database, t *telemetry.Telemetry, log *slog.Logger) *jobs {
 	ctx, cancel := context.WithCancel(job.WithStop(context.WithoutCancel(stop), stop.Done()))
 	w := &jobs{cancel: cancel}

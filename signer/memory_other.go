@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// memoryFiles are the contents of files by their names. It has no folders.
+// memoryFiles are the contents of files by their names, without folders.
 type memoryFiles map[string][]byte
 
 // Open implements fs.FS.

@@ -19,8 +19,8 @@ import (
 	"h5pay/internal/store/postgres"
 )
 
-// join enters this program as a node of a database of PostgreSQL. The function that it returns
-// removes it. SQLite has one program.
+// join enters this program as a node of a database of PostgreSQL. The returned function removes the
+// node. With SQLite it does nothing.
 func (d *database) join(ctx context.Context, set settings, log *slog.Logger) (leave func(), err error) {
 	if d.file != "" {
 		return func() {}, nil
@@ -43,7 +43,7 @@ func (d *database) join(ctx context.Context, set settings, log *slog.Logger) (le
 	ctx, cancel := context.WithCancel(ctx)
 	var live sync.WaitGroup
 	live.Go(func() {
-		d.node.Live(ctx, func(err error) { log.Warn("the node cannot say that it lives", "error", err) })
+		d.node.Live(ctx, func(err error) { log.Warn("the node's heartbeat could not be stored", "error", err) })
 	})
 	return func() {
 		cancel()

@@ -89,7 +89,7 @@ func checkDomainFile(ctx context.Context, doer edge.Doer, shopURL string, files 
 		}
 	}
 	if !found {
-		return v1.CheckResult{ID: string(cause.DomainFile), Status: v1.CheckWarn, Cause: string(cause.DomainFileMissing), Detail: "no file " + domainFiles + " is here"}
+		return v1.CheckResult{ID: string(cause.DomainFile), Status: v1.CheckWarn, Cause: string(cause.DomainFileMissing), Detail: "there is no file " + domainFiles}
 	}
 	return edgeResult(cause.DomainFile, edge.Finding{}, began)
 }
@@ -179,8 +179,8 @@ func readCertificate(file string) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// isKeyOf reports whether a private key belongs to a certificate. A key that is not PEM is left to the
-// settings.
+// isKeyOf reports whether a private key belongs to a certificate. A key that is not PEM counts as
+// belonging, because the check of the settings reports it.
 func isKeyOf(key wechat.Secret, cert *x509.Certificate) bool {
 	block, _ := pem.Decode([]byte(key))
 	if block == nil {

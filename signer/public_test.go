@@ -12,7 +12,7 @@ import (
 	"h5pay/internal/outbox"
 )
 
-// Webhooks of endpoints that API calls made reach no private address, whatever name is asked for.
+// Webhooks of endpoints that API calls made reach no private address, whatever name the URL has.
 // Beside a simulator they reach this machine.
 func TestEndpointsReachNoPrivateAddress(t *testing.T) {
 	t.Parallel()

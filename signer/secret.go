@@ -95,14 +95,14 @@ func (s *settings) public() bool { return strings.HasPrefix(s.ShopURL, "https:")
 var exampleWords = []string{"change-me", "change_me", "changeme", "replace-me", "replace_me", "replaceme", "h5pay-", "h5paysimulator", "simulator", "example", "placeholder", "password", "your-", "your_",
 	"mfkq9r8gkyqrtwjupd8ilpzio2lalasw"}
 
-// What weakness returns.
+// The results of weakness.
 const (
 	exampleValue = "is an example value"
 	guessable    = "is easy to guess"
 )
 
-// weakness returns why a secret can be guessed, "" if it looks random. Of random secrets in
-// hexadecimal, base64 or digits, at most one in a million is called weak.
+// weakness returns why a secret can be guessed, "" if it looks random. It calls at most one in a
+// million of the random secrets in hexadecimal, base64 or digits weak.
 func weakness(secret string) string {
 	secret = strings.TrimPrefix(secret, "whsec_")
 	b := []byte(secret) // a key may be no UTF-8

@@ -146,7 +146,8 @@ func closeTelemetry(t *telemetry.Telemetry, log *slog.Logger) {
 const stopTime = 35 * time.Second
 
 // stopShop accepts no more connections, and waits for the calls and jobs that are under way. They
-// are about money. What is not finished after stopTime is cancelled, and the next start repeats it.
+// are about money. Work that has not ended after stopTime is cancelled, and the next start repeats
+// it.
 func stopShop(srv *http.Server, w *jobs, log *slog.Logger) error {
 	began := time.Now()
 	log.Info("signer is stopping", "seconds", stopTime.Seconds())

@@ -1,6 +1,6 @@
-// Command simulator is WeChat on this machine: the servers that a merchant's
-// server talks to, the phone that opens the shop and pays, and the desk from
-// which a developer watches and steers both. It needs no account and no network.
+// Command simulator is WeChat on this machine. It has the servers that a merchant's server calls
+// and the phone that opens the shop and pays. On the desk a developer watches and controls both. It
+// needs no account and no network.
 //
 //	go run ./simulator -shop http://localhost:8787
 //

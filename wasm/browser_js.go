@@ -79,8 +79,9 @@ func (w webView) Fetch(ctx context.Context, method, path string, body []byte) (g
 	return dom.Receive(ctx, js.Global().Call("fetch", path, init), abort)
 }
 
-// updatePage loads the page again if the signer serves another version of it, and reports whether it
-// does so: see site/start.js. An order that was made is paid on the next page, which asks again.
+// updatePage loads the page again if the signer serves another version of it, and reports whether
+// it does so: see site/start.js. An order that was made is paid on the next page, which makes the
+// call again.
 func updatePage(served string) bool {
 	update := js.Global().Get("updatePage")
 	return served != "" && update.Type() == js.TypeFunction && update.Invoke(served).Bool()

@@ -166,8 +166,9 @@ func errCookies() error {
 	return &api.Error{Code: codeCookies, Message: "the browser lost the session cookie"}
 }
 
-// catalogue signs in where that is possible, which saves the user a tap at checkout, and fetches the
-// shop's configuration and its products. ok is false if the page is being left for the sign-in.
+// catalogue fetches the shop's configuration and its products. Where it is possible it signs in
+// first, which saves the user a tap at checkout. ok is false if the page is being left for the
+// sign-in.
 func (s *base) catalogue(ctx app.Context) (config api.Config, products []api.Product, ok bool, err error) {
 	if s.place.signsIn() {
 		if done, err := s.signIn(ctx); err != nil || !done {

@@ -189,8 +189,8 @@ func TestShopFromThePageSignsInAgain(t *testing.T) {
 	}
 }
 
-// What the service worker kept may be old: it is shown, and nothing can be bought before the signer has
-// named the prices.
+// The page that the service worker kept may be old. It is shown, and nothing can be bought before
+// the signer has sent the prices.
 func TestShopFromAKeptPage(t *testing.T) {
 	f := newFake(t, "https://shop.example/").on(getSession, me).on(getConfig, shopConfig).
 		on(getProducts, api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 7200}}})
@@ -209,7 +209,7 @@ func TestShopFromAKeptPage(t *testing.T) {
 	}
 }
 
-// Data that cannot be read, and data without products, is no reason to show nothing.
+// If the data cannot be read, or has no products, the page still shows the catalogue.
 func TestShopIgnoresBrokenPageData(t *testing.T) {
 	for _, data := range []string{"{", "[]", `{"products":[]}`} {
 		f := shopScript(newFake(t, "https://shop.example/"))
@@ -313,7 +313,7 @@ func TestPayPage(t *testing.T) {
 	}
 }
 
-// What pays the order is about to expire, or the signer's time is unknown: the tap renews it, and the
+// If the parameters are about to expire, or the signer's time is unknown, the tap renews them. The
 // order may have ended meanwhile.
 func TestPayPageRenewsBeforeTheSheet(t *testing.T) {
 	closedO1, newer := pendingO1, checkoutO1

@@ -156,7 +156,7 @@ var pollPauses = [...]time.Duration{
 	8 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 25 * time.Second,
 }
 
-// confirmTime is how long the result page shows only that it is waiting. It goes on polling after
+// confirmTime is how long the result page shows only that it is waiting. It continues to poll after
 // that.
 const confirmTime = 12 * time.Second
 

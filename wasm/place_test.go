@@ -34,7 +34,7 @@ func TestPlaceOf(t *testing.T) {
 		windows + "WindowsWechat MicroMessenger/7.0.20 wxwork/4.1":   inWork,
 		android + " wxwork/4.1.28":                                   inWork,
 
-		// WeChat for Mac 3.8. Its own browser has MiniProgramEnv/ as mini programs have.
+		// WeChat for Mac 3.8. Its own browser has MiniProgramEnv/ in its user agent, like mini programs.
 		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/107.0.0.0 Safari/537.36 MicroMessenger/6.8.0(0x16080000) NetType/WIFI MiniProgramEnv/Mac MacWechat/WECHAT/WeChatBrowser XWEB/1191": inDesktopWeChat,
 		mac + "NetType/WIFI MicroMessenger/6.8.0(0x16080000) MacWechat/3.8.8(0x13080812) XWEB/1216 Flue":                                                                                                                                  inDesktopWeChat,
 		windows + "NetType/WIFI MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090c11) XWEB/11275 Flue":                                                                                                                         inDesktopWeChat,

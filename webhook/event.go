@@ -15,7 +15,7 @@ type Type string
 const (
 	OrderPaid     Type = "order.paid"     // fulfil the order; one event per order
 	OrderRefunded Type = "order.refunded" // once for a refund of the order that succeeded
-	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may follow all the same
+	OrderClosed   Type = "order.closed"   // it can no longer be paid; a late payment may still follow
 
 	// PaymentDuplicate reports a second payment of an order. The shop refunds it in full by itself:
 	// there is nothing to do.
@@ -82,7 +82,7 @@ type Item struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-// Refund is a finished refund to the payer.
+// Refund is a refund to the payer.
 type Refund struct {
 	ID        string `json:"id"`        // WeChat's out_refund_no
 	RefundID  string `json:"refund_id"` // WeChat's own number; null with PaymentDuplicate
@@ -92,7 +92,7 @@ type Refund struct {
 	EndedAt   int64  `json:"ended_at"`   // Unix ms
 }
 
-// maxBody is more than any event has, in bytes.
+// maxBody is larger than any event, in bytes.
 const maxBody = 1 << 20
 
 // Receiver configures the deliveries to accept. Only Secrets is required.

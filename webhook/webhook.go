@@ -41,7 +41,7 @@ const (
 // It allows clocks to differ, and leaves little time to replay a recorded delivery.
 const Tolerance = 5 * time.Minute
 
-// What can be wrong with a delivery.
+// The errors of a delivery that is rejected.
 var (
 	ErrHeader    = errors.New("webhook: webhook-id, webhook-timestamp or webhook-signature is missing or malformed")
 	ErrSignature = errors.New("webhook: no signature matches")

@@ -26,7 +26,7 @@ var (
 	body = []byte(`{"id":"evt_1","type":"order.paid","created_at":1767225599000,"data":{"order":{"id":"o1","total":6800},"refund":null}}`)
 )
 
-// sign signs as evt_1, which the bodies of these tests are about.
+// sign signs a delivery with the id evt_1, which the bodies of these tests have.
 func sign(t testing.TB, at time.Time, text []byte, secrets ...string) webhook.Header {
 	t.Helper()
 	h, err := webhook.Sign("evt_1", at, text, secrets...)
@@ -135,7 +135,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// A time that no clock shows is rejected, also when it is signed.
+// A timestamp far from any clock is rejected, even if it is signed.
 func TestTimeIsCheckedEvenWhenItIsSigned(t *testing.T) {
 	for _, at := range []time.Time{time.Unix(0, 0), time.Unix(1<<60, 0), now.Add(-24 * time.Hour)} {
 		if err := webhook.Verify(sign(t, at, body, secret), body, now, secret); !errors.Is(err, webhook.ErrTime) {
@@ -264,7 +264,7 @@ func TestReceiveRejects(t *testing.T) {
 	if _, err := webhook.Receive(r, now, secret); !errors.Is(err, webhook.ErrHeader) {
 		t.Errorf("without a header: %v", err)
 	}
-	// Signed, but the body is about another event.
+	// The signature is valid, but the body is about another event.
 	h, err := webhook.Sign("evt_2", now, body, secret)
 	if err != nil {
 		t.Fatal(err)

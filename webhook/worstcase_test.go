@@ -9,8 +9,8 @@ import (
 	"h5pay/webhook"
 )
 
-// A receiver is as open to strangers as the shop is: what they send costs a
-// constant amount of work per byte.
+// Strangers can reach a receiver as they can reach the shop. Their requests cost a constant amount
+// of work per byte.
 func TestReceivingIsLinear(t *testing.T) {
 	repeat := func(n int, head, part string) []byte { return []byte(head + strings.Repeat(part, n/len(part))) }
 	for name, input := range map[string]func(n int) []byte{

@@ -102,7 +102,7 @@ func TestBackupHostIsForTheOwnHostOnly(t *testing.T) {
 	}
 }
 
-// No second try when the time of the caller is up.
+// There is no second try after the caller's time has ended.
 func TestBackupHostIsNotCalledAfterTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c, s := newClient(t, func(*http.Request, []byte) (*http.Response, error) { cancel(); return nil, io.EOF })

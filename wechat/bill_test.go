@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// theBill is the bill of 1 March 2026 in testdata/bill.csv. It is written by hand in
-// the shape of published ones, with a byte order mark, CRLF, commas and backticks in
-// names, and rows of another appid.
+// theBill is the bill of 1 March 2026 in testdata/bill.csv. It is written by hand in the form of
+// published bills. It has a byte order mark, CRLF, commas and backticks in names, and rows of
+// another appid.
 func theBill(t testing.TB) []byte {
 	t.Helper()
 	b, err := os.ReadFile("testdata/bill.csv")

@@ -80,7 +80,7 @@ func (a *account) readBill(body []byte) (bill Bill, line int, problem string) {
 	}
 	at, width, ok := findColumns(next(), columnNames)
 	if !ok {
-		return Bill{}, line, "a column is missing, or there twice"
+		return Bill{}, line, "a column is missing or repeated"
 	}
 	// Room for as many rows as there are, or as there can be: no row has fewer
 	// than 64 bytes.
@@ -115,7 +115,7 @@ func (a *account) readBill(body []byte) (bill Bill, line int, problem string) {
 	// The number has decimals too, "45.0", as if it were an amount.
 	for i, want := range []Fen{Fen(len(bill.Rows)) * 100, bill.Total, bill.Refund, bill.Settled, bill.SettledBack} {
 		if got, ok := fen.ParseYuan(sums[sumAt[i]]); !ok || got != want {
-			return Bill{}, line, "the rows come to another total"
+			return Bill{}, line, "the sum of the rows differs from the total"
 		}
 	}
 	if strings.TrimSpace(rest) != "" {

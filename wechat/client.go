@@ -35,8 +35,8 @@ type Config struct {
 	AppSecret Secret // of the service account, 32 letters or digits
 	MchID     string // of the merchant, digits
 
-	// A merchant has APIv2, APIv3, or, while it changes from one to the other,
-	// both. A payment is ended with the version with which it began.
+	// A merchant has APIv2, APIv3, or both while it changes from one to the other. A payment is ended
+	// with the version with which it began.
 	APIKey   Secret    // the merchant's APIv2 key, 32 letters or digits; "" without APIv2
 	SignType SignType  // of requests of APIv2; SignHMAC when empty. Responses may have either
 	V3       *V3Config // nil without APIv3
@@ -156,7 +156,7 @@ func (a *account) nonce() (string, error) {
 			return "", fmt.Errorf("drawing a nonce: %w", err)
 		}
 		for _, v := range b {
-			// 248 is the last multiple of 62: no letter is likelier.
+			// 248 is a multiple of 62, so all letters are equally likely.
 			if v < 248 {
 				if out = append(out, alphabet[v%62]); len(out) == cap(out) {
 					return string(out), nil

@@ -154,7 +154,7 @@ func TestPayParamsRejectsBadInput(t *testing.T) {
 }
 
 func TestNonceUsesAllCharactersEqually(t *testing.T) {
-	// 48 bytes that are one of each kind: too high ones are passed over.
+	// 48 bytes of every kind. Bytes that are too high are skipped.
 	stream := bytes.Repeat([]byte{255, 248, 0, 61, 62, 247}, 100)
 	c, _ := newClient(t, unread(t), func(cfg *Config) { cfg.Rand = bytes.NewReader(stream) })
 	got, err := c.nonce()

@@ -45,9 +45,10 @@ type Error struct {
 	Kind    Kind
 	Err     error // the cause, may be nil
 
-	// Of APIv3, for the log: the HTTP status, the Request-ID that WeChat's support needs, and the
-	// number at its end. Number is more exact than Code (docs/wechat.md 13.12). Detail names the
-	// wrong field of the request. They are zero if WeChat sent none.
+	// These fields are for the log and only APIv3 sets them. Status is the HTTP status. WeChat's
+	// support needs RequestID. Number is the number at its end, which is more exact than Code
+	// (docs/wechat.md 13.12). Detail names the wrong field of the request. They are zero if WeChat
+	// sent none.
 	Status            int
 	RequestID, Number string
 	Detail            string

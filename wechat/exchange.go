@@ -38,15 +38,14 @@ func exchange(ctx context.Context, x call) ([]byte, error) {
 	response, err := io.ReadAll(io.LimitReader(res.Body, int64(x.limit)+1))
 	switch {
 	case err != nil:
-		return nil, &Error{Op: x.op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err)}
+		return nil, &Error{Op: x.op, Message: "the response is incomplete", Kind: Retry, Err: cause(ctx, err)}
 	case len(response) > x.limit:
 		return nil, &Error{Op: x.op, Message: "the response is longer than " + strconv.Itoa(x.limit>>10) + " KiB", Kind: Untrusted}
 	}
 	return response, nil
 }
 
-// send sends the call to url, one of its two. New has seen to it that they are
-// well formed.
+// send sends the call to one of its two URLs. New has checked their form.
 func (x call) send(ctx context.Context, url string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, x.method, url, bytes.NewReader(x.body))
 	if err != nil {
@@ -60,9 +59,9 @@ func (x call) send(ctx context.Context, url string) (*http.Response, error) {
 	return x.doer.Do(req)
 }
 
-// lost reports whether a call failed at the connection (docs/wechat.md 2.1). A
-// time-out is no such failure: WeChat may be busy with the call, and the caller's time is
-// used up. The exception is a time-out while connecting, when nothing was sent.
+// lost reports whether a call failed at the connection (docs/wechat.md 2.1). A time-out is no such
+// failure: WeChat may still process the call, and the caller's time is used up. A time-out while
+// connecting is one, because nothing was sent.
 func lost(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false

@@ -156,7 +156,7 @@ func TestRequestsAreWhole(t *testing.T) {
 	}
 }
 
-// The reader of a body that is not used is closed all the same.
+// The reader of an unused body is closed too.
 func TestBodiesAreClosed(t *testing.T) {
 	for _, status := range []int{200, 302, 502} {
 		closed := 0

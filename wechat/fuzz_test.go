@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzParse: whatever parses is flat and clean of doubt, and writing it out
-// again loses nothing.
+// FuzzParse: an accepted message is flat and unambiguous, and it is the same when it is written
+// again.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"", "<xml></xml>", "<xml><a>1</a><b><![CDATA[x]]></b></xml>", "\ufeff<?xml version='1.0' encoding='utf-8'?><xml><a/></xml>",

@@ -31,7 +31,7 @@ func (c *Client) PaymentNotification(ctx context.Context, header apiv3.Header, b
 // RefundNotification reads a refund notification of either version. One of APIv3 is signed by
 // WeChat. One of APIv2 is no proof: it only names the refund to query (docs/wechat.md 11.3). A
 // merchant of APIv3 gets it too, of refunds that were made by hand or with APIv2. Without an APIv2
-// key the error of one that names this account has the code CodeNotConfigured.
+// key such a message that names this account has an error with the code CodeNotConfigured.
 func (c *Client) RefundNotification(ctx context.Context, header apiv3.Header, body []byte) (Refund, error) {
 	if c.v2 == nil && NotificationVersion(body) == V2 {
 		if _, err := (&v2client{c.account}).refundFields(body); err != nil {

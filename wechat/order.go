@@ -49,8 +49,7 @@ type Order struct {
 	TimeStart  time.Time // optional
 	TimeExpire time.Time // optional, after TimeStart
 	ProductID  string    // optional, at most 32, for NATIVE; OutTradeNo when empty
-	// Of the shop, for MWEB: its address, and its name for people. Together
-	// about 180.
+	// The address and the name of the shop, for MWEB. At most about 180 bytes together.
 	WapURL, WapName string
 	SceneInfo       string // optional JSON, at most 256; stands for WapURL and WapName; APIv2 only
 }
@@ -73,15 +72,14 @@ type Prepay struct {
 	TradeType TradeType
 }
 
-// PageURL is MwebURL with the page to which the browser returns, paid or not. back is
-// an absolute URL of a domain that is set for H5 payment. Nothing else of MwebURL may
-// be changed.
+// PageURL returns MwebURL with the page to which the browser returns, paid or not. back is an
+// absolute URL of a domain that is set for H5 payment. No other part of MwebURL may change.
 func (p Prepay) PageURL(back string) string {
 	return p.MwebURL + "&redirect_url=" + url.QueryEscape(back)
 }
 
-// problem names what WeChat would decline, "" for nothing. Times are not compared with
-// now: a retry sends the same as before.
+// problem names the field that WeChat would decline, "" for none. Times are not compared with now,
+// because a retry sends the same as before.
 func (o *Order) problem() string {
 	switch {
 	case !validOutTradeNo(o.OutTradeNo):

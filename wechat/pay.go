@@ -31,8 +31,8 @@ type Merchant interface {
 	PayParams(ctx context.Context, prepayID string) (PayParams, error)
 	// AppParams signs what an app pays with.
 	AppParams(ctx context.Context, prepayID string) (AppParams, error)
-	// QueryOrder queries an order. Of an order that WeChat does not know, the
-	// error's code is CodeOrderNotExist.
+	// QueryOrder queries an order. If WeChat does not know the order, the error's code is
+	// CodeOrderNotExist.
 	QueryOrder(ctx context.Context, outTradeNo string) (Trade, error)
 	// QueryTransaction queries an order by WeChat's number of its payment.
 	QueryTransaction(ctx context.Context, transactionID string) (Trade, error)
@@ -40,9 +40,9 @@ type Merchant interface {
 	// order. Before MinCloseAge has passed nothing is sent, and the error is of kind
 	// Retry. With the zero time the caller is responsible for the rule.
 	//
-	// The error's code gives the state of the order: CodeOrderPaid, query it; CodeOrderClosed, it
-	// was closed before; CodeOrderNotExist, WeChat never accepted it. A payment that WeChat reports
-	// later still counts.
+	// The error's code gives the state of the order. CodeOrderPaid: query the order. CodeOrderClosed:
+	// the order was closed before. CodeOrderNotExist: WeChat never accepted the order. A payment that
+	// WeChat reports later still counts.
 	CloseOrder(ctx context.Context, outTradeNo string, accepted time.Time) error
 
 	// CanRefund reports whether what Refund needs is configured.
@@ -50,8 +50,8 @@ type Merchant interface {
 	// Refund requests a refund. Success means that WeChat accepted it; QueryRefund returns its
 	// state. The same request with the same OutRefundNo is paid once, so it is the right retry.
 	Refund(ctx context.Context, r RefundRequest) (Refund, error)
-	// QueryRefund queries a refund. Of a refund that WeChat does not know, the
-	// error's code is CodeRefundNotExist.
+	// QueryRefund queries a refund. If WeChat does not know the refund, the error's code is
+	// CodeRefundNotExist.
 	QueryRefund(ctx context.Context, outRefundNo string) (Refund, error)
 	// QueryRefunds queries all refunds of an order, those made by hand at the
 	// merchant platform included. APIv3 does not offer it: the error's code is
@@ -63,16 +63,15 @@ type Merchant interface {
 	// o'clock of the next morning; until then nothing is sent and the error is of kind
 	// Retry. A day without trades has an empty bill.
 	DownloadBill(ctx context.Context, day time.Time) (Bill, error)
-	// TradeBill is DownloadBill for the text as WeChat has it. Of a day without
-	// trades the error's code is CodeNoBill. Trust the text only after Read
-	// returned io.EOF.
+	// TradeBill is DownloadBill for the text as WeChat has it. For a day without trades the error's
+	// code is CodeNoBill. Trust the text only after Read returned io.EOF.
 	TradeBill(ctx context.Context, day time.Time) (io.ReadCloser, error)
 	// FundFlowBill is TradeBill for the movements of the merchant's account.
 	// APIv2 does not offer it here.
 	FundFlowBill(ctx context.Context, day time.Time) (io.ReadCloser, error)
 }
 
-// CodeNotOffered is the code of what a version does not offer.
+// CodeNotOffered is the code of a call that a version does not offer.
 const CodeNotOffered = "NOT_OFFERED"
 
 // CodeNotConfigured is the code of a version whose keys are not configured.

@@ -48,7 +48,7 @@ type Refund struct {
 	RefundedAt              time.Time // of RefundSuccess; zero if WeChat sent none
 }
 
-// problem names what WeChat would decline, "" when there is nothing.
+// problem names the field that WeChat would decline, "" for none.
 func (r *RefundRequest) problem() string {
 	switch {
 	case !validOutTradeNo(r.OutTradeNo):

@@ -71,8 +71,8 @@ func TestTheBillOfADay(t *testing.T) {
 	})
 }
 
-// Bills that differ from the shop's books add up all the same: finding the
-// difference is the caller's.
+// The totals of a bill that differs from the shop's books are right. The caller has to find the
+// difference.
 func TestBillsThatDiffer(t *testing.T) {
 	for fault, rows := range map[string]int{
 		wechattest.FaultBillRowLost: 1, wechattest.FaultBillRowChanged: 2, wechattest.FaultBillRowAdded: 3,

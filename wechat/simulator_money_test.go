@@ -75,7 +75,7 @@ func TestCloseFaults(t *testing.T) {
 		if kind, _ := kindOf(err); kind != want.kind {
 			t.Errorf("%s: %v", fault, err)
 		}
-		// Once more is right, whatever became of the first.
+		// The same call again is right, whatever the result of the first one was.
 		w.ClearFaults()
 		err = w.client.CloseOrder(t.Context(), "tea-000001", time.Time{})
 		if _, code := kindOf(err); err != nil && code != wechat.CodeOrderClosed || (err != nil) != want.closed {

@@ -112,7 +112,7 @@ func TestManyRefundsOfAnOrder(t *testing.T) {
 			t.Errorf("%s: %+v, %+v, %v", no, one, numbers[no], err)
 		}
 	}
-	// One by hand is found as well.
+	// A refund by hand is found too.
 	if _, err := w.Refund("tea-000001", 5); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestRefundFaults(t *testing.T) {
 				}
 				w.ClearFaults()
 				if want.code == wechat.CodeNotEnough {
-					// Only the other account has the money, or none before it is paid in.
+					// Only the other source has the money, or no source has before the merchant pays in.
 					if _, err := w.client.Refund(t.Context(), request); err == nil {
 						t.Error("the repeated request was accepted")
 					}
@@ -186,7 +186,7 @@ func TestRefundFaults(t *testing.T) {
 					}
 					w.PayIn()
 				}
-				// Whatever happened, the same again is right, and paid once.
+				// After any result the same call again is right, and WeChat pays the refund once.
 				if got, err = w.client.Refund(t.Context(), request); err != nil || got.State != wechat.RefundProcessing {
 					t.Fatalf("%+v, %v", got, err)
 				}

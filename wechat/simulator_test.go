@@ -155,7 +155,7 @@ func TestOrderFaults(t *testing.T) {
 				if n := len(w.Ledger().Orders); !timeout && (n == 1) != want.taken {
 					t.Errorf("WeChat has %d orders", n)
 				}
-				// Whatever happened, the same again is right.
+				// After any result the same call again is right.
 				w.ClearFaults()
 				prepay, err := w.client.UnifiedOrder(t.Context(), order)
 				if err != nil {

@@ -74,8 +74,8 @@ func integer(raw json.RawMessage) (int64, bool) {
 	return n, err == nil
 }
 
-// flag reads a mark that is 1 when it is there. All that is not plainly "no"
-// counts as "yes".
+// flag reads a mark that WeChat sets to 1. Any value that does not clearly mean "no" counts as
+// "yes".
 func flag(raw json.RawMessage) bool {
 	switch string(raw) {
 	case "", "0", `"0"`, `""`, "false", `"false"`, "null":

@@ -30,7 +30,7 @@ const (
 // An answer makes the response to a request.
 type answer func(r *http.Request, body []byte) (*http.Response, error)
 
-// script is a Doer that plays WeChat and keeps the requests.
+// script is a Doer that responds in WeChat's place and keeps the requests.
 type script struct {
 	t      *testing.T
 	answer answer

@@ -15,8 +15,7 @@ type Token struct {
 	UnionID     string        // "" unless the account is bound to an open platform
 	Scope       string        // the granted ones, separated by commas
 	ExpiresIn   time.Duration // of AccessToken, two hours; 0 if WeChat sent no valid number
-	// Snapshot marks WeChat's virtual user: everything about it is made up. It
-	// must never sign in.
+	// Snapshot marks WeChat's virtual user, whose data is not real. It must never sign in.
 	Snapshot bool
 }
 

@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// reply is a response of the merchant API and what becomes of it.
+// reply is a response of the merchant API and the expected result.
 type reply struct {
 	body string
 	kind Kind
 	code string
 }
 
-// commonReplies are responses that no call of the merchant API may take for a success,
-// made from one that is.
+// commonReplies are made from a successful response. No call of the merchant API may take one for a
+// success.
 func commonReplies(good message) map[string]reply {
 	declined := good.with("result_code", "FAIL", "trade_state", "-", "prepay_id", "-")
 	return map[string]reply{
@@ -104,7 +104,7 @@ func TestReasonIsShown(t *testing.T) {
 	}
 }
 
-// A refund that is declined for want of money is known without a code.
+// A decline for lack of money is recognised without a code.
 func TestNotEnoughInWords(t *testing.T) {
 	for text, want := range map[string]string{
 		"交易未结算资金不足，请使用可用余额退款": CodeNotEnough, "基本账户余额不足，请充值后重新发起": CodeNotEnough, "订单已全额退款": "",

@@ -40,7 +40,7 @@ func (c *v2client) bill(ctx context.Context, day time.Time) ([]byte, error) {
 	if err := billReady(opBill, c.cfg.Now(), day); err != nil {
 		return nil, err
 	}
-	// Sent to the backup host too: it changes nothing.
+	// The call goes to the backup host too, because it changes nothing.
 	body, err := c.post(ctx, c.cfg.Doer, opBill, "/pay/downloadbill", []Field{
 		{"bill_date", day.In(beijing).Format("20060102")},
 		{"bill_type", "ALL"},

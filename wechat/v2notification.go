@@ -7,10 +7,10 @@ import (
 	"encoding/hex"
 )
 
-// parsePayment reads a payment notification. It checks the signature, and that the
-// message is for this account. The caller compares amount and currency with the order,
-// and finds out whether it was handled before. A failed payment has the state
-// StatePayError. After an error trust nothing in the message.
+// parsePayment reads a payment notification. It checks the signature, and that the message is for
+// this account. The caller compares amount and currency with the order, and checks whether the
+// notification was handled before. A failed payment has the state StatePayError. After an error
+// trust nothing in the message.
 //
 // The signature proves that the sender has the API key, which other systems of the
 // merchant have too. QueryOrder returns WeChat's own state.
@@ -62,8 +62,8 @@ func (c *v2client) parseRefund(body []byte) (Refund, error) {
 	if err != nil {
 		return Refund{}, err
 	}
-	// All failures have one message, so that a stranger learns nothing about the
-	// text of joined blocks.
+	// All failures have the same message. So a stranger learns nothing about the text of joined
+	// blocks.
 	var inner []Field
 	text, ok := decryptECB(value(fields, "req_info"), c.apiKey())
 	if ok {

@@ -100,8 +100,8 @@ const (
 	opClose      = "closeorder"
 )
 
-// QueryOrder queries an order. Of an order that WeChat does not know, the error's code
-// is CodeOrderNotExist.
+// QueryOrder queries an order. If WeChat does not know the order, the error's code is
+// CodeOrderNotExist.
 func (c *v2client) QueryOrder(ctx context.Context, outTradeNo string) (Trade, error) {
 	if !validOutTradeNo(outTradeNo) {
 		return Trade{}, notSent(opOrderQuery, "malformed out_trade_no")
@@ -189,7 +189,7 @@ func (c *v2client) CloseOrder(ctx context.Context, outTradeNo string, accepted t
 	case !accepted.IsZero() && c.cfg.Now().Sub(accepted) < MinCloseAge:
 		return &Error{Op: op, Message: "not sent: the order is younger than five minutes", Kind: Retry}
 	}
-	// Sent to the backup host too: a second close finds the order closed.
+	// The call goes to the backup host too: a second close finds the order closed.
 	reply, err := c.pay(ctx, c.cfg.Doer, op, "/pay/closeorder", []Field{{"out_trade_no", outTradeNo}})
 	if err != nil {
 		return err

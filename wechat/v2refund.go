@@ -27,7 +27,7 @@ func (c *v2client) Refund(ctx context.Context, r RefundRequest) (Refund, error) 
 	if r.FromBalance {
 		account = "REFUND_SOURCE_RECHARGE_FUNDS"
 	}
-	// Sent to the backup host too: out_refund_no is paid once.
+	// The call goes to the backup host too: WeChat pays one out_refund_no once.
 	reply, err := c.pay(ctx, c.cfg.CertDoer, op, "/secapi/pay/refund", []Field{
 		{"out_trade_no", r.OutTradeNo},
 		{"out_refund_no", r.OutRefundNo},
@@ -103,8 +103,8 @@ const maxRefunds = 50
 
 const opRefundQuery = "refundquery"
 
-// QueryRefund queries a refund. The caller compares order and amounts with its own. Of
-// a refund that WeChat does not know, the error's code is CodeRefundNotExist.
+// QueryRefund queries a refund. The caller compares order and amounts with its own. If WeChat does
+// not know the refund, the error's code is CodeRefundNotExist.
 func (c *v2client) QueryRefund(ctx context.Context, outRefundNo string) (Refund, error) {
 	if !validOutRefundNo(outRefundNo) {
 		return Refund{}, notSent(opRefundQuery, "malformed out_refund_no")
@@ -164,7 +164,7 @@ func (c *v2client) refunds(ctx context.Context, by Field, offset int) (refunds [
 	if offset > 0 {
 		from = strconv.Itoa(offset)
 	}
-	// Sent to the backup host too: it changes nothing.
+	// The call goes to the backup host too, because it changes nothing.
 	reply, err := c.pay(ctx, c.cfg.Doer, opRefundQuery, "/pay/refundquery", []Field{by, {"offset", from}})
 	if err != nil {
 		return nil, 0, err

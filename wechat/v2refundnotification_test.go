@@ -224,9 +224,8 @@ func TestParseRefundDoesNotReportPadding(t *testing.T) {
 	}
 }
 
-// Why nothing here is proof: blocks of two genuine messages make a third that
-// WeChat never sent. Who changes the code so that this fails may soften the
-// comment of ParseRefund.
+// A refund notification proves nothing: blocks of two genuine messages make a third that WeChat
+// never sent. If a change of the code makes this test fail, change the comment of parseRefund too.
 func TestParseRefundCannotDetectJoinedBlocks(t *testing.T) {
 	blocks := func(m message) []byte {
 		b, err := base64.StdEncoding.DecodeString(encrypt(pad(m.root()), testKey))

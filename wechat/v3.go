@@ -159,8 +159,8 @@ type v3reply struct {
 	body   []byte
 }
 
-// call makes a call and reads the response, once it is known to be WeChat's, into
-// out. Without out the response has to have the status 204.
+// call makes a call, verifies that the response is WeChat's, and reads it into out. Without out the
+// response must have the status 204.
 func (v *v3client) call(ctx context.Context, x v3call, out any) error {
 	sent, reply, err := v.exchange(ctx, x)
 	if err != nil {
@@ -244,8 +244,8 @@ func (v *v3client) sendTo(ctx context.Context, method, url, uri string, body []b
 	return v.cfg.Doer.Do(req)
 }
 
-// readReply reads a whole response. Of a failure only the beginning is read, as much as an error
-// has: a gateway's page may have any length.
+// readReply reads a whole response. If the call failed, it reads only the beginning, because a
+// gateway's page may have any length.
 func readReply(ctx context.Context, op string, res *http.Response, limit int) (v3reply, error) {
 	defer res.Body.Close()
 	reply := v3reply{status: res.StatusCode, header: res.Header.Get}
@@ -257,7 +257,7 @@ func readReply(ctx context.Context, op string, res *http.Response, limit int) (v
 	case !succeeded(res.StatusCode) && (err != nil || len(body) > limit):
 		return reply, nil // its body is not verified
 	case err != nil:
-		return v3reply{}, &Error{Op: op, Message: "the response broke off", Kind: Retry, Err: cause(ctx, err), Status: res.StatusCode}
+		return v3reply{}, &Error{Op: op, Message: "the response is incomplete", Kind: Retry, Err: cause(ctx, err), Status: res.StatusCode}
 	case len(body) > limit:
 		return v3reply{}, &Error{Op: op, Message: fmt.Sprintf("the response is longer than %d KiB", limit>>10), Kind: Untrusted, Status: res.StatusCode}
 	}
@@ -269,11 +269,11 @@ func readReply(ctx context.Context, op string, res *http.Response, limit int) (v
 // the same call again (docs/wechat.md 18.9).
 func succeeded(status int) bool { return status == http.StatusOK || status == http.StatusNoContent }
 
-// check verifies a response. Its error has what is known about the call.
+// check verifies a response. Its error describes the failed call as far as the response does.
 func (v *v3client) check(ctx context.Context, x v3call, sent []byte, r v3reply) error {
 	op := opV3 + x.op
 	if r.status == http.StatusAccepted {
-		return &Error{Op: op, Message: "WeChat demands the same call again", Kind: Retry, Status: r.status}
+		return &Error{Op: op, Message: "WeChat requires the same call again", Kind: Retry, Status: r.status}
 	}
 	verify := func() error { return v.receiver.Response(ctx, r.status, r.header, r.body) }
 	var err error
@@ -355,8 +355,8 @@ func v3error(op string, e *apiv3.Error) *Error {
 }
 
 // IsProbe reports whether the cause of an error is a message that WeChat signed wrongly on purpose.
-// It was rejected like a forged one and needs no alarm: the correct one follows (docs/wechat.md
-// 18.6).
+// The message was rejected like a forged one. It needs no alarm, because the correct message
+// follows (docs/wechat.md 18.6).
 func IsProbe(err error) bool {
 	var e *apiv3.Error
 	return errors.As(err, &e) && e.Kind == apiv3.Probe

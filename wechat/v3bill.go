@@ -59,7 +59,7 @@ func (v *v3client) bill(ctx context.Context, op string, day time.Time, query str
 	if problem != "" {
 		return nil, &Error{Op: opV3 + op, Message: problem, Kind: Untrusted}
 	}
-	// The link is used as it is: its host may be another, and its path is signed.
+	// The link is used unchanged: its host may differ, and its path is signed.
 	x := v3call{op: op, method: http.MethodGet, uri: file.RequestURI()}
 	res, err := v.sendTo(ctx, x.method, link.URL, x.uri, nil)
 	if err != nil {
@@ -85,7 +85,7 @@ type v3billLink struct {
 	URL      string `json:"download_url"`
 }
 
-// read checks a link. The file is fetched without TLS only when the calls are.
+// read checks a link. It accepts a link without TLS only if the calls have no TLS either.
 func (l v3billLink) read(plain bool) (file *url.URL, hash, problem string) {
 	sum, err := hex.DecodeString(l.Hash)
 	if l.HashType != "SHA1" || err != nil || len(sum) != sha1.Size {
@@ -117,7 +117,7 @@ func (b *billReader) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case !errors.Is(err, io.EOF):
-		return n, &Error{Op: b.op, Message: "the bill broke off", Kind: Retry, Err: cause(b.ctx, err)}
+		return n, &Error{Op: b.op, Message: "the bill is incomplete", Kind: Retry, Err: cause(b.ctx, err)}
 	case string(b.sum.Sum(nil)) != b.want:
 		return n, &Error{Op: b.op, Message: "the bill has another hash than WeChat named", Kind: Untrusted}
 	}

@@ -122,7 +122,7 @@ func (c *Client) Echo(ctx context.Context, notifyURL string) error {
 		return notSent(opV3+opEcho, "notify_url is not an absolute URL of 255 bytes at most")
 	}
 	if v.receiver.PreferredSerial() == "" {
-		// Echo wants to know with which key WeChat is to sign.
+		// The request names the key with which WeChat signs the response.
 		return &Error{Op: opV3 + opEcho, Message: "not sent: no key of WeChat's is known yet", Kind: Retry}
 	}
 	nonce, err := v.nonce()

@@ -159,7 +159,8 @@ func TestRefreshOfCertificates(t *testing.T) {
 			}
 		})
 	}
-	// A failure with an unknown certificate is refreshed too, and then has its code.
+	// A failure that names an unknown certificate also causes a refresh. Then the failure is verified
+	// and has its code.
 	var c *Client
 	c, p, _ := newV3Client(t, says3(v3answer{status: 404, body: `{"code":"ORDER_NOT_EXIST"}`, serial: newSerial}), inCertificateMode, func(cfg *Config) {
 		cfg.V3.Refresh = func(context.Context) error { return c.SetCertificates([]string{newPEM}) }
@@ -283,7 +284,7 @@ func TestNewNamesWrongKeysOfAPIv3(t *testing.T) {
 			}
 		}
 	}
-	// All that is wrong is reported at once.
+	// All wrong fields are reported at once.
 	cfg := Config{AppID: testAppID, AppSecret: testSecret, MchID: testMchID, V3: &V3Config{}, Doer: &script{}}
 	_, err := New(cfg)
 	for _, field := range []string{"PrivateKey", "PublicKey", "APIv3Key"} {

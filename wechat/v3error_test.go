@@ -52,7 +52,7 @@ func TestResponsesOfAPIv3ThatAreRejected(t *testing.T) {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
-	// A clock that is 299 seconds off is right enough.
+	// A clock that is 299 seconds off is accepted.
 	for _, at := range []string{"1772330101", "1772330699"} {
 		_, p, _ := newV3Client(t, says3(v3answer{status: 200, body: good, header: map[string]string{timestampH: at}}))
 		if _, err := p.QueryOrder(t.Context(), testNo); err != nil {
@@ -152,7 +152,7 @@ func TestFailuresOfAPIv3(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-// The log gets what WeChat's support needs, and the advice by the more exact number.
+// The log has the numbers that WeChat's support needs, and the advice for the more exact number.
 func TestErrorsOfAPIv3HaveTheAdvice(t *testing.T) {
 	answer := v3answer{status: 400, body: `{"code":"INVALID_REQUEST","message":"x"}`, header: map[string]string{"Request-ID": "08AB-268445527"}}
 	_, p, _ := newV3Client(t, says3(answer))
@@ -195,7 +195,7 @@ func TestCallsOfAPIv3EndWithTheirContext(t *testing.T) {
 	}
 }
 
-// An RSA of the platform that fails is no verdict about the message.
+// A failure of the platform's RSA says nothing about the message.
 func TestPlatformThatFails(t *testing.T) {
 	_, p, w := newV3Client(t, silent(t), func(c *Config) { c.V3.RSA = brokenRSA{} })
 	_, err := p.QueryOrder(t.Context(), testNo)

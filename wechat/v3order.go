@@ -105,7 +105,7 @@ func (o *Order) v3path() string {
 	return "/" + strings.ToLower(string(o.TradeType))
 }
 
-// v3problem names what WeChat would decline in a request of APIv3.
+// v3problem names the field that WeChat would decline in a request of APIv3, "" for none.
 func (o *Order) v3problem() string {
 	switch {
 	case o.SceneInfo != "":

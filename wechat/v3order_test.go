@@ -96,7 +96,7 @@ func TestOrdersThatAPIv3Declines(t *testing.T) {
 	wantError(t, err, Developer, CodeNotOffered)
 }
 
-// No signed response without what the payer pays with is a success.
+// A signed response without pay parameters is not a success.
 func TestPrepayRepliesOfAPIv3(t *testing.T) {
 	for name, tt := range map[string]struct {
 		tradeType TradeType

@@ -156,8 +156,8 @@ type v3answer struct {
 	err    error             // in place of a response
 }
 
-// v3wechat plays WeChat. It shares no code with the client: it checks the signature of
-// each request, and signs its responses.
+// v3wechat responds in WeChat's place. It checks the signature of each request and signs its
+// responses, with no code of the client.
 type v3wechat struct {
 	t      testing.TB
 	answer func(r *http.Request, body []byte) v3answer

@@ -30,10 +30,10 @@ func notSent(op, problem string) *Error {
 	return &Error{Op: op, Code: codeParam, Message: "not sent: " + problem, Kind: Developer}
 }
 
-// classify returns the code of a signed failure in its newer spelling, and what can be
-// done about it. When the code is missing or unknown, WeChat's text decides the kind. A
-// refund that is declined for lack of money has the code CodeNotEnough, also when the
-// response has no code. The caller then retries with another account.
+// classify returns the code of a signed failure in its newer spelling, and its Kind. When the code
+// is missing or unknown, WeChat's text decides the kind. A refund that WeChat declines for lack of
+// money has the code CodeNotEnough, even if the response has no code. The caller then sends it
+// again with the other source of money.
 func classify(op, code, text string) (string, Kind) {
 	code = canonicalCode(errCode(code))
 	if code == "" && op == opRefund && (strings.Contains(text, "资金不足") || strings.Contains(text, "余额不足")) {
@@ -45,8 +45,7 @@ func classify(op, code, text string) (string, Kind) {
 	return code, textKind(text)
 }
 
-// kindOf is what can be done about a code in the response to op. An unknown one is
-// declined for this request.
+// kindOf returns the Kind of a code in the response to op. An unknown code counts as a decline.
 func kindOf(op, code string) Kind {
 	if r := find(op, code); r != nil {
 		return r.kind
@@ -86,8 +85,8 @@ func Verdicts() []Verdict {
 	return all
 }
 
-// Explain returns the verdict of a code in either spelling, in the response to a
-// call. Of an unknown code there is none.
+// Explain returns the verdict of a code in either spelling, in the response to a call, and whether
+// the code is known.
 func Explain(op, code string) (Verdict, bool) {
 	if r := find(op, canonicalCode(code)); r != nil {
 		return r.verdict(), true

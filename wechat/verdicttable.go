@@ -16,7 +16,7 @@ var (
 	menuDomain   = Text{"公众平台 > 公众号设置 > 功能设置 > 网页授权域名", "console of the service account > 公众号设置 > 功能设置 > 网页授权域名 (settings, web-authorization domain)"}
 )
 
-// What to do, where several codes have the same advice.
+// The advice that several codes share.
 var (
 	adviceRetry   = Text{"稍后用相同参数重新调用", "Make the same call again, later."}
 	adviceSlow    = Text{"降低调用频率，稍后用相同参数重新调用", "Call less often. Make the same call again, later."}
@@ -29,9 +29,9 @@ var (
 	adviceRead    = Text{"看返回的文字说明，按说明处理", "Read the message of WeChat's response and do what it says."}
 )
 
-// row is the verdict of a code, in its newer spelling. A row with an op is about
-// that call alone and comes before the one that is about all others. Pointers make
-// the table plain data: with copies, code would fill it at each start of a Worker.
+// row is the verdict of a code, in its newer spelling. A row with an op is about that call alone
+// and comes before the one that is about all others. With pointers the table is plain data. With
+// copies, the program would have to fill it at each start of a Worker.
 type row struct {
 	code, op string
 	kind     Kind
@@ -74,7 +74,7 @@ var rows = [...]row{
 	{"41002", "", Developer, Text{"缺少 appid", "appid is missing."}, &adviceProgram, nil},
 	{"41003", "", Developer, Text{"缺少 refresh_token", "refresh_token is missing."}, &adviceProgram, nil},
 	{"41004", "", Developer, Text{"缺少 secret", "secret is missing."}, &adviceProgram, nil},
-	{"41008", "", Restart, Text{"缺少 code：用户拒绝，或直接打开了回调地址", "code is missing: the user refused, or opened the address by hand."}, &adviceSignIn, nil},
+	{"41008", "", Restart, Text{"缺少 code：用户拒绝，或直接打开了回调地址", "code is missing: the user declined, or opened the address by hand."}, &adviceSignIn, nil},
 	{"41009", "", Developer, Text{"缺少 openid", "openid is missing."}, &adviceProgram, nil},
 	{"42001", "", Restart, Text{"access_token 过期", "The access_token expired."}, &adviceSignIn, nil},
 	{"42002", "", Restart, Text{"refresh_token 过期", "The refresh_token expired."}, &adviceSignIn, nil},
@@ -93,7 +93,7 @@ var rows = [...]row{
 	// 13.4 and 13.10: merchant calls of both versions.
 	{"SYSTEM_ERROR", "", Retry, Text{"微信系统超时。反复出现时，检查商户号、证书序列号与私钥是否匹配", "WeChat timed out. If it goes on: merchant number, serial and private key may not belong together."}, &adviceRetry, nil},
 	{"SERVICE_UNAVAILABLE", "", Retry, Text{"微信网关暂时不可用", "WeChat's gateway is not available."}, &adviceRetry, nil},
-	{"BIZERR_NEED_RETRY", "", Retry, Text{"微信要求重试", "WeChat demands the same call."}, &adviceRetry, nil},
+	{"BIZERR_NEED_RETRY", "", Retry, Text{"微信要求重试", "WeChat requires the same call again."}, &adviceRetry, nil},
 	{"BANK_ERROR", "", Retry, Text{"银行系统异常", "The bank's system failed."}, &adviceRetry, nil},
 	{"USERPAYING", "", Retry, Text{"用户支付中", "The user is paying."}, &adviceQuery, nil},
 	{"FREQUENCY_LIMITED", "", Retry, Text{"调用太频繁", "There are too many calls."}, &adviceSlow, nil},

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxMessage caps a message, in bytes; maxFields its fields. A notification has
-// about 25 and three more per coupon.
+// maxMessage limits a message, in bytes, and maxFields its fields. A notification has about 25
+// fields and three more per coupon.
 const (
 	maxMessage = 64 << 10
 	maxFields  = 256
@@ -58,7 +58,7 @@ func parseElement(name string, body []byte) ([]Field, error) {
 	}
 }
 
-// Where a parser is: before the message, directly in it, in a field, after it.
+// The places of a parser: before the message, directly in it, in a field, after it.
 const (
 	before = iota
 	root
@@ -207,8 +207,8 @@ func validName(name string) bool {
 	return name != ""
 }
 
-// write makes a flat message. Values go into CDATA, where all but its own end
-// may stand.
+// write makes a flat message. Values are in CDATA sections, which may contain everything but their
+// own end.
 func write(fields []Field) []byte {
 	var b bytes.Buffer
 	b.WriteString("<xml>")
@@ -221,8 +221,8 @@ func write(fields []Field) []byte {
 	return b.Bytes()
 }
 
-// clean drops the characters that XML does not carry unchanged, control characters and
-// CR, so that the other side receives the signed text.
+// clean removes control characters and CR, which XML does not transfer unchanged. So the other side
+// receives the signed text.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError || r == 0xfffe || r == 0xffff {

@@ -69,8 +69,8 @@ func (g *guide) run(folder string, env []string, commands ...string) string {
 	return string(out)
 }
 
-// The commands of the guide lead from a shop to a paid and refunded order of the reader's own back end,
-// in each of the four languages.
+// With the commands of the guide a reader's back end makes an order that is paid and refunded, in
+// each of the four languages.
 func TestGuide(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("../..")

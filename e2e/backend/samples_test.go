@@ -364,7 +364,7 @@ func TestSamplesRejectSimulatedEvents(t *testing.T) {
 	}
 }
 
-// A rejected call is no order, and the customer is sent nowhere.
+// A rejected call makes no order, and the customer is not redirected.
 func TestSamplesSurviveARejectedCall(t *testing.T) {
 	t.Parallel()
 	for name, command := range samples(t) {
@@ -383,7 +383,7 @@ func TestSamplesSurviveARejectedCall(t *testing.T) {
 	}
 }
 
-// A sample without its settings says which are missing.
+// A sample without its settings names the missing ones.
 func TestSamplesNeedTheirSettings(t *testing.T) {
 	t.Parallel()
 	good := map[string]string{"H5PAY_URL": "http://localhost:1", "H5PAY_KEY": "h5pay_x", "WEBHOOK_SECRET": paytest.WebhookSecret}
@@ -407,7 +407,7 @@ func TestSamplesNeedTheirSettings(t *testing.T) {
 	}
 }
 
-// A sample is short, and Python's and PHP's need their standard library alone.
+// A sample is short. Those in Python and PHP need only their standard library.
 func TestSamplesAreShort(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(folder + "/*")

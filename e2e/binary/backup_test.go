@@ -41,11 +41,11 @@ func TestBackupRestoresTheShop(t *testing.T) {
 	var before v1.Events
 	s.operator(t).Must(http.MethodGet, "/v1/events", nil, &before)
 
-	// The database is not replaced while it is there.
+	// A restore does not replace a database that exists.
 	for _, when := range []string{"while the server runs", "after it"} {
-		refused := start(t, s.dir, nil, "restore", "-config", s.config, "-from", copied)
-		if err := refused.wait(t); err == nil || !strings.Contains(refused.stderr.String(), "move") {
-			t.Errorf("%s: %v %s", when, err, refused.stderr.String())
+		rejected := start(t, s.dir, nil, "restore", "-config", s.config, "-from", copied)
+		if err := rejected.wait(t); err == nil || !strings.Contains(rejected.stderr.String(), "move") {
+			t.Errorf("%s: %v %s", when, err, rejected.stderr.String())
 		}
 		if when == "while the server runs" {
 			p.stop(t)

@@ -136,7 +136,7 @@ func TestDemoFromNothingToAPaidOrder(t *testing.T) {
 	buyer.SignIn()
 	checkout := buyer.Order("tea", 1)
 	buyer.Pay(checkout.Pay)
-	// An order in a phone's browser needs the buyer's address, which the phone hands on.
+	// An order in a phone's browser needs the buyer's address, which the phone forwards.
 	var h5 api.Checkout
 	if buyer.Checkout(paytest.BasketForH5("cake", 1), &h5); h5.MWebURL == "" {
 		t.Errorf("an H5 order: %+v", h5)

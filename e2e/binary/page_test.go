@@ -27,7 +27,7 @@ func TestPageInsideTheBinaryRuns(t *testing.T) {
 	defer stopAlloc()
 	browser, stopBrowser := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))
 	defer stopBrowser()
-	ctx, cancel := context.WithTimeout(browser, 2*patience)
+	ctx, cancel := context.WithTimeout(browser, 2*longest)
 	defer cancel()
 	var text string
 	var screenshot []byte

@@ -76,13 +76,13 @@ func startBinary(t *testing.T, binary, dir string, env []string, args ...string)
 	return p
 }
 
-// patience is how long a test waits for something that should happen at once.
-const patience = 30 * time.Second
+// longest is how long a test waits for an effect that should be immediate.
+const longest = 30 * time.Second
 
 // waitFor returns the first line of the standard output that contains text.
 func (p *process) waitFor(t *testing.T, text string) string {
 	t.Helper()
-	for timeout := time.After(patience); ; {
+	for timeout := time.After(longest); ; {
 		select {
 		case line, ok := <-p.lines:
 			if !ok {
@@ -104,7 +104,7 @@ func (p *process) wait(t *testing.T) error {
 	case err := <-p.ended:
 		p.ended <- err // for the clean-up
 		return err
-	case <-time.After(patience):
+	case <-time.After(longest):
 		t.Fatal("the command does not end")
 		return nil
 	}

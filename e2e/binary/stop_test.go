@@ -17,14 +17,14 @@ import (
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(longest); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited for: %s", what)
 		}
 	}
 }
 
-// A server that is told to stop accepts no connections and finishes the running call.
+// A server that gets the signal to stop accepts no connections and finishes the running call.
 func TestStopFinishesTheRunningCall(t *testing.T) {
 	t.Parallel()
 	var g *gate
@@ -50,7 +50,7 @@ func TestStopFinishesTheRunningCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := strings.TrimPrefix(s.url, "http://")
-	eventually(t, "new connections are refused", func() bool {
+	eventually(t, "new connections are rejected", func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			c.Close()

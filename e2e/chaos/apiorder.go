@@ -112,8 +112,8 @@ func (c *campaign) operate(method, path, key string, body, result any, allowed .
 	return status != 0 && status < 300
 }
 
-// orderByAPI makes an order by two equal calls at once, tries to make it again in ways that must be
-// rejected, and pays it: n decides whether not at all, once, or in two places.
+// orderByAPI makes an order by two equal calls at once. Then it tries to make it again in ways that
+// must be rejected. n decides whether the customer pays it not at all, once, or in two places.
 func (c *campaign) orderByAPI(n int) {
 	o := c.apiOrder(n)
 	req := v1.CreateOrder{Amount: o.amount, Description: "后台订单", Reference: "ref-" + o.key, Metadata: map[string]string{"n": fmt.Sprint(n)}}

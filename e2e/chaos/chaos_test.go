@@ -68,7 +68,7 @@ func campaignOf(t *testing.T, o options) *report {
 			t.Errorf("it never came to this: %s", what)
 		}
 	}
-	if r.restarts == 0 && o.on != onSQLite { // which crashes with the node
+	if r.restarts == 0 && o.on != onSQLite { // SQLite crashes with the node
 		t.Error("the database was never killed")
 	}
 	return r

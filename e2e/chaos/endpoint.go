@@ -63,8 +63,8 @@ func (c *campaign) makeEndpoints() error {
 	return nil
 }
 
-// changeEndpoints decides what the endpoints do in a round: one is down in every third, the other
-// answers 410 in every fourth, and the operator opens it again in the next.
+// changeEndpoints decides what the endpoints do in a round. One endpoint is down in every third
+// round. The other answers 410 in every fourth, and the operator opens it again in the next.
 func (c *campaign) changeEndpoints(round int) {
 	if c.calm {
 		return

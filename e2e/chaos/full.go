@@ -76,7 +76,7 @@ func (c *campaign) fill(ctx context.Context) {
 }
 
 // payWhileFull lets buyers pay until the signer has settled a payment, because a slow run may have
-// come to none. Payments go on while the database is full.
+// settled none. Payments continue while the database is full.
 func (c *campaign) payWhileFull(ctx context.Context) {
 	for _, p := range c.checkouts {
 		rows, err := c.readFullness()

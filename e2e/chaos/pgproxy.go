@@ -69,7 +69,7 @@ func readStartup(r io.Reader) ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(size[:])
 	if n < 8 || n > 1<<16 {
-		return nil, fmt.Errorf("a first message of %d bytes", n)
+		return nil, fmt.Errorf("the first message has an impossible length of %d bytes", n)
 	}
 	all := make([]byte, n)
 	copy(all, size[:])
@@ -89,7 +89,7 @@ func readMessage(r io.Reader) (message, error) {
 	}
 	n := binary.BigEndian.Uint32(head[1:])
 	if n < 4 || n > 1<<30 {
-		return nil, fmt.Errorf("a message of %d bytes", n)
+		return nil, fmt.Errorf("a message has an impossible length of %d bytes", n)
 	}
 	all := make(message, 1+n)
 	copy(all, head[:])
@@ -158,7 +158,7 @@ func (k *link) calls(in io.Reader) {
 	}
 }
 
-// before makes a failure before a call takes effect. It reports whether the connection goes on.
+// before makes a failure before a call takes effect. It reports whether the connection continues.
 func (k *link) before(f failure, call []byte) bool {
 	switch f.kind {
 	case kill:
@@ -196,7 +196,7 @@ func (k *link) send(call []byte) bool {
 	return true
 }
 
-// after makes a failure after a call took effect. It reports whether the connection goes on.
+// after makes a failure after a call took effect. It reports whether the connection continues.
 func (k *link) after(f failure, answer []byte) bool {
 	switch f.kind {
 	case kill:

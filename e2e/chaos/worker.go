@@ -207,8 +207,8 @@ func (k *worker) allow500(at site) {
 	}
 }
 
-// seat is a machine that runs, with what was known of it when it was chosen.
-type seat struct {
+// target is a machine that runs, with what was known of it when it was chosen.
+type target struct {
 	*machine
 	process
 	halted  <-chan struct{} // closed when the process stops
@@ -216,7 +216,7 @@ type seat struct {
 }
 
 // running waits for a machine that runs.
-func (k *worker) running(ctx context.Context) (s seat, err error) {
+func (k *worker) running(ctx context.Context) (s target, err error) {
 	err = k.await(ctx, func() bool {
 		var up []*machine
 		for _, m := range k.machines {
@@ -228,7 +228,7 @@ func (k *worker) running(ctx context.Context) (s seat, err error) {
 			return false
 		}
 		m := up[rand.IntN(len(up))]
-		s = seat{m, *m.current, m.halted, m.excuses()}
+		s = target{m, *m.current, m.halted, m.excuses()}
 		return true
 	})
 	return s, err
@@ -261,8 +261,8 @@ type answer struct {
 }
 
 // send sends a request to a machine. It returns an error if the machine dies or stops. A stopped one
-// keeps the request, and goes on with it when it wakes.
-func (k *worker) send(s seat, req *http.Request) answer {
+// keeps the request, and processes it when it runs again.
+func (k *worker) send(s target, req *http.Request) answer {
 	done := make(chan answer, 1)
 	if f, hit := k.failures.next(atSigner, "a request"); hit {
 		time.AfterFunc(f.wait, s.kill)

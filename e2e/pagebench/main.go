@@ -1,7 +1,7 @@
-// Command pagebench compares the page's speed on an emulated phone with go-app's own hello world,
-// which uses the same toolchain and framework, and with the same page in JavaScript by hand. One
-// server serves all to real Chromium. It measures the sign-in inside WeChat too. `make
-// bench-page` runs it; it writes docs/pagespeed.md.
+// Command pagebench compares the page's speed on an emulated phone with two others. One is go-app's
+// own hello world, with the same toolchain and framework. The other is the same page written in
+// JavaScript. One server serves all to real Chromium. It also measures the sign-in inside WeChat.
+// `make bench-page` runs it; it writes docs/pagespeed.md.
 package main
 
 import (

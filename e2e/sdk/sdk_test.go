@@ -1,5 +1,5 @@
-// Package sdk puts other people's WeChat SDKs to work: as clients of the
-// simulator, and as judges of what our client signs.
+// Package sdk runs other people's WeChat SDKs. They are clients of the simulator, and they verify
+// the signatures of this project's client.
 package sdk
 
 import (
@@ -24,15 +24,15 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// The simulator is judged by clients that others wrote, and our client by their
-// checks: three readings of WeChat's documents that have to agree.
+// The SDKs test the simulator as its clients, and test this project's client by their checks. So
+// three implementations of WeChat's documents have to agree.
 
 const (
 	sdkNotifyURL = "http://localhost/notify" // never called: these orders stay unpaid
 	sdkClientIP  = "203.0.113.7"
 )
 
-// TestMain has whatever a test starts ended with the tests.
+// TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 func TestGopayOrdersAtTheSimulator(t *testing.T) {
@@ -61,7 +61,8 @@ func TestGopayOrdersAtTheSimulator(t *testing.T) {
 			if placed.ReturnCode != "SUCCESS" || placed.ResultCode != "SUCCESS" || placed.PrepayId == "" {
 				t.Fatalf("unifiedorder: %+v", placed)
 			}
-			// Over gopay's own struct: a field it does not know would fail it.
+			// gopay checks the signature over its own struct, so a field that it does not know would fail
+			// the check.
 			if ok, err := gowechat.VerifySign(wechattest.DefaultAPIKey, signType, placed); err != nil || !ok {
 				t.Errorf("gopay does not accept the signature of the prepay_id: %v", err)
 			}
@@ -116,7 +117,7 @@ func TestGopayIsRejectedWithAnotherKey(t *testing.T) {
 	}
 }
 
-// What our client sends and signs is verified by gopay.
+// gopay verifies the requests and the signatures of this project's client.
 func TestGopayVerifiesOurClient(t *testing.T) {
 	t.Parallel()
 	for _, signType := range []wechat.SignType{wechat.SignMD5, wechat.SignHMAC} {

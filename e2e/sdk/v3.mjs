@@ -10,8 +10,7 @@ import tls from "node:tls";
 const input = JSON.parse(readFileSync(0, "utf8"));
 const { keys, appid, openid, tlsPort, ca, deskURL } = input;
 
-// Connections to WeChat's host lead to the simulator, as by a host file. Nothing of
-// the SDKs changes.
+// Connections to WeChat's host go to the simulator, as with a hosts file. The SDKs do not change.
 https.Agent.prototype.createConnection = () => tls.connect({ host: "localhost", port: tlsPort, ca, servername: "localhost" });
 
 // expect fails the script, and so the test.
@@ -103,7 +102,7 @@ async function nodeV3() {
 
 const sdk = await { axios: axiosPlugin, node: nodeV3 }[input.sdk]();
 
-// The shop answers callbacks as the SDK judges them.
+// The shop acknowledges a callback if the SDK accepts it.
 const heard = [];
 const shop = http.createServer(async (req, res) => {
   let body = "";

@@ -75,8 +75,8 @@ func (w *v3World) callback(rw http.ResponseWriter, r *http.Request) {
 	rw.WriteHeader(http.StatusNoContent)
 }
 
-// towards leads requests for WeChat's hosts to the simulator, as a host file does.
-// Nothing of the SDK changes.
+// towards sends requests for WeChat's hosts to the simulator, as a hosts file would. The SDK does
+// not change.
 type towards struct{ origin string }
 
 func (d towards) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -176,8 +176,8 @@ func (w *v3World) expectNotified(no string) {
 	}
 }
 
-// v3Modes are the modes in which an SDK runs: with the public key, with
-// certificates, and during a change, when callbacks are signed by both in turn.
+// v3Modes are the modes in which an SDK runs: with the public key, with certificates, and during a
+// change. During a change callbacks are signed by both in turn.
 func v3Modes(t *testing.T, run func(t *testing.T, w *v3World)) {
 	for _, mode := range []wechattest.V3Mode{wechattest.V3PublicKey, wechattest.V3Certificates, wechattest.V3Both} {
 		t.Run(string(mode), func(t *testing.T) {

@@ -19,8 +19,8 @@ func TestAxiosPluginV3(t *testing.T) { v3Modes(t, func(t *testing.T, w *v3World)
 
 func TestNodeV3(t *testing.T) { v3Modes(t, func(t *testing.T, w *v3World) { w.node("node") }) }
 
-// node runs v3.mjs with one of its SDKs. The script makes the journey itself; the
-// phone judges the pay parameters that the SDK signed.
+// node runs v3.mjs with one of its SDKs. The script makes the journey itself. The phone checks the
+// pay parameters that the SDK signed.
 func (w *v3World) node(sdk string) {
 	t := w.t
 	t.Helper()

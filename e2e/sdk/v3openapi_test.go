@@ -56,8 +56,8 @@ func headers(t *testing.T, lines string) http.Header {
 	return http.Header(h)
 }
 
-// check returns how a request and its response differ from the description, and the
-// operation that they belong to.
+// check returns the differences between a request with its response and the description, and the
+// operation of the request.
 func (d description) check(t *testing.T, m wechattest.Message) (operation string, request, response error) {
 	t.Helper()
 	u, err := url.Parse(m.URL)

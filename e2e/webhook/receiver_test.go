@@ -32,7 +32,7 @@ const (
 	sample    = "../../examples/webhook/receiver.mjs"
 )
 
-// TestMain has whatever a test starts ended with the tests.
+// TestMain ends every process that a test started.
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
 // sign signs a delivery of an event, now or some time away.

@@ -67,7 +67,7 @@ func buy(w http.ResponseWriter, r *http.Request) {
 
 func receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-	if err = errors.Join(err, verifier.Verify(body, r.Header)); err == nil { // the bytes that came, before anything parses them
+	if err = errors.Join(err, verifier.Verify(body, r.Header)); err == nil { // the received bytes, before a parser changes them
 		err = handle(body)
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func receive(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// handle does what a verified event asks for, once, however often it comes.
+// handle processes a verified event once, however often it arrives.
 func handle(body []byte) error {
 	var event struct {
 		Type, Shop string
@@ -92,9 +92,9 @@ func handle(body []byte) error {
 	case o == nil: // another program's order
 	case sold.Total != o.Total || sold.Currency != o.Currency:
 		return fmt.Errorf("order %s has another amount", o.Reference)
-	case event.Type == "order.paid" && o.Status != "paid": // also after order.closed: money counts
+	case event.Type == "order.paid" && o.Status != "paid": // also after order.closed: a late payment counts
 		o.ID, o.Status = sold.ID, "paid"
-		log.Print("ship order ", o.Reference) // yours: in the transaction that marks it as paid
+		log.Print("ship order ", o.Reference) // in a real shop: in the transaction that marks the order as paid
 	case event.Type == "order.closed" && o.Status == "new":
 		o.Status = "closed"
 	case event.Type == "order.refunded":
@@ -127,7 +127,8 @@ func fail(w http.ResponseWriter, status int, err error) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// call posts to h5pay. It repeats a call without a response: the same Idempotency-Key makes nothing twice.
+// call posts to h5pay. It repeats a call that got no response. With the same Idempotency-Key no
+// call takes effect twice.
 func call(path, idempotencyKey string, body map[string]any) (made map[string]any, err error) {
 	text, _ := json.Marshal(body) // strings and numbers never fail
 	for range 3 {

@@ -29,7 +29,7 @@ async function buy() {
   return [303, "", { Location: made.url }];
 }
 
-// handle does what a verified event asks for, once, however often it comes.
+// handle processes a verified event once, however often it arrives.
 function handle({ type, shop, simulated, data: { order: sold } }) {
   if (shop !== H5PAY_URL || (simulated && ACCEPT_SIMULATED !== "1")) {
     throw new Error(`the event is of another shop (${shop}), or simulated`);
@@ -38,9 +38,9 @@ function handle({ type, shop, simulated, data: { order: sold } }) {
   if (!order) return; // another program's order
   if (sold.total !== price || sold.currency !== "CNY") throw new Error(`order ${order.reference} has another amount`);
   if (type === "order.paid" && order.status !== "paid") {
-    order.status = "paid"; // also after order.closed: money counts
+    order.status = "paid"; // also after order.closed: a late payment counts
     order.id = sold.id;
-    console.log(`ship order ${order.reference}`); // yours: in the transaction that marks it as paid
+    console.log(`ship order ${order.reference}`); // in a real shop: in the transaction that marks the order as paid
   } else if (type === "order.closed" && order.status === "new") {
     order.status = "closed";
   } else if (type === "order.refunded") {
@@ -50,7 +50,7 @@ function handle({ type, shop, simulated, data: { order: sold } }) {
 
 function receive(headers, body) {
   try {
-    handle(verifier.verify(body, headers)); // the bytes that came, before anything parses them
+    handle(verifier.verify(body, headers)); // the received bytes, before a parser changes them
     return [204];
   } catch (err) {
     console.log(`webhook rejected: ${err.message}`);
@@ -66,7 +66,8 @@ async function refund(reference, { authorization = "" }) {
   return [200, JSON.stringify(await call(`/v1/orders/${order.id}/refunds`, `refund-${reference}`, { reason: "退货" }))];
 }
 
-// call posts to h5pay. It repeats a call without a response: the same Idempotency-Key makes nothing twice.
+// call posts to h5pay. It repeats a call that got no response. With the same Idempotency-Key no
+// call takes effect twice.
 async function call(path, idempotencyKey, body) {
   let problem;
   for (let i = 0; i < 3; i++) {

@@ -64,7 +64,7 @@ function verify(string $body): array
     return json_decode($body, true, 512, JSON_THROW_ON_ERROR);
 }
 
-// handle does what a verified event asks for, once, however often it comes.
+// handle processes a verified event once, however often it arrives.
 function handle(array $event): void
 {
     if ($event['shop'] !== H5PAY_URL || ($event['simulated'] ?? false) && getenv('ACCEPT_SIMULATED') !== '1') {
@@ -75,9 +75,9 @@ function handle(array $event): void
         if ($sold['total'] !== PRICE || $sold['currency'] !== 'CNY') {
             throw new UnexpectedValueException("order $order[reference] has another amount");
         }
-        if ($event['type'] === 'order.paid' && $order['status'] !== 'paid') { // also after order.closed: money counts
+        if ($event['type'] === 'order.paid' && $order['status'] !== 'paid') { // also after order.closed: a late payment counts
             $order = ['status' => 'paid', 'id' => $sold['id']] + $order;
-            error_log("ship order $order[reference]"); // yours: in the transaction that marks it as paid
+            error_log("ship order $order[reference]"); // in a real shop: in the transaction that marks the order as paid
         } elseif ($event['type'] === 'order.closed' && $order['status'] === 'new') {
             $order['status'] = 'closed';
         } elseif ($event['type'] === 'order.refunded') {
@@ -89,7 +89,7 @@ function handle(array $event): void
 function receive(): array
 {
     try {
-        handle(verify(file_get_contents('php://input'))); // the bytes that came, before anything parses them
+        handle(verify(file_get_contents('php://input'))); // the received bytes, before a parser changes them
         return [204, ''];
     } catch (UnexpectedValueException | JsonException $e) {
         error_log('webhook rejected: ' . $e->getMessage());
@@ -109,7 +109,7 @@ function refund(string $reference): array
     return [200, json_encode(call("/v1/orders/$order[id]/refunds", "refund-$reference", ['reason' => '退货']))];
 }
 
-// call posts to h5pay. It repeats a call without a response: the same Idempotency-Key makes nothing twice.
+// call posts to h5pay. It repeats a call that got no response. With the same Idempotency-Key no call takes effect twice.
 function call(string $path, string $idempotencyKey, array $body): array
 {
     $headers = ['Authorization: Bearer ' . getenv('H5PAY_KEY'), "Idempotency-Key: $idempotencyKey", 'Content-Type: application/json'];

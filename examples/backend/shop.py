@@ -56,9 +56,9 @@ def handle(event):
         return  # another program's order
     if sold["total"] != PRICE or sold["currency"] != "CNY":
         raise ValueError(f"order {reference} has another amount")
-    if event["type"] == "order.paid":  # also after order.closed: money counts
+    if event["type"] == "order.paid":  # also after order.closed: a late payment counts
         if sql("UPDATE orders SET status = 'paid', id = ? WHERE reference = ? AND status <> 'paid'", sold["id"], reference)[1] == 1:
-            print("ship order", reference, flush=True)  # yours: in the transaction that marks it as paid
+            print("ship order", reference, flush=True)  # in a real shop: in the transaction that marks the order as paid
     elif event["type"] == "order.closed":
         sql("UPDATE orders SET status = 'closed' WHERE reference = ? AND status = 'new'", reference)
     elif event["type"] == "order.refunded":
@@ -67,7 +67,7 @@ def handle(event):
 
 def receive(headers, body):
     try:
-        handle(verify(headers, body))  # the bytes that came, before anything parses them
+        handle(verify(headers, body))  # the received bytes, before a parser changes them
         return 204, ""
     except (ValueError, KeyError, TypeError) as err:
         print("webhook rejected:", err, flush=True)
@@ -84,7 +84,7 @@ def refund(reference, authorization):
 
 
 def call(path, idempotency_key, body):
-    """Posts to h5pay. Repeats a call without a response: the same Idempotency-Key makes nothing twice."""
+    """Posts to h5pay. Repeats a call that got no response; the Idempotency-Key keeps it from taking effect twice."""
     headers = {"Authorization": f"Bearer {H5PAY_KEY}", "Idempotency-Key": idempotency_key, "Content-Type": "application/json"}
     request = urllib.request.Request(H5PAY_URL + path, json.dumps(body).encode(), headers)
     for _ in range(3):

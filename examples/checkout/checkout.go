@@ -40,7 +40,7 @@ func (s *Shop) Order(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		log.Print(err)
-		http.Error(w, "WeChat did not take the order", http.StatusBadGateway)
+		http.Error(w, "WeChat did not accept the order", http.StatusBadGateway)
 		return
 	}
 	p, err := pay.PayParams(r.Context(), prepay.PrepayID)

@@ -76,11 +76,11 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handle(e)
 		rc.done[e.ID] = true
 	}
-	// Only now: an event that is not acknowledged comes again.
+	// The acknowledgement comes last, because the shop sends an event again that is not acknowledged.
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// handle does what an event asks for, once.
+// handle processes an event once.
 func handle(e webhook.Event) {
 	o := e.Data.Order
 	switch e.Type {

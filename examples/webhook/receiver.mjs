@@ -92,7 +92,7 @@ async function receive(request) {
     handle(event);
     done.add(event.id);
   }
-  return 204; // only now: h5pay repeats an event that is not acknowledged
+  return 204; // last, because h5pay repeats an event that is not acknowledged
 }
 
 function end(problem) {

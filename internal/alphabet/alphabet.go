@@ -1,5 +1,5 @@
-// Package alphabet has the sets of characters of which ids, keys and settings are made:
-// it draws random text from them, and checks text against them.
+// Package alphabet has the sets of characters of ids, keys and settings. It draws random text from
+// them, and checks text against them.
 package alphabet
 
 import (
@@ -25,8 +25,8 @@ const (
 // does.
 func (a Alphabet) Random(rand io.Reader, n int) (string, error) {
 	text := make([]byte, 0, n)
-	// Bytes past the last whole alphabet would favour its beginning. They are drawn
-	// again, which half of the length more makes rare.
+	// Bytes above the largest multiple of the alphabet's size would favour its first characters, so
+	// they are skipped. Half of the length more bytes are drawn, so a second draw is rare.
 	whole := 256 / len(a) * len(a)
 	more := 0
 	if whole < 256 {

@@ -68,7 +68,7 @@ type PaymentStatus string
 //	failed, closing, closed -> paid (a late payment still counts)
 const (
 	PaymentCreated PaymentStatus = "created" // stored; WeChat may not know it yet
-	PaymentPending PaymentStatus = "pending" // WeChat awaits it
+	PaymentPending PaymentStatus = "pending" // WeChat waits for it
 	PaymentPaid    PaymentStatus = "paid"    // WeChat confirmed it
 	PaymentClosing PaymentStatus = "closing" // is to be closed at WeChat
 	PaymentClosed  PaymentStatus = "closed"  // can no longer be paid
@@ -179,9 +179,10 @@ type OrderList struct {
 	Orders []Order `json:"orders"`
 }
 
-// PayRequest requests an order with the parameters that pay it. A payment with another trade type is
-// another payment of the same order: the first one that is paid pays it, and a second one is refunded.
-// The request sends the payment to WeChat unless the last parameters are valid.
+// PayRequest requests an order with the parameters that pay it. A request with another trade type
+// begins another payment of the same order. The first payment that is paid pays the order, and a
+// second one is refunded. The request sends the payment to WeChat unless the last parameters are
+// valid.
 type PayRequest struct {
 	// TradeTypes are those that the page can use where it is, the best one first. The first one that
 	// the shop and the order accept is used.

@@ -40,7 +40,7 @@ var (
 	errDue   = errors.New("the platform certificates were downloaded in the last minutes, or another instance is downloading them")
 )
 
-// WeChat has the calls that the keeper makes. *wechat.Client is one.
+// WeChat has the calls that a Keeper makes. *wechat.Client implements it.
 type WeChat interface {
 	DownloadCertificates(ctx context.Context) ([]apiv3.PlatformCertificate, error)
 	SetCertificates(pems []string) error
@@ -67,7 +67,7 @@ type Keeper struct {
 	loaded  time.Time   // when the client last got certificates
 }
 
-// New checks cfg and returns its keeper.
+// New checks cfg and returns a Keeper.
 func New(cfg Config) (*Keeper, error) {
 	switch {
 	case cfg.Store == nil:

@@ -153,7 +153,7 @@ func (r *run) leftoverProcesses() []string {
 	return left
 }
 
-// end tells the guard to remove what is left, and waits for it.
+// end makes the guard remove the remaining processes and files, and waits for it.
 func (r *run) end() error {
 	r.alive.Close()
 	if err := r.guard.Wait(); err != nil {

@@ -47,7 +47,7 @@ func ConsoleKey(ctx context.Context, shopURL, rootToken string) (string, error) 
 	return made.Key, nil
 }
 
-// PrintConsole tells where the console is and with which key to sign in.
+// PrintConsole prints the address of the console and the key to sign in with.
 func PrintConsole(ctx context.Context, out io.Writer, shopURL, phoneURL, rootToken string) {
 	key, err := ConsoleKey(ctx, shopURL, rootToken)
 	if err != nil {

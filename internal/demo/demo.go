@@ -1,5 +1,5 @@
-// Package demo has what a shop on this machine needs besides itself: the simulator with its phone
-// and desk, a receiver of webhooks, and the settings that join them.
+// Package demo has the programs around a shop on this machine: the simulator with its phone and
+// desk, and a receiver of webhooks. It also has the settings that connect them.
 package demo
 
 import (

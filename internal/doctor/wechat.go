@@ -83,7 +83,7 @@ func (d *Doctor) signInDomain(ctx context.Context) result {
 	defer res.Body.Close()
 	page, err := io.ReadAll(io.LimitReader(res.Body, 256<<10))
 	if err != nil {
-		return skip("the response of the authorize page broke off")
+		return skip("the response of the authorize page is incomplete")
 	}
 	if strings.Contains(string(page), "10003") {
 		return result{cause: cause.SignInDomainWrong, setting: "SHOP_URL", detail: "the authorize page shows the error 10003"}

@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// patience is how long WeChat waits for a response (docs/wechat.md 6.3).
-	patience = 5 * time.Second
-	slow     = 3 * time.Second
-	maxPage  = 64 << 10
+	// responseTime is how long WeChat waits for a response (docs/wechat.md 6.3).
+	responseTime = 5 * time.Second
+	slow         = 3 * time.Second
+	maxPage      = 64 << 10
 )
 
 // Doer sends a request. It must not follow redirects.
@@ -38,13 +38,13 @@ type Doer interface {
 type Finding struct {
 	ID     cause.ID
 	Detail string
-	Warn   bool // notifications arrive all the same
+	Warn   bool // notifications arrive nevertheless
 }
 
-// NotifyURL sends two probes to the notify URL and says what became of them. The second one finds a
-// cache that the first one has filled.
+// NotifyURL sends two probes to the notify URL and returns what is wrong with the responses. The
+// second probe detects a cache that the first one has filled.
 func NotifyURL(ctx context.Context, doer Doer, notifyURL, token string) Finding {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, responseTime)
 	defer cancel()
 	for try := range 2 {
 		began := time.Now()
@@ -112,13 +112,13 @@ func Connection(ctx context.Context, err error) Finding {
 	case errors.As(err, &record), errors.As(err, &alert), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return Finding{cause.NotifyTLS, "the server does not speak TLS as it should", false}
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
-		return Finding{cause.NotifyTimeout, fmt.Sprintf("no response in %v", patience), false}
+		return Finding{cause.NotifyTimeout, fmt.Sprintf("no response in %v", responseTime), false}
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {
 		return Finding{cause.NotifyRefused, op.Op + ": " + op.Err.Error(), false}
 	}
-	return Finding{cause.NotifyRefused, "the connection broke off", false}
+	return Finding{cause.NotifyRefused, "the connection ended without a response", false}
 }
 
 // challenges are what the pages of bot challenges contain, in lower case.
@@ -159,7 +159,7 @@ func Rejected(res *http.Response, page []byte) Finding {
 
 // DomainFile fetches a file that WeChat reads at the root of the shop's domain, and compares it.
 func DomainFile(ctx context.Context, doer Doer, shopURL, name string, want []byte) Finding {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, responseTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, shopURL+"/"+url.PathEscape(name), nil)
 	if err != nil {
@@ -174,7 +174,7 @@ func DomainFile(ctx context.Context, doer Doer, shopURL, name string, want []byt
 	got, err := io.ReadAll(io.LimitReader(res.Body, maxPage))
 	switch {
 	case err != nil:
-		return Finding{cause.DomainFileNotServed, name + ": the response broke off", false}
+		return Finding{cause.DomainFileNotServed, name + ": the response is incomplete", false}
 	case res.StatusCode != http.StatusOK:
 		return Finding{cause.DomainFileNotServed, fmt.Sprintf("%s: HTTP status %d", name, res.StatusCode), false}
 	case !bytes.Equal(bytes.TrimSpace(got), bytes.TrimSpace(want)):

@@ -57,9 +57,10 @@ func Write(example, name string) error {
 	return Create(name, text)
 }
 
-// Create writes example settings to a new file that only the owner can read. Each empty setting gets
-// a random value, because a secret in an example is public: 32 hexadecimal digits, or after "whsec_"
-// the base64 of 32 bytes. An existing file is kept, and the error is fs.ErrExist.
+// Create writes example settings to a new file that only the owner can read. Each empty setting
+// gets a random value, because a secret in an example is public. The value has 32 hexadecimal
+// digits, or after "whsec_" the base64 of 32 bytes. An existing file is kept, and the error is
+// fs.ErrExist.
 func Create(name string, example []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

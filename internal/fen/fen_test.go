@@ -22,7 +22,7 @@ func TestFenPrintsYuan(t *testing.T) {
 	}
 }
 
-// bad are no amounts in either form.
+// bad are texts that are an amount in neither form.
 var bad = []string{"", ".", ".1", "1.", "-1", "-0.00", "+1", " 1", "1 ", "1,000.00", "1e2", "0x1", "１", "1.2.3", "--1", "1_0", "1\x00"}
 
 func TestParse(t *testing.T) {
@@ -54,7 +54,7 @@ func TestParseYuan(t *testing.T) {
 	}
 }
 
-// What String writes, ParseYuan reads.
+// ParseYuan reads every amount that String writes.
 func FuzzParseYuan(f *testing.F) {
 	for _, n := range []uint64{0, 1, 10, 99, 100, 123456, 9999999999999} {
 		f.Add(n)

@@ -1,7 +1,7 @@
 // Package key makes and reads the API keys of back ends.
 //
-// A key is written "h5pay_" ID "_" secret, both in lower-case letters and digits. The ID
-// is public: it finds the key. Of the secret only the SHA-256 is stored.
+// A key is written "h5pay_" ID "_" secret, both in lower-case letters and digits. The ID is public:
+// it finds the key. Only the SHA-256 of the secret is stored.
 package key
 
 import (
@@ -30,10 +30,10 @@ type Key struct {
 	secret string
 }
 
-// Derive returns the key that a request made at a time: the same one for the same master
-// key, maker, idempotency key and millisecond, so that a repeated request returns the same
-// text although the text is not stored. The time keeps a key that ended and was deleted
-// from coming back with the idempotency key. master is secret, 32 bytes at least.
+// Derive returns the key of a request. The same master key, maker, idempotency key and millisecond
+// give the same key. So a repeated request returns the same text although the text is not stored.
+// Because of the time, a key that was deleted does not reappear when its idempotency key is used
+// again. master is secret, 32 bytes at least.
 func Derive(master []byte, maker, idempotencyKey string, at time.Time) Key {
 	draw := func(what string, n int) string {
 		mac := hmac.New(sha256.New, master)

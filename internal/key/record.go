@@ -29,7 +29,7 @@ type Record struct {
 // Root is the ID of the caller that has the root token instead of a key.
 const Root = "root"
 
-// UsePeriod is how exactly the last use of a key is stored: one write in this time.
+// UsePeriod is the precision of the stored last use of a key: at most one write in this time.
 const UsePeriod = time.Hour
 
 // Has reports whether the key has a scope.

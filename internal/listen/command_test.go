@@ -96,8 +96,8 @@ func TestCommandThatCannotWork(t *testing.T) {
 		"a wrong key":         {map[string]string{"H5PAY_KEY": "h5pay_wrong"}, forward, 1, "rejects the API key"},
 		"a key without scope": {map[string]string{"H5PAY_KEY": writer}, forward, 1, "lacks the scope read"},
 		"no shop":             {map[string]string{"H5PAY_URL": closed.URL}, forward, 1, "does not answer (dial tcp"},
-		"another server":      {map[string]string{"H5PAY_URL": other.URL}, forward, 1, "is no shop of h5pay (404 Not Found"},
-		"a redirect":          {map[string]string{"H5PAY_URL": moved.URL}, forward, 1, "is no shop of h5pay (307 Temporary Redirect"},
+		"another server":      {map[string]string{"H5PAY_URL": other.URL}, forward, 1, "is not a shop of h5pay (404 Not Found"},
+		"a redirect":          {map[string]string{"H5PAY_URL": moved.URL}, forward, 1, "is not a shop of h5pay (307 Temporary Redirect"},
 		"a broken shop":       {map[string]string{"H5PAY_URL": broken.URL}, forward, 1, "answers 503 Service Unavailable misconfigured"},
 		"an unknown event":    {nil, append([]string{"-after", "evt_none"}, forward...), 1, "has no event evt_none: omit -after to begin"},
 	} {

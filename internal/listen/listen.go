@@ -1,6 +1,6 @@
-// Package listen is the command h5pay listen. It reads the events of a running shop with an API key
-// and posts each to a program on the developer's machine, signed like the shop's own webhooks. So a
-// back end in development gets events without an address that the shop can reach.
+// Package listen is the command h5pay listen. It reads the events of a running shop with an API
+// key. It posts each one to a program on the developer's machine, signed like the shop's own
+// webhooks. So a back end in development gets events although the shop cannot reach it.
 package listen
 
 import (
@@ -126,8 +126,8 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 }
 
-// forward posts an event until the program answers, whatever the answer is. It reports false if ctx
-// ended before.
+// forward posts an event until the program responds, with any status. It reports false if ctx ended
+// before.
 func (l *Listener) forward(ctx context.Context, e v1.Event) bool {
 	pause := l.cfg.RetryPause
 	for try := 1; ; try++ {

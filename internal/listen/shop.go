@@ -87,7 +87,7 @@ func (l *Listener) explain(res *http.Response, text []byte) error {
 			wait: time.Duration(min(max(seconds, 0), 60)) * time.Second,
 		}
 	case rejected.Code == "":
-		return fmt.Errorf("%s is no shop of h5pay (%s without a list of events): check -shop", l.cfg.Shop, res.Status)
+		return fmt.Errorf("%s is not a shop of h5pay (%s without a list of events): check -shop", l.cfg.Shop, res.Status)
 	}
 	return fmt.Errorf("the shop %s rejects the call: %s", l.cfg.Shop, rejected.Message)
 }

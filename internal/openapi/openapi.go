@@ -1,6 +1,6 @@
-// Package openapi makes the OpenAPI 3.1 document of the API for back ends from the Go
-// types and the routes of package v1: names, bounds and values from the types, texts
-// from their comments. It runs at build time and in tests.
+// Package openapi makes the OpenAPI 3.1 document of the API for back ends from the types and routes
+// of package v1. The types give names, bounds and values, and their comments the texts. It runs at
+// build time and in tests.
 package openapi
 
 import (

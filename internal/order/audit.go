@@ -24,8 +24,8 @@ type AuditEntry struct {
 	Hash      string // Sum with the hash of the entry before
 }
 
-// Sum returns the hash of the entry, in hex, which covers the hash of the entry before: an
-// entry that is changed, inserted or removed breaks the chain.
+// Sum returns the hash of the entry, in hex. It covers the hash of the previous entry, so a
+// changed, inserted or removed entry breaks the chain.
 func (e AuditEntry) Sum(before string) string {
 	text, err := json.Marshal([]any{before, e.Seq, e.ID, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.After, e.Unknown, e.RequestID})
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"h5pay/internal/fen"
 )
 
-// Item is a position of an order that a back end makes: a product of the catalogue, or a
-// position of its own with a name and a price.
+// Item is a position of an order that a back end makes. It is a product of the catalogue, or a name
+// and a price of the back end's own.
 type Item struct {
 	ProductID string // "" for a position of its own
 	Name      string
@@ -58,7 +58,7 @@ func PriceItems(items []Item, products []Product) ([]Line, fen.Fen, error) {
 		lines = append(lines, line)
 	}
 	if total > MaxTotal {
-		return nil, 0, &FieldError{"lines", fmt.Sprintf("come to %d fen, want at most %d", int64(total), int64(MaxTotal))}
+		return nil, 0, &FieldError{"lines", fmt.Sprintf("the sum is %d fen, want at most %d", int64(total), int64(MaxTotal))}
 	}
 	return lines, total, nil
 }

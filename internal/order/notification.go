@@ -2,7 +2,7 @@ package order
 
 import "time"
 
-// Notification is a message that arrived as WeChat's, and what became of it.
+// Notification is a message that arrived at a notify URL, and its result.
 type Notification struct {
 	At          time.Time
 	Kind        string // "payment" or "refund"

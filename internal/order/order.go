@@ -44,9 +44,9 @@ const (
 	// MaxTotal is the largest amount of one order, in fen.
 	MaxTotal fen.Fen = 100_000_000
 
-	// MaxLive is how many payments of one order can be paid at WeChat at the same time, and
-	// MaxPayments how many an order has in all, without those that WeChat declined. No
-	// payment begins after MaxFailed were declined. Each is a call to WeChat and a row.
+	// MaxLive is how many payments of one order can be paid at WeChat at the same time. MaxPayments is
+	// how many payments an order has in all, without those that WeChat declined. No payment begins
+	// after WeChat has declined MaxFailed. Each payment is a call to WeChat and a row.
 	MaxLive     = 4
 	MaxPayments = 20
 	MaxFailed   = 20

@@ -99,8 +99,8 @@ func TestPublicOrder(t *testing.T) {
 	}
 }
 
-// What a payment that WeChat reports late, or the comparison of the last bills, can
-// need is younger than the least that is kept.
+// An unpaid order is kept until WeChat can no longer report a payment of it, and until the last
+// bill that may have it was compared.
 func TestMinKeepUnpaidCoversLatePaymentsAndBills(t *testing.T) {
 	const reports = 24*time.Hour + 4*time.Minute // WeChat repeats a notification for so long
 	const bill = 34 * time.Hour                  // from the begin of a day until its bill

@@ -88,7 +88,7 @@ func (r *Refund) Public() api.Refund {
 	return p
 }
 
-// advice tells the operator what to do about a refund that a retry does not repair. Such a
+// advice returns what the operator can do about a refund that a retry does not repair. Such a
 // refund is sent again at least once a day, and at once by a repeated call.
 func (r *Refund) advice() string {
 	repeat := "repeat the call that made the refund, with its Idempotency-Key"

@@ -23,8 +23,8 @@ import (
 	"h5pay/wechat"
 )
 
-// Events about money come first. Of five events that are sent at once, one is an order.closed, and
-// both kinds are sent in the order in which they became due.
+// Events about money come first. One of five events that are sent at once is an order.closed. Both
+// kinds are sent in the order in which they became due.
 func TestEventsAboutMoneyComeFirst(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)

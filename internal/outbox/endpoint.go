@@ -20,7 +20,7 @@ var (
 	ErrFull      = errors.New("outbox: the shop has the maximum of endpoints")
 	ErrRepeated  = errors.New("outbox: the request was made before with other content")
 	ErrRotated   = errors.New("outbox: another call has changed the secret")
-	ErrOfSetting = errors.New("outbox: the endpoint is one of the settings")
+	ErrOfSetting = errors.New("outbox: the settings define the endpoint")
 )
 
 // Endpoints returns all endpoints. The endpoint of the settings is among them if it has a URL.
@@ -139,9 +139,9 @@ func (s *Sender) ChangeEndpoint(ctx context.Context, id string, c EndpointChange
 	return e, nil
 }
 
-// RotateSecret gives an endpoint a new secret and returns both. The previous one also signs
-// for a time. call identifies the call: until the next rotation, a repeated call with the
-// same fingerprint returns the secret of the first one. Another fingerprint is ErrRepeated.
+// RotateSecret gives an endpoint a new secret and returns both. The previous one also signs for a
+// time. call identifies the call. Until the next rotation, a repeated call with the same
+// fingerprint returns the secret of the first one. Another fingerprint is ErrRepeated.
 func (s *Sender) RotateSecret(ctx context.Context, id, call, fingerprint string, keep time.Duration) (order.Endpoint, string, error) {
 	if id == order.SettingsEndpoint {
 		return order.Endpoint{}, "", ErrOfSetting

@@ -102,9 +102,9 @@ func parseRetryAfter(value string, now time.Time) time.Time {
 
 // body returns the body of a delivery, nil if the data of the event is not JSON.
 //
-// The shop, the appid and the merchant are those of the order, so that they stay true in a
-// database that was moved. An event is simulated if its order or this shop is: a copy of the
-// database with a simulator must not look like the real shop.
+// The shop, the appid and the merchant are those of the order, so that they stay true in a database
+// that was moved. An event is simulated if its order or this shop is. Otherwise a copy of the
+// database with a simulator would look like the real shop.
 func (s *Sender) body(e order.Event) []byte {
 	body, err := json.Marshal(api.WebhookBody{
 		ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt.UnixMilli(), Shop: e.Shop, AppID: e.AppID, MchID: e.MchID,
@@ -120,7 +120,7 @@ func (s *Sender) body(e order.Event) []byte {
 // not a success.
 func (s *Sender) send(ctx context.Context, t target, id string, body []byte) (response, error) {
 	if body == nil {
-		return response{}, errors.New("not JSON")
+		return response{}, errors.New("the data of the event is not JSON")
 	}
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()

@@ -75,7 +75,7 @@ func TestSimulatedEvents(t *testing.T) {
 	}
 }
 
-// A receiver may ask for a later try, up to an hour. It cannot ask for an earlier one.
+// A receiver may request a later try, up to an hour. It cannot request an earlier one.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	const scheduled = 16500 * time.Millisecond // at most
@@ -131,8 +131,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A receiver has ten seconds to respond. The test shortens the time, and checks that Deliver
-// asked for ten seconds.
+// A receiver has ten seconds to respond. The test shortens the time, and checks that Deliver set
+// ten seconds.
 func TestReceiverHangs(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, func(c *outbox.Config) {
@@ -307,7 +307,7 @@ func TestEventThatIsNotJSON(t *testing.T) {
 		t.Error(err)
 	}
 	b.wantArrivals(0)
-	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "not JSON" {
+	if e := b.stored(o); e.Status != api.EventPending || e.LastError != "the data of the event is not JSON" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -3,9 +3,6 @@ package payment
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -17,7 +14,6 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
 	"h5pay/internal/order"
-	"h5pay/internal/store"
 )
 
 // BackEndOrder is an order that a back end requests. The caller has checked the bounds of its
@@ -95,7 +91,7 @@ func (s *Service) complete(o *order.Order, r BackEndOrder) (err error) {
 	if r.Description == "" {
 		o.Description = order.Body(s.cfg.ShopName, o.Lines)
 	} else if o.Description = order.Printable(r.Description); o.Description == "" {
-		return &order.FieldError{Field: "description", Problem: "has no character that WeChat shows"}
+		return &order.FieldError{Field: "description", Problem: "want a character that WeChat accepts"}
 	}
 	return nil
 }
@@ -140,9 +136,9 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// LookForBackEnd returns an order with its refunds. With sync WeChat is queried about what
-// can still change: payments and refunds that have not ended, at most once in a few
-// seconds and a bounded number.
+// LookForBackEnd returns an order with its refunds. With sync WeChat is queried about a bounded
+// number of payments and refunds that have not ended. It is queried about each at most once in a
+// few seconds.
 func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (order.Order, []order.Refund, error) {
 	o, err := s.anyOrder(ctx, id)
 	if err == nil && sync && s.stale(o) {
@@ -156,91 +152,4 @@ func (s *Service) LookForBackEnd(ctx context.Context, id string, sync bool) (ord
 	}
 	refunds, err := s.cfg.Store.Refunds(ctx, o.ID)
 	return o, refunds, err
-}
-
-// RefundKey returns the refund_key of a request for a refund under an API key.
-func RefundKey(keyID, idempotencyKey string) string {
-	sum := sha256.Sum256([]byte(keyID + "\n" + idempotencyKey))
-	return "v1-" + hex.EncodeToString(sum[:20])
-}
-
-// BackEndRefund is a refund that a back end requests.
-type BackEndRefund struct {
-	OrderID        string
-	KeyID          string // of the API key
-	IdempotencyKey string
-	Fingerprint    string // of the request
-
-	OutTradeNo  string  // "": the payment that pays the order
-	Amount      fen.Fen // 0: what is left of the payment
-	Reason      string
-	FromBalance bool
-	// Bound, in fen, is above what is refunded of the order, duplicates apart, after this refund.
-	// 0 is no bound.
-	Bound fen.Fen
-}
-
-// ErrBound is the error of a refund that reaches its Bound.
-var ErrBound = errors.New("the refunds of the order reach the bound")
-
-// RefundForBackEnd makes a refund. Without an amount it pays back what is left of the order. The
-// same key with another fingerprint is CodeConflict. The error is ErrBound beyond the Bound: the
-// statement that stores the refund has it, so that it holds for calls at once.
-func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.Refund, error) {
-	req := refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
-		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound}
-	if req.amount == 0 {
-		o, err := s.anyOrder(ctx, r.OrderID)
-		if err != nil {
-			return order.Refund{}, err
-		}
-		p, err := s.refundable(ctx, o, req.outTradeNo)
-		if err != nil {
-			return order.Refund{}, err
-		}
-		if req.amount, err = s.wholeRefund(ctx, p, req.key); err != nil {
-			return order.Refund{}, err
-		}
-	}
-	return s.refund(ctx, req)
-}
-
-// wholeRefund returns the amount of a refund without one: that of the refund which the key
-// made before, or else what is left of the payment. The same call may be made at once: it
-// may have taken what was left after the first look for the key.
-func (s *Service) wholeRefund(ctx context.Context, p order.Payment, key string) (fen.Fen, error) {
-	for range 2 {
-		old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, key)
-		if err == nil {
-			return old.Amount, nil
-		}
-		if !errors.Is(err, store.ErrNotFound) {
-			return 0, err
-		}
-		if left, err := s.leftToRefund(ctx, p); err != nil || left > 0 {
-			return left, err
-		}
-	}
-	return 0, reject(api.CodeRefundTooMuch, "nothing of the order is left to refund")
-}
-
-// leftToRefund returns the amount of a payment that is neither refunded nor being refunded.
-func (s *Service) leftToRefund(ctx context.Context, p order.Payment) (fen.Fen, error) {
-	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
-	left := p.Total
-	for _, r := range refunds {
-		if r.OutTradeNo == p.OutTradeNo && r.Status != api.RefundFailed && r.Status != api.RefundClosed {
-			left -= r.Amount
-		}
-	}
-	return left, err
-}
-
-// RefundOf returns a refund by its ID.
-func (s *Service) RefundOf(ctx context.Context, id string) (order.Refund, error) {
-	r, err := s.cfg.Store.RefundByID(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return r, reject(api.CodeNotFound, "no such refund")
-	}
-	return r, err
 }

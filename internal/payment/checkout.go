@@ -187,8 +187,8 @@ func (s *Service) offered(ctx context.Context, o order.Order, w way) (order.Paym
 	return order.Payment{}, store.ErrNotFound
 }
 
-// begin stores a new payment of an order and then sends it to WeChat, so that no notification can
-// arrive for a payment that is not stored.
+// begin stores a new payment of an order and then sends it to WeChat. So no notification can arrive
+// for a payment that is not stored.
 func (s *Service) begin(ctx context.Context, o order.Order, w way) (api.Checkout, error) {
 	if err := s.checkPayerAddress(w.trade, w.clientIP); err != nil {
 		return api.Checkout{}, err
@@ -241,8 +241,8 @@ func (s *Service) logBegun(ctx context.Context, p order.Payment) {
 	s.logPayment(ctx, order.Payment{OrderID: p.OrderID, OutTradeNo: p.OutTradeNo}, api.PaymentCreated, sourcePage, "trade_type", string(p.TradeType), "total", int64(p.Total))
 }
 
-// notBegun returns the result of a request whose payment could not be stored: the order is no
-// longer open, another request has just begun the same payment, or there are too many.
+// notBegun returns the result of a request whose payment could not be stored. The order is no
+// longer open, another request has just begun the same payment, or there are too many payments.
 func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Checkout, error) {
 	o, err := s.cfg.Store.ByID(ctx, o.ID)
 	if err != nil || !o.Open() {
@@ -262,14 +262,15 @@ func (s *Service) notBegun(ctx context.Context, o order.Order, w way) (api.Check
 	return api.Checkout{}, errBusy()
 }
 
-// makeRoom closes the oldest payment of an order that has order.MaxLive of them, if the
-// buyer has nothing that pays it and WeChat closes it at its age. Otherwise whoever has the
-// URL of an order could keep others from paying it. The caller gets CodeBusy and repeats
-// the request, which begins a payment then.
+// makeRoom closes the oldest payment of an order that has order.MaxLive payments. It does so only
+// if the buyer has no valid parameters of that payment and WeChat closes it at its age. Otherwise
+// anybody who has the URL of an order could keep others from paying it. The caller gets CodeBusy
+// and repeats the request, which begins a payment then.
 //
-// The payment is closing before WeChat is queried, so that nobody gets anything from then on
-// to pay it with. A payment in between counts. WeChat is queried once per queryWindow about
-// each, however many ask. If this request cannot close it, Reconcile does.
+// The payment is closing before WeChat is queried, so from then on nobody gets parameters of it. If
+// the buyer pays it in between, the payment counts. WeChat is queried about each payment at most
+// once per queryWindow, whatever the number of requests is. If this request cannot close it,
+// Reconcile does.
 func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, error) {
 	full := reject(api.CodeTooManyPayments, "too many payments of the order have begun: pay it where it was opened first, try again later, or make another order")
 	live, err := s.livePayments(ctx, o)
@@ -301,7 +302,7 @@ func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, er
 			continue
 		case err != nil:
 			log.Warn("closing a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
-			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 		case synced.Status == api.PaymentPaid:
 			return s.ended(s.cfg.Store.ByID(ctx, o.ID))
 		case order.PaymentEnded(synced.Status):
@@ -312,9 +313,8 @@ func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, er
 	return api.Checkout{}, full
 }
 
-// stopOffering marks a payment as closing, if the buyer has nothing that pays it, no request
-// has claimed to call WeChat for it, and WeChat closes it at its age. Otherwise the payment is
-// returned as it is passed.
+// stopOffering marks a payment as closing if the buyer has no valid parameters, no request has a
+// claim on it, and WeChat closes it at its age. Otherwise it returns the payment unchanged.
 func (s *Service) stopOffering(ctx context.Context, p order.Payment) (order.Payment, error) {
 	now := s.now()
 	if !p.Live() || p.PrepayValid(now) || now.Before(p.ClaimedUntil) || now.Before(p.CreatedAt.Add(order.MinCloseAge)) {
@@ -331,9 +331,9 @@ func (s *Service) stopOffering(ctx context.Context, p order.Payment) (order.Paym
 
 // claimPrepay sends a payment to WeChat again.
 //
-// Every prepay_id of a JSAPI payment works, so several requests may send it concurrently. Of other
+// Every prepay_id of a JSAPI payment works, so several requests may send it concurrently. For other
 // payments only the last response is valid: a second code_url voids the first (docs/wechat.md 4.5).
-// Of several requests for such a payment one calls WeChat. The others get CodeBusy and retry.
+// So one of several concurrent requests calls WeChat. The others get CodeBusy and retry.
 func (s *Service) claimPrepay(ctx context.Context, o order.Order, p order.Payment) (api.Checkout, error) {
 	if err := s.checkPayerAddress(p.TradeType, p.ClientIP); err != nil {
 		return api.Checkout{}, err
@@ -575,7 +575,7 @@ func errPaidThere() error {
 	return reject(api.CodeWeChatBusy, "WeChat reports the order as paid, try again")
 }
 
-// errBusy tells a caller to retry in a second. No request waits for another one.
+// errBusy makes a caller retry in a second. No request waits for another one.
 func errBusy() error {
 	return reject(api.CodeBusy, "another request about the order is running, repeat this one in a second")
 }

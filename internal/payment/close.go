@@ -54,7 +54,7 @@ func (s *Service) cancel(ctx context.Context, w store.Whole) (store.Whole, error
 			return w, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
 		case err != nil:
 			log.Warn("querying WeChat about a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
-			return w, reject(api.CodeWeChatBusy, "WeChat did not answer, try again")
+			return w, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 		}
 		if live[i].Status == api.PaymentPaid {
 			break
@@ -121,7 +121,7 @@ func (s *Service) Close(ctx context.Context, id string) (order.Order, error) {
 	if err != nil {
 		return o, err
 	}
-	w, err := s.beginClose(ctx, o, sourceAdmin)
+	w, err := s.beginClose(ctx, o, sourceOperator)
 	if err != nil {
 		return o, err
 	}
@@ -167,7 +167,7 @@ func (s *Service) beginCloseAll(ctx context.Context, ids []string) (int, error) 
 	}
 	for _, id := range ids {
 		if to := changed[id]; to != "" {
-			s.logOrder(ctx, id, to, sourceAdmin)
+			s.logOrder(ctx, id, to, sourceOperator)
 		}
 	}
 	return len(changed), nil

@@ -82,8 +82,8 @@ func TestSecondPaymentIsRefundedByTheTimer(t *testing.T) {
 	}
 }
 
-// A restored database has forgotten both payments. The one that WeChat has given back
-// because it was the duplicate does not pay the order, whichever is queried first.
+// A restored database lacks both payments. WeChat has refunded one of them as the duplicate. It
+// does not pay the order, in whatever order they are queried.
 func TestRestoredDatabaseFindsTheDuplicate(t *testing.T) {
 	t.Parallel()
 	for name, listed := range map[string]bool{"with a list of refunds": true, "without": false} {
@@ -121,7 +121,7 @@ func TestRestoredDatabaseFindsTheDuplicate(t *testing.T) {
 	}
 }
 
-// A payment that an operator gave back pays the order if no other payment does.
+// A payment that an operator refunded pays the order if no other payment does.
 func TestRefundedPaymentPaysTheOrderAlone(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

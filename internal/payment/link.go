@@ -21,18 +21,18 @@ func (s *Service) CreateLink(ctx context.Context, l order.Link) (order.Link, err
 	case l.Amount == 0 && (l.Min == 0 || l.Max == 0):
 		return l, &order.FieldError{Field: "amount", Problem: "is required without min_amount and max_amount"}
 	case l.Amount != 0 && (l.Min != 0 || l.Max != 0):
-		return l, &order.FieldError{Field: "amount", Problem: "does not go with min_amount and max_amount"}
+		return l, &order.FieldError{Field: "amount", Problem: "want none together with min_amount and max_amount"}
 	case l.Min > l.Max:
 		return l, &order.FieldError{Field: "max_amount", Problem: "is less than min_amount"}
 	case order.Printable(l.Title) == "":
-		return l, &order.FieldError{Field: "title", Problem: "has no character that WeChat shows"}
+		return l, &order.FieldError{Field: "title", Problem: "want a character that WeChat accepts"}
 	}
 	if err := s.checkWhere(l.ReturnURL, l.TradeTypes); err != nil {
 		return l, err
 	}
 	l.CreatedAt = s.now()
 	if !l.ExpiresAt.IsZero() && !l.ExpiresAt.After(l.CreatedAt) {
-		return l, &order.FieldError{Field: "expires_at", Problem: "is over"}
+		return l, &order.FieldError{Field: "expires_at", Problem: "want a time in the future"}
 	}
 	var err error
 	if l.ID, err = order.NewID(s.rand); err != nil {
@@ -48,14 +48,14 @@ func (s *Service) CreateLink(ctx context.Context, l order.Link) (order.Link, err
 	before, err := s.cfg.Store.LinkOfRequest(ctx, l.MadeBy, l.IdempotencyKey)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return l, roomError(store.ErrFull)
+		return l, insertError(store.ErrFull)
 	case err == nil && before.Fingerprint != l.Fingerprint:
 		return l, reject(api.CodeConflict, "the Idempotency-Key was used for another link")
 	}
 	return before, err
 }
 
-// LinkChange says what to change of a payment link; nil leaves a field as it is.
+// LinkChange has the new values of a payment link. A nil field stays as it is.
 type LinkChange struct {
 	Title, Description *string
 	MaxOrders          *int       // 0: any number
@@ -72,7 +72,7 @@ func (s *Service) ChangeLink(ctx context.Context, id string, c LinkChange) (orde
 	}
 	if c.Title != nil {
 		if l.Title = *c.Title; order.Printable(l.Title) == "" {
-			return l, &order.FieldError{Field: "title", Problem: "has no character that WeChat shows"}
+			return l, &order.FieldError{Field: "title", Problem: "want a character that WeChat accepts"}
 		}
 	}
 	if c.Description != nil {
@@ -94,7 +94,7 @@ func (s *Service) ChangeLink(ctx context.Context, id string, c LinkChange) (orde
 	return s.cfg.Store.ChangeLink(ctx, l, s.now())
 }
 
-// Link returns a payment link to whoever has its token.
+// Link returns a payment link to a caller who has its token.
 func (s *Service) Link(ctx context.Context, token string) (api.PaymentLink, error) {
 	l, err := s.linkByToken(ctx, token)
 	if err != nil {

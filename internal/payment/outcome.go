@@ -13,7 +13,7 @@ const (
 	outcomeRetry    outcome = iota // WeChat may have accepted it: the same call is repeated
 	outcomeLater                   // only a refund: WeChat declines it for now
 	outcomeShop                    // the cause is the shop's settings, certificate or balance
-	outcomeDeclined                // WeChat declines it for good
+	outcomeDeclined                // WeChat declines it, and a retry does not help
 	outcomePaid                    // only an order: it is paid; a query returns the transaction
 	outcomeClosed                  // only an order: it is closed at WeChat
 )

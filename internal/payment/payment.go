@@ -1,4 +1,4 @@
-// Package payment holds the rules of the shop's payments: it places orders, gets payment parameters
+// Package payment holds the rules of the shop's payments. It places orders, gets payment parameters
 // from WeChat, settles WeChat's reports, closes, refunds, and compares the bills.
 //
 // It knows nothing of HTTP and imports no http.Client. An error is an *[api.Error] if the caller

@@ -60,8 +60,9 @@ func (s *Service) Erase(ctx context.Context, req PersonRequest) (PersonErased, e
 	return result, nil
 }
 
-// Person returns the openid or the guest id of a request: it is in the request, or is the owner or
-// the payer of an order. It must not be in a response or in the log.
+// Person returns the openid or the guest id of the person that a request names. The request has the
+// id itself, or an order that the person owns or has paid. It must not be in a response or in the
+// log.
 func (s *Service) Person(ctx context.Context, req PersonRequest) (string, error) {
 	id := cmp.Or(req.OwnerOf, req.PayerOf)
 	switch {

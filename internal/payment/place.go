@@ -74,7 +74,7 @@ func (s *Service) place(ctx context.Context, o order.Order, life time.Duration) 
 	case errors.Is(err, store.ErrReference):
 		return order.Order{}, &ReferenceUsed{stored.ID}
 	case err != nil:
-		return order.Order{}, roomError(err)
+		return order.Order{}, insertError(err)
 	case stored.ID != o.ID:
 		return repeated(stored, o.Fingerprint)
 	}
@@ -121,8 +121,8 @@ func (s *Service) price(ctx context.Context, basket order.Basket) ([]order.Line,
 	return basket.Price(products)
 }
 
-// roomError translates the store's reason for rejecting an order.
-func roomError(err error) error {
+// insertError translates the store's reason for rejecting an order.
+func insertError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotSelling):
 		return errNotSelling()

@@ -23,8 +23,8 @@ const (
 	maxDeleted       = 100              // unpaid orders
 	maxExpired       = 200              // orders that expire in one run
 
-	// queryCost is the largest number of statements of the query about one payment: the claim, and
-	// a change, a read and a count for a trade that differs. An unpaid payment costs one, the
+	// queryCost is the largest number of statements of the query about one payment. A trade that
+	// differs costs four: the claim, a change, a read and a count. An unpaid payment costs one, the
 	// claim. A payment with refunds can cost more: one for all stored refunds and four for each new
 	// one, and for a duplicate the other payments. An invocation that then exceeds the limit fails,
 	// and the next one continues.
@@ -37,7 +37,7 @@ const (
 //
 //  1. It deletes old unpaid orders, ends the wait of orders whose time is over, and notes the
 //     size of the database.
-//  2. It queries WeChat about payments that were notified and that WeChat has not confirmed.
+//  2. It queries WeChat about payments that a notification reported and WeChat has not confirmed.
 //  3. It sends refunds that WeChat has not taken, and queries WeChat about those that have
 //     not ended.
 //  4. It queries WeChat about the payments that are due, and closes those whose time is over,

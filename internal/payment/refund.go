@@ -2,6 +2,8 @@ package payment
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strings"
@@ -28,6 +30,93 @@ type refundCall struct {
 	reason      string
 	fromBalance bool
 	bound       fen.Fen // see BackEndRefund
+}
+
+// RefundKey returns the refund_key of a request for a refund under an API key.
+func RefundKey(keyID, idempotencyKey string) string {
+	sum := sha256.Sum256([]byte(keyID + "\n" + idempotencyKey))
+	return "v1-" + hex.EncodeToString(sum[:20])
+}
+
+// BackEndRefund is a refund that a back end requests.
+type BackEndRefund struct {
+	OrderID        string
+	KeyID          string // of the API key
+	IdempotencyKey string
+	Fingerprint    string // of the request
+
+	OutTradeNo  string  // "": the payment that pays the order
+	Amount      fen.Fen // 0: what is left of the payment
+	Reason      string
+	FromBalance bool
+	// Bound, in fen: after this refund the refunds of the order, without those of duplicates, must be
+	// below it. 0 means no bound.
+	Bound fen.Fen
+}
+
+// ErrBound is the error of a refund that reaches its Bound.
+var ErrBound = errors.New("the refunds of the order reach the bound")
+
+// RefundForBackEnd makes a refund. Without an amount it refunds the rest of the payment. The same
+// key with another fingerprint is CodeConflict. The error is ErrBound if the refunds would reach
+// the Bound. The statement that stores the refund checks it, so it also holds for concurrent calls.
+func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.Refund, error) {
+	req := refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
+		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound}
+	if req.amount == 0 {
+		o, err := s.anyOrder(ctx, r.OrderID)
+		if err != nil {
+			return order.Refund{}, err
+		}
+		p, err := s.refundable(ctx, o, req.outTradeNo)
+		if err != nil {
+			return order.Refund{}, err
+		}
+		if req.amount, err = s.wholeRefund(ctx, p, req.key); err != nil {
+			return order.Refund{}, err
+		}
+	}
+	return s.refund(ctx, req)
+}
+
+// wholeRefund returns the amount of a refund whose request has none. If the key has made a refund
+// before, it is the amount of that refund, else the rest of the payment. A concurrent call with the
+// same key may take the rest after the first read, so the key is read twice.
+func (s *Service) wholeRefund(ctx context.Context, p order.Payment, key string) (fen.Fen, error) {
+	for range 2 {
+		old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, key)
+		if err == nil {
+			return old.Amount, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return 0, err
+		}
+		if left, err := s.leftToRefund(ctx, p); err != nil || left > 0 {
+			return left, err
+		}
+	}
+	return 0, reject(api.CodeRefundTooMuch, "the payment has no amount left to refund")
+}
+
+// leftToRefund returns the amount of a payment that is neither refunded nor being refunded.
+func (s *Service) leftToRefund(ctx context.Context, p order.Payment) (fen.Fen, error) {
+	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
+	left := p.Total
+	for _, r := range refunds {
+		if r.OutTradeNo == p.OutTradeNo && r.Status != api.RefundFailed && r.Status != api.RefundClosed {
+			left -= r.Amount
+		}
+	}
+	return left, err
+}
+
+// RefundOf returns a refund by its ID.
+func (s *Service) RefundOf(ctx context.Context, id string) (order.Refund, error) {
+	r, err := s.cfg.Store.RefundByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, reject(api.CodeNotFound, "no such refund")
+	}
+	return r, err
 }
 
 // refund makes a refund. It is stored before it is sent to WeChat, so a later call with the same
@@ -66,7 +155,7 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 		r.FromBalance = true
 	}
 	if r.Status == api.RefundCreated {
-		if err := s.continueRefund(ctx, r, sourceAdmin); err != nil {
+		if err := s.continueRefund(ctx, r, sourceOperator); err != nil {
 			return order.Refund{}, err
 		}
 		if r, err = s.cfg.Store.RefundByID(ctx, r.ID); err != nil {
@@ -134,8 +223,9 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req refundCa
 	return refund, nil
 }
 
-// repeatedRefund returns the refund that a key made before, if the request is the
-// same. Its amount may be what was left of the payment, which differs between two calls at once.
+// repeatedRefund returns the refund that a key made before, if the request is the same. A request
+// without an amount refunds the rest of the payment, and the rest can differ between two concurrent
+// calls.
 func repeatedRefund(r order.Refund, req refundCall) (order.Refund, error) {
 	if r.Fingerprint != req.fingerprint {
 		return order.Refund{}, reject(api.CodeConflict, "the key was used for another request")
@@ -211,7 +301,7 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 // once.
 //
 // If WeChat declines it because the source of the money does not suffice, it is sent again with the
-// other source, unless the operator chooses the source (docs/wechat.md 9.4).
+// other source (docs/wechat.md 9.4). If the operator chooses the source, it is not sent again.
 func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) error {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins earlier
 	defer cancel()

@@ -21,7 +21,7 @@ const (
 	sourceCron         = "cron"
 	sourceClose        = "close"
 	sourceExpiry       = "expiry"
-	sourceAdmin        = "admin"
+	sourceOperator     = "operator"
 	sourceRefundNotify = "refund_notify"
 	sourceBill         = "bill"
 )
@@ -141,8 +141,8 @@ func (s *Service) closeAtWeChat(ctx context.Context, p order.Payment, report Rep
 // queryOrder calls Sync for the payments of an unpaid order that can be paid, the newest first and
 // at most maxSynced. Its caller is a request that waits. It queries WeChat at most once per
 // queryWindow about each payment, and logs errors. notPaid means that WeChat was queried about all
-// of them and reported each as unpaid. news means that a payment has changed, so that the order has
-// to be read again. Without news the order as it was read before the query is what WeChat confirms.
+// of them and reported each as unpaid. news means that a payment has changed, so the order must be
+// read again. Without news WeChat confirms the order as it was read before the query.
 func (s *Service) queryOrder(ctx context.Context, o order.Order) (notPaid, news bool) {
 	log := s.logger(ctx).With("order", o.ID)
 	live, err := s.livePayments(ctx, o)
@@ -167,7 +167,7 @@ func (s *Service) queryOrder(ctx context.Context, o order.Order) (notPaid, news 
 		if err == nil && report != Settled {
 			unpaid++
 		}
-		// Whatever is not a plain report of an unpaid payment may have changed it, here or in
+		// Any result other than the report of an unpaid payment may come with a change, here or in
 		// another request.
 		news = news || err != nil || report == Settled || synced.Status != p.Status
 		if synced.Status == api.PaymentPaid {

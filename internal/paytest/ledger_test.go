@@ -167,7 +167,7 @@ func TestDifferingRefundsAreFound(t *testing.T) {
 	}
 }
 
-// The money of a second payment has to go back, and the order does not count it.
+// A second payment must be refunded, and the order does not count it.
 func TestDuplicatesThatAreKeptAreFound(t *testing.T) {
 	t.Parallel()
 	o := Order{ID: "a", Status: api.StatusPaid, PaidBy: "N", Total: 100}

@@ -1,7 +1,7 @@
 // Package paytest holds what several test packages need. A Shop is a signer in this process, with
-// buyers, an operator and a simulated WeChat; a Merchant also has a back end that gets events. A Buyer
-// and a Worker do the same over HTTP with the built signer on workerd. Receiver, Log and the comparison
-// of the shop with WeChat's ledger serve both.
+// buyers, an operator and a simulated WeChat. A Merchant also has a back end that gets events. A
+// Buyer and a Worker do the same over HTTP with the built signer on workerd. Receiver, Log and the
+// comparison of the shop with WeChat's ledger serve both.
 package paytest
 
 import (

@@ -12,8 +12,9 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Check fails the test if an invariant does not hold: those of the database, that WeChat has the
-// money of each payment that is paid, and that the log has no secret and no openid.
+// Check fails the test if an invariant does not hold. It checks those of the database, and that
+// WeChat has the money of each paid payment. It also checks that the log has no secret and no
+// openid.
 func (s *Shop) Check() {
 	s.T.Helper()
 	storetest.Check(s.T, s.DB)

@@ -24,9 +24,9 @@ import (
 
 func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 
-// most is what a call may cost at D1: round trips before it first calls WeChat, or altogether
-// without such a call; round trips after that; rows read and written, as D1 bills them. Of an order
-// only the rows count.
+// most is what a call may cost at D1. It has the round trips before its first call to WeChat, the
+// round trips after it, and the rows read and written, as D1 bills them. Without a call to WeChat
+// all round trips count as before. For a whole order only the rows count.
 type most struct{ before, after, read, written int }
 
 // costs are the most that each call may cost.
@@ -80,7 +80,7 @@ func TestRoundTripsAndRows(t *testing.T) {
 		toWeChat.ServeHTTP(w, r)
 	})
 
-	// notified returns the last message of WeChat's once more.
+	// notified returns the last message of WeChat's again.
 	var last []byte
 	s.FromWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		last, _ = io.ReadAll(r.Body)
@@ -196,7 +196,7 @@ func TestRoundTripsAndRows(t *testing.T) {
 	p.Pay(c.Pay)
 	s.Sim.Advance(time.Second)
 
-	// Nothing is open any more.
+	// No order is open any more.
 	for range 3 {
 		s.Sim.Advance(10 * time.Minute)
 		run(minute)()

@@ -64,7 +64,7 @@ func Start(settings ...string) (*Server, error) {
 
 func (s *Server) start() error {
 	if os.Getuid() == 0 { // PostgreSQL does not run as root
-		if err := s.giveAway(); err != nil {
+		if err := s.changeOwner(); err != nil {
 			return err
 		}
 	}
@@ -106,8 +106,8 @@ func version(dir string) (n int) {
 	return n
 }
 
-// giveAway makes the folder that of another user.
-func (s *Server) giveAway() error {
+// changeOwner gives the folder to another user.
+func (s *Server) changeOwner() error {
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
 		if err != nil {

@@ -1,8 +1,8 @@
 // Package probe is a request that tests the way to the notify URL. It looks like a notification of
 // WeChat's. The shop recognises it by a token that only the shop can make, and reports what arrived.
 //
-// A token works for five minutes. Whoever has one learns what arrives at the shop, and causes no work
-// in it: neither a query nor a row.
+// A token is valid for five minutes. Its holder sees what arrives at the shop, and causes neither a
+// query nor a row.
 package probe
 
 import (
@@ -45,7 +45,7 @@ func NewKey(secret string) (Key, error) {
 	return key, nil
 }
 
-// Token returns a token that works for five minutes.
+// Token returns a token that is valid for five minutes.
 func (k Key) Token(now time.Time) string {
 	head := prefix + strconv.FormatInt(now.Add(life).Unix(), 10) + "-"
 	return head + sum(k, head)

@@ -12,8 +12,8 @@ import (
 // QuietZone is the light margin around a code, in modules. The standard requires it.
 const QuietZone = 4
 
-// Path returns the dark modules of the QR code of a text as the data of an SVG path, and the
-// side of the code in modules, with the margin. Level M survives 15 % of damage.
+// Path returns the QR code of a text: its dark modules as the data of an SVG path, and its side in
+// modules, with the margin. Level M survives 15 % of damage.
 func Path(text string) (path string, size int, err error) {
 	code, err := encode(text)
 	if err != nil {

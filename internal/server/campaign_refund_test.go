@@ -111,8 +111,8 @@ func (p *purchase) refundNotifications(r *rand.Rand) {
 	s.Check()
 }
 
-// refundsEnd runs the timer until no refund is open, except those that wait for the operator, and every
-// duplicate has gone back.
+// refundsEnd runs the timer until no refund is open, except those that wait for the operator, and
+// every duplicate is refunded.
 func refundsEnd(s *paytest.Shop) {
 	s.T.Helper()
 	s.Sim.PayIn()

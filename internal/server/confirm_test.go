@@ -135,8 +135,8 @@ func TestForgedNotificationOfAnOrderThatIsPaid(t *testing.T) {
 	}
 }
 
-// These cause no query: a notification without a correct signature, one that differs from the
-// payment, and one of a paid payment.
+// Three kinds of notifications cause no query: without a correct signature, different from the
+// payment, and of a paid payment.
 func TestOnlySignedNotificationsCauseAQuery(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -352,7 +352,7 @@ func TestNotificationBeforeTheQueryKnows(t *testing.T) {
 	}
 }
 
-// The money has gone back before the notification is read.
+// The payment was refunded before the notification is read.
 func TestNotificationOfARefundedPayment(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -148,8 +148,8 @@ func (s *Server) publicSession(signedIn consoleSession, record key.Record) v1.Se
 	return public
 }
 
-// forBrowser returns a response as a browser may have it: no openid is whole, and an event has
-// no data, which is for the back end.
+// forBrowser returns a response as a browser may have it. Openids are masked, and events have no
+// data, which is for the back end.
 func forBrowser(response any) any {
 	switch r := response.(type) {
 	case v1.Order:

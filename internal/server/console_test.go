@@ -59,7 +59,7 @@ func (c *console) call(method, path, body string) paytest.Answer {
 
 const putTea = `{"name":"茶","price":6800}`
 
-// A session may do what its key may do, and nothing else.
+// A session has the scopes of its key and no others.
 func TestConsoleSessionHasTheScopesOfItsKey(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -193,7 +193,7 @@ func TestConsoleSessionRejectsForgedCalls(t *testing.T) {
 	forged(func(r *http.Request) { r.Header.Del("Origin"); r.Header.Set("Sec-Fetch-Site", "cross-site") })
 }
 
-// Keys are not guessed by signing in.
+// The number of sign-in attempts is limited, so keys cannot be guessed.
 func TestConsoleSignInIsLimited(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = keyCounter{map[string]int{}} })

@@ -16,8 +16,9 @@ type consoleSession struct {
 	Expires  int64  `json:"expires"`   // Unix ms
 }
 
-// problem says why a request may not use the session: the key ended, every session was
-// ended, or another site's page may have made the call. found says whether record is there.
+// problem returns why a request may not use the session: the key ended, every session was ended, or
+// a page of another site may have made the call. found reports whether the database has the key,
+// which record then describes.
 func (c consoleSession) problem(r *http.Request, record key.Record, found bool, now time.Time) error {
 	switch {
 	case !found || record.SignOuts != c.SignOuts:

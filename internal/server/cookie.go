@@ -136,7 +136,7 @@ func (c sealer) open(text string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(s.Value, v); err != nil {
-		return errors.New("malformed inside")
+		return errors.New("malformed content")
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (c sealer) unseal(text string) (s sealed, former bool, err error) {
 		return sealed{}, false, err
 	}
 	if err := json.Unmarshal(plain, &s); err != nil {
-		return sealed{}, false, errors.New("malformed inside")
+		return sealed{}, false, errors.New("malformed content")
 	}
 	if c.now().UnixMilli() >= s.Expires {
 		return sealed{}, false, errors.New("expired")

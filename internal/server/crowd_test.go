@@ -17,7 +17,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// crowd is an order of a back end that several people have the URL of.
+// crowd is an order of a back end whose URL several people have.
 type crowd struct {
 	*paytest.Shop
 	backEnd *backEnd
@@ -94,8 +94,8 @@ func (c crowd) oldest() v1.Payment {
 	return first
 }
 
-// Strangers with the URL of an order begin all payments that it may have at a time. They
-// keep the buyer from paying only as long as one of theirs can be paid.
+// Strangers with the URL of an order begin as many payments as it may have at the same time. They
+// block the buyer only while one of their payments can be paid.
 func TestStrangersDoNotBlockAnOrder(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
@@ -156,9 +156,8 @@ func TestMakingRoomFindsAPaidPayment(t *testing.T) {
 	}
 }
 
-// Whoever repeats a request for a payment of a full order causes one query about each
-// payment in three seconds, and one close. The timer closes a payment that the request could
-// not close.
+// A caller who repeats a request for a payment of a full order causes one query about each payment
+// in three seconds, and one close. The timer closes a payment that the request could not close.
 func TestMakingRoomQueriesWeChatOnce(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)

@@ -64,8 +64,8 @@ func spreadsheet(head []string, rows [][]string) (string, error) {
 	return b.String(), nil
 }
 
-// cell returns text that a spreadsheet does not interpret: not as a formula, which a product's name
-// may look like, and not as a number, whose last digits would be rounded.
+// cell returns text that a spreadsheet does not interpret. A product's name may look like a
+// formula, and the last digits of a long number would be rounded.
 func cell(s string) string {
 	switch {
 	case s == "":

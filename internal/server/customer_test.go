@@ -121,7 +121,7 @@ func TestCustomerOrderShowsThePayer(t *testing.T) {
 	}
 }
 
-// A cancelled order and one whose time is over are told apart.
+// The page distinguishes a cancelled order from an expired one.
 func TestCustomerOrderEnds(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

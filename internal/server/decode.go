@@ -41,7 +41,7 @@ func readBodyWithin(r *http.Request, most int) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, int64(most)+1))
 	if err != nil {
-		return nil, reject(api.CodeBadRequest, "the body broke off")
+		return nil, reject(api.CodeBadRequest, "the body is incomplete")
 	}
 	if len(b) > most {
 		return nil, tooLarge
@@ -71,8 +71,9 @@ func readJSONText(r *http.Request, most int) ([]byte, error) {
 }
 
 // decodeJSON is json.Unmarshal for untrusted bytes. It rejects a body that two parsers could read
-// in two ways or that hides a mistake: unknown and repeated names, invalid UTF-8, data after the
-// object, null. It bounds nesting, names and array elements. Its work grows linearly with the body.
+// differently or that hides a mistake. Examples are unknown and repeated names, invalid UTF-8, data
+// after the object, and null. It bounds nesting, names and array elements. Its work grows linearly
+// with the body.
 func decodeJSON(b []byte, v any) error {
 	if !utf8.Valid(b) {
 		return reject(api.CodeBadRequest, "the body is not UTF-8")
@@ -137,9 +138,8 @@ func wanted(t reflect.Type) string {
 	return "an object"
 }
 
-// checkObject accepts one JSON object without repeated names and within the
-// bounds. encoding/json ignores the case of names, so that names which differ in
-// case alone count as repeated.
+// checkObject accepts one JSON object without repeated names and within the bounds. encoding/json
+// ignores the case of names, so names that differ in case alone count as repeated.
 func checkObject(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
@@ -200,7 +200,7 @@ func checkObject(b []byte) error {
 		}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("data after the JSON object")
+		return errors.New("the body has data after the JSON object")
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func TestDecodeErrorsNameTheField(t *testing.T) {
 		`{"` + long + `":1}`:                         `unknown field "` + long[:39] + `"...`,
 		`{"items":[],"items":[]}`:                    `field "items" is repeated`,
 		`{"` + long + `":1,"` + long + `":1}`:        `field "` + long[:39] + `"... is repeated`,
-		`{}{}`:                                       "data after the JSON object",
+		`{}{}`:                                       "the body has data after the JSON object",
 		`{"client_key":1}`:                           "client_key: want text",
 		`{"items":{}}`:                               "items: want an array",
 		`{"items":["tea"]}`:                          "items: want an object",
@@ -114,7 +114,8 @@ func TestReadJSONChecksTheRequest(t *testing.T) {
 	}
 }
 
-// What the decoder accepts, encoding/json accepts too, and the decoder accepts its own encoding.
+// encoding/json accepts everything that the decoder accepts, and the decoder accepts its own
+// encoding.
 func FuzzDecodeJSON(f *testing.F) {
 	for _, s := range []string{
 		`{"items":[{"product_id":"tea","quantity":2}],"client_key":"k"}`,

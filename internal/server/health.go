@@ -264,7 +264,7 @@ func (s *Server) writeHealth(w http.ResponseWriter, r *http.Request, checks []ap
 	for _, c := range checks {
 		if !c.OK {
 			health.OK = false
-			s.logSeldom(r.Context(), slog.LevelWarn, "the shop is not well: "+c.Name, "problem", c.Problem)
+			s.logSeldom(r.Context(), slog.LevelWarn, "a health check failed: "+c.Name, "problem", c.Problem)
 		}
 	}
 	if !s.operator.isSent(r) {
@@ -287,9 +287,9 @@ func (s *Server) writeHealth(w http.ResponseWriter, r *http.Request, checks []ap
 // healthPage needs no other file, not even a style sheet.
 func healthPage(h api.Health) string {
 	var b strings.Builder
-	title := "The shop is well"
+	title := "The shop works"
 	if !h.OK {
-		title = "The shop is not well"
+		title = "The shop has problems"
 	}
 	b.WriteString(`<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
 		`<meta name="color-scheme" content="light dark"><title>` + title + `</title><h1>` + title + `</h1><dl>`)

@@ -109,7 +109,7 @@ func TestHealthReportsMissingOptions(t *testing.T) {
 	a := op.Send(r)
 	page := string(a.Body)
 	if a.Status != http.StatusOK || a.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.HasPrefix(page, "<!DOCTYPE html>") ||
-		!strings.Contains(page, "The shop is well") || !strings.Contains(page, "good, but: no &lt;certificate&gt;") || strings.Contains(page, "<script") {
+		!strings.Contains(page, "The shop works") || !strings.Contains(page, "good, but: no &lt;certificate&gt;") || strings.Contains(page, "<script") {
 		t.Errorf("%d %v %s", a.Status, a.Header, page)
 	}
 }
@@ -119,7 +119,7 @@ func TestHealthOfAMisconfiguredShop(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(errors.New("setting SHOP_URL is not set"), fmt.Errorf("setting %s is not set", "SESSION_KEY"))
 	h, _ := server.Unavailable(err, paytest.AdminToken, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	for accept, want := range map[string]string{"": `{"ok":false`, "text/html": "<h1>The shop is not well</h1>"} {
+	for accept, want := range map[string]string{"": `{"ok":false`, "text/html": "<h1>The shop has problems</h1>"} {
 		for _, token := range []string{paytest.AdminToken, "", "wrong"} {
 			r := httptest.NewRequest("GET", api.PathHealth, nil)
 			r.Header.Set("Accept", accept)
@@ -173,7 +173,7 @@ func TestHealthForStrangersIsOneWord(t *testing.T) {
 			t.Errorf("the operator: %d %s", a.Status, a.Body)
 		}
 	}
-	if n := strings.Count(s.Log.String(), "the shop is not well: cron"); n != 1 {
+	if n := strings.Count(s.Log.String(), "a health check failed: cron"); n != 1 {
 		t.Errorf("%d lines for a dozen calls:\n%s", n, s.Log)
 	}
 }

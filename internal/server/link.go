@@ -8,7 +8,7 @@ import (
 	"h5pay/internal/payment"
 )
 
-// viewLink returns the payment link of a token. Whoever has the token may see the link.
+// viewLink returns the payment link of a token. Anybody who has the token may see the link.
 func (s *Server) viewLink(w http.ResponseWriter, r *http.Request) error {
 	l, err := s.payment.Link(r.Context(), r.PathValue("token"))
 	if err != nil {

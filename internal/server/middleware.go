@@ -9,9 +9,9 @@ import (
 	"h5pay/internal/reqlog"
 )
 
-// middleware wraps every request. It draws an ID, puts the log and the caller into the
-// context, sets the headers that all responses have, checks the origin and the rate limits,
-// and recovers from panics.
+// middleware wraps every request. It makes the request's ID, puts the log and the caller into the
+// context, and sets the headers of all responses. It checks the origin and the rate limits, and
+// recovers from panics.
 func (s *Server) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.newRequestID()

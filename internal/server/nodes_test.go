@@ -40,7 +40,7 @@ type cluster struct {
 	deaths map[string]int // by their kind, for the log
 }
 
-// node is one of the programs. What it does after its death has no effect.
+// node is one of the programs. After its death its actions have no effect.
 type node struct {
 	cluster *cluster
 	db      *sql.DB
@@ -292,8 +292,8 @@ func (c *cluster) timers() {
 	}
 }
 
-// Of three nodes on one database one dies between any two statements, and the database crashes. No
-// payment is lost, doubled or wrong.
+// Three nodes share one database. A node dies between any two statements, and the database crashes.
+// No payment is lost, doubled or wrong.
 func TestCampaignOnNodes(t *testing.T) {
 	t.Parallel()
 	sum := map[string]int{}

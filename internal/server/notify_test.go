@@ -142,7 +142,7 @@ func TestNotificationIsRepeatedAfterADatabaseFailure(t *testing.T) {
 	s.WantPath(c.Order.ID, api.StatusPaid)
 }
 
-// Of fifty concurrent notifications and fifty polls, one settles the payment.
+// Fifty notifications and fifty polls arrive at the same time. One of them settles the payment.
 func TestConcurrentReportsPayOnce(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -116,7 +116,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return reject(api.CodeStateInvalid, "the state was used before")
 	}
 	if token.Snapshot {
-		// WeChat invented all data of this user.
+		// The data of this user is not real (docs/wechat.md 1.10).
 		return reject(api.CodeSnapshotUser, "this is WeChat's snapshot mode, open the full page to sign in")
 	}
 	who := session{OpenID: token.OpenID}

@@ -194,7 +194,7 @@ func TestRenewedPaymentKeepsItsParameters(t *testing.T) {
 	}
 }
 
-// Of many concurrent taps one calls WeChat. The others get busy, retry and get the same code.
+// One of many concurrent taps calls WeChat. The others get busy, retry and get the same code.
 func TestManyAtOnceGetOneCode(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -18,8 +18,8 @@ const (
 	posterCode   = 96 // side of the QR code
 )
 
-// poster returns a page to print, in SVG: the shop's name, the title of a payment link, its
-// fixed amount, and the QR code of its URL. The program that shows or prints it supplies the
+// poster returns a page to print, in SVG. It has the shop's name, the title of a payment link, the
+// fixed amount, and the QR code of the link's URL. The program that shows or prints it supplies the
 // font.
 func poster(shop string, l order.Link, url string) (string, error) {
 	path, size, err := qrcode.Path(url)

@@ -10,9 +10,9 @@ import (
 // maxReturnTo is the longest return_to, in bytes.
 const maxReturnTo = 512
 
-// parseReturnTo checks the return address of a sign-in and returns it in a normal form: a path of
-// this shop, outside /api, with an optional query. WeChat adds code and state to it, so it must
-// have neither, and no fragment, which would contain them.
+// parseReturnTo checks the return address of a sign-in and returns it in a normal form. The address
+// is a path of this shop, outside /api, with an optional query. WeChat adds code and state to it,
+// so it must have neither, and no fragment, which would contain them.
 func parseReturnTo(raw string) (string, error) {
 	if len(raw) > maxReturnTo {
 		return "", errors.New("return_to is longer than 512 bytes")

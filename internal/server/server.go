@@ -31,7 +31,7 @@ import (
 // signInTimeout bounds the calls of a sign-in to WeChat.
 const signInTimeout = 8 * time.Second
 
-// WeChat has the calls that the server makes. *wechat.Client is one.
+// WeChat has the calls that the server makes. *wechat.Client implements it.
 type WeChat interface {
 	AuthorizeURL(redirectURI string, scope wechat.Scope, state string) (string, error)
 	ExchangeCode(ctx context.Context, code string) (wechat.Token, error)
@@ -41,7 +41,7 @@ type WeChat interface {
 	For(v wechat.Version) (wechat.Merchant, error)
 }
 
-// Doctor runs checks that make calls. *doctor.Doctor is one.
+// Doctor runs checks that make calls. *doctor.Doctor implements it.
 type Doctor interface {
 	// Run returns the results. token is for a probe of the notify URL.
 	Run(ctx context.Context, token string) []v1.CheckResult

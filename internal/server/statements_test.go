@@ -90,7 +90,7 @@ func countStatementsAt(t *testing.T, s *paytest.Shop, wx paytest.WeChat) *atomic
 	return &watchStatements(t, s, wx, func(string) {}).n
 }
 
-// watchStatements lets a function see each statement of the shop before it runs.
+// watchStatements calls a function with each statement of the shop before it runs.
 func watchStatements(t *testing.T, s *paytest.Shop, wx paytest.WeChat, before func(query string)) *countingConnector {
 	t.Helper()
 	var seq int

@@ -159,7 +159,7 @@ func (b backend) writeV1Error(w http.ResponseWriter, r *http.Request, err error)
 	}
 	body := *answer
 	body.RequestID = reqlog.ID(r.Context())
-	b.logger(r.Context()).Debug("request refused", "method", r.Method, "path", r.URL.Path, "code", string(body.Code), "reason", body.Message)
+	b.logger(r.Context()).Debug("request rejected", "method", r.Method, "path", r.URL.Path, "code", string(body.Code), "reason", body.Message)
 	if err := writeJSON(w, v1.Status(body.Code), &body); err != nil {
 		b.logger(r.Context()).Error("writing an error failed", "error", err)
 	}

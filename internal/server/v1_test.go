@@ -289,7 +289,7 @@ func routeNames() (names []string) {
 	return names
 }
 
-// A body that is wrong for every route is rejected before anything happens.
+// A body that is wrong for every route is rejected before the call has any effect.
 func TestV1BadBodies(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -29,7 +29,8 @@ func (b *backEnd) auditCheck() (check v1.AuditCheck) {
 	return check
 }
 
-// A change is in the list with who made it, before and after. What changes nothing is not.
+// The list has each change with its API key and the object before and after. It has no call that
+// changes nothing.
 func TestAuditSaysWhoChangedWhat(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -186,7 +187,7 @@ func TestAuditOfConcurrentCalls(t *testing.T) {
 	}
 }
 
-// A list that somebody changed by hand is found out, and no statement changes it by accident.
+// The check detects a list that was changed by hand, and no statement changes an entry by accident.
 func TestAuditFindsChanges(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]string{

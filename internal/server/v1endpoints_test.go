@@ -39,7 +39,7 @@ func (b *backEnd) createdEndpoint(req v1.CreateEndpoint) (e v1.Endpoint) {
 	return e
 }
 
-// An endpoint has its secret in the answer that makes it alone.
+// Only the response to the call that makes an endpoint has the secret.
 func TestCreateEndpoint(t *testing.T) {
 	t.Parallel()
 	r, _, admin := manyEndpoints(t)
@@ -90,7 +90,8 @@ func TestCreateEndpointIsIdempotent(t *testing.T) {
 	if err := json.Unmarshal(create("k1", body).Body, &later); err != nil || later.Secret != "" || later.ID == "" {
 		t.Errorf("after a day: %+v, %v", later, err)
 	}
-	// Five are the most, beside that of the settings. A deleted one leaves its place.
+	// A shop has at most five endpoints beside that of the settings. After a deletion another one can
+	// be made.
 	for i := range 4 {
 		create(fmt.Sprint("more-", i), fmt.Sprintf(`{"url":"https://crm%d.example/hook"}`, i))
 	}
@@ -141,7 +142,7 @@ func TestBadEndpoints(t *testing.T) {
 		admin.fails(v1.CodeOfSettings, "", "DELETE", "/v1/endpoints/settings", nil)
 		admin.fails(v1.CodeOfSettings, "", "POST", "/v1/endpoints/settings/secret", `{}`)
 	})
-	// Without the scope nothing is seen, made or sent.
+	// A key without the scope cannot read, make or test an endpoint.
 	for _, other := range []*backEnd{newBackEnd(r.Shop, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)} {
 		changesNothing(r.Shop, func() {
 			other.fails(v1.CodeScopeMissing, "", "POST", "/v1/endpoints", v1.CreateEndpoint{URL: "https://crm.example/hook"})
@@ -205,7 +206,7 @@ func TestDeliveriesOfAnEvent(t *testing.T) {
 	if replayed.Events != 1 || len(crm.Events()) != 3 || len(r.Events) != 1 {
 		t.Errorf("%+v, %d and %d deliveries", replayed, len(crm.Events()), len(r.Events))
 	}
-	// Events of another type than the endpoint's are not taken.
+	// An endpoint takes no event of a type that is not its own.
 	none := v1.ChangeEndpoint{Types: []api.EventType{api.EventOrderClosed}}
 	admin.must("PATCH", "/v1/endpoints/"+made.ID, none, &made)
 	admin.must("PATCH", "/v1/endpoints/"+order.SettingsEndpoint, none, &v1.Endpoint{})
@@ -265,8 +266,9 @@ func TestChangeEndpoint(t *testing.T) {
 	}
 }
 
-// A shop without WEBHOOK_URL is well with an endpoint that an API call made, and a change of
-// SESSION_KEY keeps its secret, unless the old key is removed too early: then the health page says so.
+// A shop without WEBHOOK_URL is healthy with an endpoint that an API call made. A change of
+// SESSION_KEY keeps the secret of the endpoint. If the old key is removed too early, the health
+// page fails.
 func TestEndpointWithoutWebhookURL(t *testing.T) {
 	t.Parallel()
 	const former = "a former session key of 32 chars"

@@ -28,8 +28,8 @@ func (b *backEnd) events(query string) (orders []string, next string) {
 	return orders, list.Next
 }
 
-// A back end that was away reads the events in their order, each once, and goes on
-// where it was.
+// A back end that was down reads the events in their order, each once, and continues from its last
+// position.
 func TestCatchUpWithEvents(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -121,7 +121,7 @@ func TestReplayOneEventByAPI(t *testing.T) {
 	b.fails(api.CodeNotFound, "", "POST", "/v1/events/evt_none/replay", struct{}{})
 }
 
-// A range is replayed in parts, each event once, and pending events stay as they are.
+// A range is replayed in parts, each event once, and pending events do not change.
 func TestReplayEventsOfATime(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
@@ -160,7 +160,7 @@ func TestReplayEventsOfATime(t *testing.T) {
 	if d := cmp.Diff(want, r.Acknowledged); d != "" {
 		t.Errorf("deliveries (-want +got):\n%s", d)
 	}
-	// More than one call replays.
+	// The range has more events than one call replays.
 	if _, err := r.DB.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
 		INSERT INTO events (id, type, order_id, subject, data, created_at)
 		SELECT 'evt_x_' || i, 'order.closed', 'x' || i, 'x' || i, '{}', ?1 FROM n`, to+500); err != nil {
@@ -190,8 +190,8 @@ func TestReplayEventsOfATime(t *testing.T) {
 	}
 }
 
-// A call looks at a limited number of events. A list or a resend goes on where it ended, also if
-// it found nothing.
+// A call reads a bounded number of events. A list or a replay continues where the call ended, even
+// if the call found nothing.
 func TestEventsThatMatchSeldomAreFound(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)

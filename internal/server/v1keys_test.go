@@ -22,7 +22,7 @@ import (
 
 func newKey() string { return rand.Text() }
 
-// A key is shown by the call that makes it, and by no other.
+// Only the call that makes a key shows its text.
 func TestKeyIsShownOnce(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -78,7 +78,7 @@ func TestCreateKeyIsIdempotent(t *testing.T) {
 	if other := create(root, "k2", body); string(other.Body) == string(first.Body) {
 		t.Error("another Idempotency-Key makes the same key")
 	}
-	// Another caller has Idempotency-Keys of its own.
+	// The Idempotency-Keys of two callers are independent.
 	admin := newBackEnd(s, v1.ScopeAdmin, v1.ScopeRead)
 	if other := create(admin, "k1", body); other.Status != 201 || string(other.Body) == string(first.Body) {
 		t.Errorf("another caller gets %s", other.Body)
@@ -89,8 +89,8 @@ func TestCreateKeyIsIdempotent(t *testing.T) {
 	}
 }
 
-// Only keys that have not ended take a place. Those that ended are deleted after 90 days,
-// and do not come back with the Idempotency-Key that made them.
+// Only keys that have not ended count towards the limit. Ended keys are deleted after 90 days, and
+// a repeated Idempotency-Key does not restore one.
 func TestEndedKeysMakeRoom(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -145,7 +145,8 @@ func TestEndedKeysMakeRoom(t *testing.T) {
 	}
 }
 
-// A key gives no scope that it lacks, and no key outlives it. The root token gives all.
+// A key makes no key with a scope that it lacks, and none that is valid longer. The root token can
+// give all scopes.
 func TestKeyGivesNoMoreThanItHas(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -221,7 +222,7 @@ func TestBadKeyRequests(t *testing.T) {
 	root.fails(api.CodeNotFound, "", "DELETE", "/v1/keys/aaaaaaaaaaaaaaaa", nil)
 }
 
-// Foreign, expired and revoked keys open nothing.
+// Foreign, expired and revoked keys are rejected.
 func TestKeysThatAreNotValid(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -357,8 +358,8 @@ func TestKeyLimit(t *testing.T) {
 	}
 }
 
-// Guesses are limited by address before anything is read, and do not lock out a back end at
-// the same address.
+// Guesses of keys are limited by address before the database is read. They do not block a back end
+// at the same address.
 func TestGuessedKeysAreLimited(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = keyCounter{map[string]int{}} })
@@ -384,13 +385,13 @@ func TestGuessedKeysAreLimited(t *testing.T) {
 	for range 5 {
 		valid.must("GET", "/v1/products", nil, &v1.Products{})
 	}
-	// A key that was revoked is like a guess.
+	// A revoked key counts as a guess.
 	root(s).must("DELETE", "/v1/keys/"+valid.key[6:22], nil, &v1.Key{})
 	valid.fails(api.CodeUnauthenticated, "", "GET", "/v1/products", nil)
 	valid.fails(api.CodeRateLimited, "", "GET", "/v1/products", nil)
 }
 
-// A guess of the secret of a known key is counted, and does not make the key unknown.
+// A wrong secret of a known key counts as a guess, and the key stays known.
 func TestGuessOfAKnownKey(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = keyCounter{map[string]int{}} })

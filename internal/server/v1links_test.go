@@ -125,8 +125,8 @@ func TestLinkWithAnAmountOfThePayer(t *testing.T) {
 	}
 }
 
-// A link takes no order when it is withdrawn, expired or sold out. An order that ends unpaid
-// leaves its place, and a late payment counts all the same.
+// A link makes no order after it is withdrawn, expired or sold out. An order that ends unpaid frees
+// its place, and a late payment still counts.
 func TestLinkThatEnded(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -179,7 +179,7 @@ func TestLinkThatEnded(t *testing.T) {
 	state(api.LinkOpen)
 }
 
-// However many payers come at once, no more orders are made than the link may have.
+// Concurrent payers make no more orders than the link may have.
 func TestLinkIsNotOversold(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -228,7 +228,7 @@ func TestStrangerFloodsALink(t *testing.T) {
 			t.Fatalf("order %d of the network: %d %s", 51+i, a.Status, a.Body)
 		}
 	}
-	// Nobody was given anything to pay them with, so that their end makes no event.
+	// These orders never had a payment, so their end makes no event.
 	s.Sim.Advance(order.LinkLifetime + 2*time.Minute)
 	for range 5 {
 		s.Reconcile()

@@ -11,9 +11,9 @@ import (
 	"h5pay/internal/v1"
 )
 
-// keepNotification stores the result of a message at a notify URL, for the operator. It does
-// not store the message. Of messages that are not WeChat's it stores one a minute, with the
-// number of the others. A failure does not change the response to WeChat.
+// keepNotification stores the result of a message at a notify URL, for the operator. It does not
+// store the message. If a message is not WeChat's, it stores one a minute, with the number of the
+// others. A failure does not change the response to WeChat.
 func (s *Server) keepNotification(n incoming, status int, ok bool, reason string) {
 	kept := order.Notification{
 		At: s.now(), Kind: string(n.kind), Version: string(n.version), Verified: n.verified, Verdict: string(verdict(n, status, ok, reason)), Reason: reason,

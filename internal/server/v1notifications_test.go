@@ -20,7 +20,7 @@ func (b *backEnd) notifications(query string) []v1.Notification {
 	return list.Notifications
 }
 
-// Whatever arrives as WeChat's is listed with the verdict on it.
+// Every message at the notify URLs is listed with its result.
 func TestNotificationsAreKept(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -38,7 +38,7 @@ func TestNotificationsAreKept(t *testing.T) {
 	if forged.Verdict != v1.NotificationForged || forged.OutTradeNo != "" || forged.Kind != v1.NotifiedPayment || forged.Version != "v2" {
 		t.Errorf("forged: %+v", forged)
 	}
-	// The API key is known to a stranger: WeChat says that nobody paid.
+	// A stranger knows the API key, and WeChat reports that nobody paid.
 	s.AdvanceClock(2 * time.Minute)
 	postNotification(s, leaked(s, c.Order.ID, wechat.SignHMAC))
 	leaked := b.notifications("?limit=1")[0]
@@ -68,7 +68,7 @@ func TestNotificationsAreKept(t *testing.T) {
 	}
 }
 
-// Strangers write one row a minute, and push out no message of WeChat's.
+// Strangers cause one row a minute, and displace no message of WeChat's.
 func TestForgedNotificationsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -14,7 +14,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// A list is filtered and turned over, and an order is found by each of its numbers.
+// A list is filtered and read page by page, and an order is found by each of its numbers.
 func TestListOrders(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -89,7 +89,7 @@ func TestListOrders(t *testing.T) {
 	b.fails(api.CodeBadRequest, "sync", "GET", "/v1/orders/"+ids[0]+"?sync=yes", nil)
 }
 
-// A search by what no index has reads a bounded part of the orders a call.
+// A search by a field without an index reads a bounded number of orders in one call.
 func TestListOrdersReadsAWindow(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

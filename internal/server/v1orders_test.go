@@ -142,7 +142,7 @@ func TestStatementsOfCreateOrder(t *testing.T) {
 	}
 }
 
-// A repeated call makes no second order, and returns the first as it is now.
+// A repeated call makes no second order, and returns the first one in its present state.
 func TestCreateOrderIsIdempotent(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -177,7 +177,7 @@ func TestCreateOrderIsIdempotent(t *testing.T) {
 	if a := create(b, body); json.Unmarshal(a.Body, &again) != nil || again.ID != o.ID || again.Status != v1.OrderPaid || again.PaidAt == 0 {
 		t.Errorf("after the payment: %d %s", a.Status, a.Body)
 	}
-	// Nor does the answer change with the price, the catalogue and the settings.
+	// The response does not change when the price, the catalogue or the settings change.
 	lines := `{"amount":6800,"lines":[{"product_id":"tea","quantity":1}]}`
 	createLines := func(what string, status int) (a v1Answer) {
 		t.Helper()
@@ -203,7 +203,7 @@ func TestCreateOrderIsIdempotent(t *testing.T) {
 	if a := createLines("another body", 409); a.Err.Code != v1.CodeIdempotency {
 		t.Errorf("another body: %s", a.Body)
 	}
-	// Nor when the shop stops selling.
+	// The response does not change when the shop stops selling.
 	stopped := false
 	root(s).must("PUT", "/v1/selling", v1.PutSelling{Selling: &stopped}, &v1.Selling{})
 	if a := create(b, body); a.Status != 201 {
@@ -400,7 +400,7 @@ func TestSyncOrder(t *testing.T) {
 	}
 }
 
-// A closed order cannot be paid, here and at WeChat. A paid order is not closed.
+// A closed order can be paid neither here nor at WeChat. A paid order cannot be closed.
 func TestCloseOrderByAPI(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -428,8 +428,8 @@ func TestCloseOrderByAPI(t *testing.T) {
 	b.fails(api.CodeBadRequest, "force", "POST", "/v1/orders/"+paid.ID+"/close", `{"force":true}`)
 }
 
-// A key that may write and not read learns nothing of orders of others by closing them, or by
-// replaying their events.
+// A key with the scope write and without read sees no data of other orders when it closes them or
+// replays their events.
 func TestWritingDoesNotRead(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -10,7 +10,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// A person's data is exported in parts, without that of others, and erased.
+// A person's data is exported in parts, without the data of others, and erased.
 func TestPersonsByAPI(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

@@ -44,7 +44,7 @@ func TestPhotoOfAProduct(t *testing.T) {
 	if w.Code != http.StatusOK || !bytes.Equal(w.Body.Bytes(), picture) {
 		t.Errorf("%d, %d bytes", w.Code, w.Body.Len())
 	}
-	// A picture that no product shows goes after a day, when the next one is stored.
+	// A picture that no product has shown for a day is deleted when the next one is stored.
 	var unused v1.Photo
 	b.must("POST", "/v1/photos", v1.CreatePhoto{Data: base64.StdEncoding.EncodeToString([]byte("\xff\xd8\xff unused"))}, &unused)
 	s.AdvanceClock(25 * time.Hour)
@@ -54,7 +54,7 @@ func TestPhotoOfAProduct(t *testing.T) {
 	}
 }
 
-// What is no picture, or too large, is rejected and changes nothing.
+// Data that is not a picture, or too large, is rejected and changes nothing.
 func TestBadPhotos(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

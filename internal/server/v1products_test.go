@@ -92,7 +92,7 @@ func TestBadProducts(t *testing.T) {
 	}
 }
 
-// The catalogue is bounded.
+// The number of products is bounded.
 func TestCatalogueIsBounded(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

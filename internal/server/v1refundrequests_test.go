@@ -70,8 +70,8 @@ func TestRefundOfTwoPersons(t *testing.T) {
 	}
 }
 
-// Refunds of an order count together. Who asked for one may withdraw it. The root token, and
-// smaller refunds, need nobody.
+// Refunds of an order count together. The person who requested one may withdraw it. The root token,
+// and smaller refunds, need no second person.
 func TestSecondPersonIsNeededForTheSum(t *testing.T) {
 	t.Parallel()
 	s, li, _ := confirmedFrom(t, 5000)
@@ -98,7 +98,7 @@ func TestSecondPersonIsNeededForTheSum(t *testing.T) {
 	root(s).must("POST", path+"/refunds", v1.CreateRefund{Amount: 2800}, &v1.Refund{})
 }
 
-// Of refunds at the same moment, those that stay below the amount are made.
+// If several refunds are requested at the same time, those that stay below the amount are made.
 func TestRefundsAtOnceNeedASecondPerson(t *testing.T) {
 	t.Parallel()
 	s, li, han := confirmedFrom(t, 3000)

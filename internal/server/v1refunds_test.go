@@ -20,7 +20,7 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// A refund pays back a part, and then what is left. A repeated call pays nothing twice.
+// A refund returns a part, and a second one the rest. A repeated call refunds nothing twice.
 func TestRefundByAPI(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -60,7 +60,7 @@ func TestRefundByAPI(t *testing.T) {
 			t.Errorf("%s repeated: %d %s", body, again.Status, again.Body)
 		}
 	}
-	for _, body := range []string{`{"amount":700}`, `{"amount":300}`} { // also what the first call came to
+	for _, body := range []string{`{"amount":700}`, `{"amount":300}`} { // also the amount of the first call
 		if a := refund("rest", body); a.Err.Code != v1.CodeIdempotency {
 			t.Errorf("%s after no amount: %d %s", body, a.Status, a.Body)
 		}
@@ -95,7 +95,7 @@ func TestRefundByAPI(t *testing.T) {
 	}
 }
 
-// Of copies of one refund without an amount at once, each gets the same refund.
+// Concurrent copies of one refund request without an amount all get the same refund.
 func TestConcurrentRefundsOfTheRest(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -126,8 +126,8 @@ func TestConcurrentRefundsOfTheRest(t *testing.T) {
 	}
 }
 
-// The same refund without an amount is made after the first look for its key, and takes
-// what was left. The call returns it.
+// A concurrent call makes the same refund without an amount after this call has looked for its key.
+// It takes the rest of the payment, and this call returns it.
 func TestRefundOfTheRestThatAnotherCallTook(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -159,8 +159,8 @@ func TestRefundOfTheRestThatAnotherCallTook(t *testing.T) {
 	}
 }
 
-// The answer with sync has the refunds as WeChat has just reported them, also those of a
-// payment that the same call found to be paid.
+// The response with sync has the refunds as WeChat has just reported them. It also has those of a
+// payment that the same call found paid.
 func TestSyncShowsTheRefundsAfterIt(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)

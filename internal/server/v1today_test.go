@@ -10,8 +10,7 @@ import (
 	"h5pay/internal/v1"
 )
 
-// Today has what was paid and what went back by the hour, once each, and counts what has not
-// ended.
+// Today has each payment and each refund once, by the hour, and counts the work that has not ended.
 func TestToday(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, nil)
@@ -45,7 +44,7 @@ func TestToday(t *testing.T) {
 	if want := (v1.Waiting{OpenOrders: 1, OpenRefunds: 1, PendingEvents: 3}); today.Waiting != want {
 		t.Errorf("waiting: %+v, want %+v", today.Waiting, want)
 	}
-	// After 31 days nothing is left of it.
+	// After 31 days Today has none of them.
 	s.Sim.Advance(31 * 24 * time.Hour)
 	b.must("GET", "/v1/today", nil, &today)
 	if len(today.Hours) != 0 {

@@ -10,9 +10,9 @@ import (
 )
 
 // Begin reads an order, and whether the shop sells. In the same round trip it stores p as the first
-// payment of the order, as InsertPayment does, if the shop sells, the order is p.MchID's, accepts
-// p.TradeType and does not expire within latest. Then p is the order's Payment. Otherwise the
-// caller decides what follows. p without an OutTradeNo is not stored.
+// payment of the order, as InsertPayment does. The conditions: the shop sells, and the order is
+// p.MchID's, accepts p.TradeType and does not expire within latest. Then p is the order's Payment.
+// Otherwise the caller decides what follows. p without an OutTradeNo is not stored.
 func (s *Store) Begin(ctx context.Context, which Key, p order.Payment, claim time.Time, latest time.Duration) (o order.Order, selling bool, err error) {
 	where, value := which.where()
 	var orders []order.Order

@@ -26,9 +26,9 @@ type Bounds struct {
 
 // DefaultBounds returns the bounds of a new Store.
 //
-// Buyer and Guest are several times what a person leaves unpaid in a day; a kiosk is
-// one guest all day long. If one guest in five does not pay, NetworkGuests is reached
-// by 1,000 guest orders an hour from one address, and Guests by 25,000 a day.
+// Buyer and Guest are several times what a person leaves unpaid in a day; a kiosk is one guest all
+// day long. If one guest in five does not pay, 1,000 guest orders an hour from one address reach
+// NetworkGuests, and 25,000 a day reach Guests.
 func DefaultBounds() Bounds { return Bounds{Buyer: 100, Guest: 50, NetworkGuests: 200, Guests: 5000} }
 
 // The errors of Insert.
@@ -59,8 +59,8 @@ const room = `CASE
 	WHEN (SELECT n FROM guests_by_hour WHERE hour = ?5 AND network = ?6) >= ?7 THEN 'network'
 	ELSE '' END`
 
-// roomArgs returns the arguments of room for an order. For an order without an owner only the
-// size of the database counts: an API key made it, and the key has a limit of its own.
+// roomArgs returns the arguments of room for an order. An API key made an order without an owner,
+// and the key has a limit of its own. So only the size of the database limits such an order.
 func (s *Store) roomArgs(o order.Order) []any {
 	own, guest := s.Bounds.Buyer, 0
 	if order.IsGuest(o.Owner) {

@@ -18,10 +18,10 @@ import (
 // A delivery is one event at one endpoint. The trigger event_begins makes it with the
 // event, in the same statement.
 
-// pause is SQL for the ms between the try that begins and the next one. The pause after the
-// last try matters only if the sender dies in that try. Up to a tenth is added by event and
-// try, not at random: 37 and 101 have no common factor, so 101 events in a row have 101
-// different pauses.
+// pause is SQL for the ms between the try that begins and the next one. The pause after the last
+// try matters only if the sender dies in that try. Up to a tenth is added, which depends on the
+// event and the try and is not random. 37 and 101 have no common factor, so 101 events in a row
+// have 101 different pauses.
 func pause() string {
 	var sql strings.Builder
 	sql.WriteString("CASE tries")
@@ -37,10 +37,10 @@ func pause() string {
 // order.EventLease. A claim counts as a try even if its caller dies. An endpoint that is not
 // enabled has no due deliveries.
 //
-// Events about money come first, because anybody can make order.closed by cancelling orders.
-// Of the limit, closed deliveries are reserved for order.closed. Events that wait for earlier
-// ones of their order are not due: the triggers delivery_begins and delivery_goes_on keep the
-// column blocked.
+// Events about money come first, because anybody can make order.closed by cancelling orders. closed
+// is the part of limit that is reserved for order.closed. Events that wait for earlier ones of
+// their order are not due: the triggers delivery_begins and delivery_goes_on keep the column
+// blocked.
 func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time, limit, closed int) ([]order.Event, error) {
 	const dueOf = `SELECT event_seq FROM deliveries INDEXED BY deliveries_due
 		WHERE endpoint_id = ?5 AND status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2
@@ -110,8 +110,8 @@ const (
 	takesType = `(types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = events.type))`
 )
 
-// Replay makes an event due now and gives it all its tries again, whatever its status: at one
-// endpoint, or with "" at each endpoint that takes its type or got it before. A disabled
+// Replay makes an event due now and gives it all its tries again, whatever its status is. It does
+// so at one endpoint, or with "" at each endpoint that takes its type or got it before. A disabled
 // endpoint gets none. Replay returns false if there is no such event, or no endpoint for it.
 func (s *Store) Replay(ctx context.Context, id, endpoint string, now time.Time) (bool, error) {
 	return s.run(ctx, "replaying event "+id, `

@@ -128,7 +128,7 @@ func simulateTimer(t *testing.T, batch, ordersADay int) (first, closing time.Dur
 }
 
 // The work of some statements does not grow with the number of orders and events. They are those of
-// the timer and of a claim of events with nothing due, of the health page, a new order, the
+// the timer, of a claim of events when nothing is due, of the health page, a new order, the
 // operator's lists and a search.
 func TestWorkDoesNotGrowWithOrders(t *testing.T) {
 	// Not parallel: it records the statements of the process.
@@ -253,8 +253,8 @@ func work(t *testing.T, orders int) map[string]int {
 	return steps
 }
 
-// fill stores orders and their events: half of the orders wait for a payment and are not
-// due, a quarter is paid, and a quarter was closed, of which events are pending.
+// fill stores orders and their events. Half of the orders wait for a payment and are not due, a
+// quarter is paid, and a quarter is closed. The events of the closed orders are pending.
 func fill(t *testing.T, db *sql.DB, orders int) {
 	t.Helper()
 	storetest.Exec(t, db, `

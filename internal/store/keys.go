@@ -24,9 +24,9 @@ const keyEnd = `MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at,
 const keyColumns = `id, hash, name, scopes, created_at, COALESCE(last_used_at, 0), COALESCE(expires_at, 0), COALESCE(revoked_at, 0),
 	made_by, idempotency_key, fingerprint, sign_outs`
 
-// InsertKey stores an API key. It reports false, and stores nothing, if the same maker
-// made a key under the same idempotency key, or if the shop has MaxKeys keys that have not
-// ended, or MaxStoredKeys in all.
+// InsertKey stores an API key. It reports false and stores nothing if the same maker made a key
+// under the same idempotency key. The same holds if the shop has MaxKeys keys that have not ended,
+// or MaxStoredKeys in all.
 func (s *Store) InsertKey(ctx context.Context, k key.Record) (bool, error) {
 	return s.run(ctx, "storing an API key", `
 		INSERT INTO keys (id, hash, name, scopes, created_at, expires_at, made_by, idempotency_key, fingerprint)

@@ -104,7 +104,7 @@ func TestNodesKeepTheBoundsOfOrders(t *testing.T) {
 	}
 }
 
-// Of two orders with the same reference, or the same key, one is stored.
+// If two orders have the same reference or the same key, one is stored.
 func TestNodesStoreAnOrderOnce(t *testing.T) {
 	t.Parallel()
 	check, all := nodes(t)

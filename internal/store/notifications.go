@@ -29,8 +29,8 @@ func (s *Store) Notifications(ctx context.Context, verdict, outTradeNo string, l
 }
 
 // Unnotified reports whether the last payment that is older than grace was found without a
-// notification: none that is WeChat's has arrived since grace before it was found. A payment of more
-// than a day ago does not count. It reads two rows.
+// notification. That is so if no notification of WeChat's has arrived since grace before it was
+// found. A payment of more than a day ago does not count. It reads two rows.
 func (s *Store) Unnotified(ctx context.Context, grace time.Duration, now time.Time) (bool, error) {
 	var paid, settled, notified int64
 	err := s.db.QueryRowContext(ctx, `

@@ -18,10 +18,9 @@ import (
 // The clock of the machine that made the previous change may be ahead. Then updated_at,
 // and with it the time of the step, is that of the previous change.
 //
-// The trigger order_goes_on stores the step, order_closes marks the payments of the order
-// as closing, and guest_order_ends frees the place of a guest's order that no longer waits
-// for a payment. link_order_ends frees the place of a link's order, and event_order_closed
-// makes the event.
+// The trigger order_goes_on stores the step, and order_closes marks the payments of the order as
+// closing. guest_order_ends frees the place of a guest's order that no longer waits for a payment.
+// link_order_ends frees the place of a link's order, and event_order_closed makes the event.
 
 // endOpen is SQL that ends open orders at ?1: open -> closing while one of their payments can
 // be paid at WeChat, else open -> closed.

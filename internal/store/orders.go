@@ -16,12 +16,12 @@ import (
 // ErrReference means that another order has the reference.
 var ErrReference = errors.New("another order has this reference")
 
-// Insert stores a new order of any source. If its owner, or its API key, has used its
-// ClientKey before, Insert returns that order and stores nothing; the caller compares
-// fingerprints. If another order has its Reference, Insert returns that one with
-// ErrReference. While the operator has stopped selling, and beyond a bound, it stores
-// nothing either, and returns ErrNotSelling, ErrFull, ErrBuyerBound, ErrNetworkBound or
-// ErrGuestsBound, or ErrLinkEnded if its link takes no order.
+// Insert stores a new order of any source. If its owner, or its API key, has used its ClientKey
+// before, Insert returns that order and stores nothing; the caller compares fingerprints. If
+// another order has its Reference, Insert returns that one with ErrReference. While the operator
+// has stopped selling it stores nothing and returns ErrNotSelling. Beyond a bound it returns
+// ErrFull, ErrBuyerBound, ErrNetworkBound or ErrGuestsBound. If the link takes no order, it returns
+// ErrLinkEnded.
 //
 // The trigger order_begins stores the first step, guest_order_begins counts the order of
 // a guest for the bounds, and link_order_begins that of a link.
@@ -77,8 +77,8 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 	return o, nil
 }
 
-// notStored returns the order that was stored before with the ClientKey of o, the one
-// with its Reference and ErrReference, or the error of the bound that Insert exceeded.
+// notStored returns the order that was stored before with the ClientKey of o, or the order with its
+// Reference and ErrReference. Otherwise it returns the error of the bound that Insert exceeded.
 func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
 	old, err := order.Order{}, ErrNotFound
 	switch {
@@ -164,9 +164,8 @@ type OpenFilter struct {
 	Limit     int
 }
 
-// OpenOrders returns open orders, oldest first, at most f.Limit. It also returns those
-// that do not match, so that one call reads at most f.Limit orders and the next call
-// continues after the last one.
+// OpenOrders returns open orders, oldest first, at most f.Limit. It also returns orders that do not
+// match. So one call reads at most f.Limit orders, and the next call continues after the last one.
 func (s *Store) OpenOrders(ctx context.Context, f OpenFilter) ([]OpenOrder, error) {
 	return readAll(ctx, s, "open orders", scanOpenOrder, `
 		SELECT id, created_at, (?1 = '' OR EXISTS (SELECT 1 FROM json_each(items) WHERE value ->> 'product_id' = ?1)) AS matches

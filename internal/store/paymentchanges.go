@@ -68,11 +68,11 @@ func (s *Store) StopOffering(ctx context.Context, outTradeNo string, prepayAt, n
 // Pay marks a payment as paid. A payment is paid once, by one transaction: nothing happens
 // if another payment has the transaction. No payer is stored for a person who was erased.
 //
-// The trigger payment_is_paid continues: the payment pays its order, or it is a duplicate
-// and its refund is stored. In both cases there is an event, and the other payments of the
-// order are closing. guest_order_paid frees the place of a guest's order among those of its
-// hour, link_order_paid counts the order of a link as paid, and takings_of_payment adds the
-// payment to the takings of its hour.
+// The trigger payment_is_paid continues: the payment pays its order, or it is a duplicate and its
+// refund is stored. In both cases there is an event, and the other payments of the order are
+// closing. guest_order_paid frees the place of a guest's order among those of its hour.
+// link_order_paid counts the order of a link as paid, and takings_of_payment adds the payment to
+// the takings of its hour.
 func (s *Store) Pay(ctx context.Context, outTradeNo string, p order.Paid, now time.Time) (bool, error) {
 	return s.change(ctx, outTradeNo, api.PaymentPaid, now, change{
 		set: `transaction_id = ?, paid_at = ?, payer = IIF(` + erased + `, '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),

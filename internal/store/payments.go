@@ -131,10 +131,10 @@ func (s *Store) DueNotified(ctx context.Context, mchID string, now time.Time, li
 // Due returns the payments of a merchant that the timer has to query WeChat about, at
 // most limit. WeChat answers about a merchant's own payments only.
 //
-// Four kinds of each API version take turns, each with the longest due first: open and
-// cancelled payments of signed-in buyers, open and cancelled payments of guests. So no
-// number of payments of one kind delays another. The statement reads at most limit index
-// entries of each kind, and the payments that it returns.
+// Four kinds of each API version take turns: open and cancelled payments of signed-in buyers, and
+// open and cancelled payments of guests. Of each kind the longest due comes first. So no number of
+// payments of one kind delays another. The statement reads at most limit index entries of each
+// kind, and the payments that it returns.
 func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Payment, error) {
 	var versions []string // D1 takes compounds of five terms at most
 	for n, version := range []string{`v2`, `v3`} {

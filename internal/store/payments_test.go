@@ -110,7 +110,7 @@ func TestSecondPaymentGetsARefund(t *testing.T) {
 	storetest.Check(t, db)
 }
 
-// Of payments of an order that are paid concurrently, one pays the order and the others are
+// If several payments of an order are paid concurrently, one pays the order and the others are
 // refunded.
 func TestConcurrentPaymentsPayOnce(t *testing.T) {
 	t.Parallel()

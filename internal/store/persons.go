@@ -9,10 +9,9 @@ import (
 	"h5pay/internal/order"
 )
 
-// What is stored about a person: the openid or guest id of the owner of an order, the
-// openid that was to pay a payment and that did, the address it was made from, and the
-// payer in its events. An erased order keeps amounts, numbers and times, which
-// bookkeeping needs.
+// The stored data of a person: the openid or guest id of an order's owner, and the openids that
+// were to pay a payment and paid it. The client's address of a payment and the payer in events
+// belong to it too. An erased order keeps amounts, numbers and times, which bookkeeping needs.
 
 // PersonOrders returns the orders that a person owns, has paid or was to pay, oldest
 // first, at most limit. afterTime and afterID are of the last order of the previous page.
@@ -24,12 +23,11 @@ func (s *Store) PersonOrders(ctx context.Context, person string, afterTime time.
 		person, afterTime.UnixMilli(), afterID, limit)
 }
 
-// ErasePerson removes a person from orders that are not open and from their payments.
-// Payments come first, so that a call that fails between the two statements finds the
-// orders again. The trigger erase_owner removes the owner from the payments in the
-// statement that removes them from the order, and erase_payer removes the payer from the
-// events. Later reports of WeChat do not bring the payer back: Pay and CompletePayments
-// store none for a person who was erased.
+// ErasePerson removes a person from orders that are not open and from their payments. Payments come
+// first, so that a call that fails between the two statements finds the orders again. In the same
+// statements the trigger erase_owner removes the owner from the payments, and erase_payer removes
+// the payer from the events. Later reports of WeChat do not bring the payer back: Pay and
+// CompletePayments store none for a person who was erased.
 func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -54,8 +52,9 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 	return nil
 }
 
-// RemovePayers removes the payer from events that were made before a time and wait at no enabled
-// endpoint, at most limit. With unset no event waits for order.SettingsEndpoint.
+// RemovePayers removes the payer from at most limit events that were made before a time and wait at
+// no enabled endpoint. If unset is true, the settings have no endpoint, so no event waits for
+// order.SettingsEndpoint.
 func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
@@ -65,7 +64,7 @@ func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, 
 				WHERE state = 'enabled' AND (?2 = 0 OR endpoints.id <> 'settings') AND deliveries.status = 'pending')
 			ORDER BY created_at LIMIT ?3)`, before.UnixMilli(), flag(unset), limit)
 	if err != nil {
-		return fmt.Errorf("forgetting the payers of old events: %w", err)
+		return fmt.Errorf("removing the payers of old events: %w", err)
 	}
 	return nil
 }

@@ -93,12 +93,11 @@ func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time
 		bound(from), until, bound(after), afterID, limit)
 }
 
-// DueRefunds returns refunds that are to be sent again or queried, at most limit: they
-// have not ended and were left alone for at least a minute. The pause is half the age
-// that the refund had then. It is at most half an hour in the first week of a refund,
-// and grows with the age after it. For a refund that waits for the operator it is at
-// most a day. For an abnormal refund it is six hours, or a tenth of its age if that is
-// longer.
+// DueRefunds returns at most limit refunds that are to be sent again or queried. They have not
+// ended, and their last call was at least a minute ago. The pause is half the age that the refund
+// had then. It is at most half an hour in the first week of a refund, and grows with the age after
+// it. For a refund that waits for the operator it is at most a day. For an abnormal refund it is
+// six hours, or a tenth of its age if that is longer.
 //
 // The longest pause comes first. Refunds that WeChat has accepted take turns with those
 // that it has not.

@@ -8,8 +8,8 @@ import (
 )
 
 // A trigger continues the work of a statement, and a reader of the statement does not see it. So
-// the schema names the file and the functions, and the file names the trigger. Triggers that count
-// have no file.
+// the schema names the Go file and the functions, and the file names the trigger. Triggers that
+// only count name no file.
 func TestTriggersAndStatementsNameEachOther(t *testing.T) {
 	t.Parallel()
 	schema, err := os.ReadFile("migrations/0001_schema.sql")

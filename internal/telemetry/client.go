@@ -117,8 +117,8 @@ func outTradeNo(r *http.Request) string {
 	return ""
 }
 
-// recordedNo is outTradeNo for a span that is recorded, and "" for another one, so that no body is read
-// in vain.
+// recordedNo is outTradeNo for a span that is recorded, and "" otherwise. So no body is read
+// without need.
 func recordedNo(span trace.Span, r *http.Request) string {
 	if !span.IsRecording() {
 		return ""

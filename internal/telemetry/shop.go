@@ -32,7 +32,7 @@ var (
 	eventsDesc  = shopDesc("events_total", "Events since the start of this process, by type: orders paid and closed, refunds, second payments.", "type")
 	pendingDesc = shopDesc("outbox_pending", "Deliveries of events that wait.")
 	oldestDesc  = shopDesc("outbox_oldest_seconds", "Age of the oldest delivery that is due, 0 without one, by endpoint and by whether it is about money.", "endpoint", "about")
-	deadDesc    = shopDesc("outbox_dead", "Deliveries that were given up, 100 of each endpoint at most.", "endpoint")
+	deadDesc    = shopDesc("outbox_dead", "Deliveries that are dead after their last try, 100 of each endpoint at most.", "endpoint")
 	goneDesc    = shopDesc("outbox_gone", "1 if the receiver wants no more events.", "endpoint")
 	triesDesc   = shopDesc("outbox_failures", "Deliveries that failed since the last one that was acknowledged.", "endpoint")
 	refundsDesc = shopDesc("refunds_trouble", "Refunds that need an operator, by why, 100 of each at most.", "why")

@@ -68,8 +68,8 @@ type TableQuery struct {
 	Cursor string `query:"cursor" minLength:"1" maxLength:"200"`
 }
 
-// Table is a part of a table, as a file for Excel or WPS: CSV in UTF-8 with a byte order mark,
-// amounts in yuan, times of Beijing. Every part has the head.
+// Table is a part of a table as a file for Excel or WPS, which is CSV in UTF-8 with a byte order
+// mark. Amounts are in yuan, times are of Beijing. Every part has the head.
 type Table struct {
 	Rows string `json:"rows"`
 	N    int    `json:"n"`              // rows without the head

@@ -57,7 +57,7 @@ type Order struct {
 	ReturnURL   string            `json:"return_url,omitempty"`
 	// TradeTypes are the trade types that may pay the order.
 	TradeTypes []api.TradeType `json:"trade_types"`
-	// URL is the page where the customer pays. Whoever has it can pay the order and see it.
+	// URL is the page where the customer pays. Anybody who has it can pay the order and see it.
 	URL       string `json:"url,omitempty"`
 	CreatedAt int64  `json:"created_at"`        // Unix ms
 	ExpiresAt int64  `json:"expires_at"`        // Unix ms; no payment begins in the six minutes before
@@ -89,7 +89,7 @@ type OrderStatus string
 //	open -> paid -> refunding -> refunded
 //	open -> closing, closed
 //	closing -> closed
-//	closing, closed -> paid (a late payment is money all the same)
+//	closing, closed -> paid (a late payment still counts)
 //	refunding -> paid (the refund failed, or was a part)
 const (
 	OrderOpen      OrderStatus = "open"      // it can be paid

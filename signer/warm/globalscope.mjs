@@ -41,8 +41,8 @@ const nanotime = (mem, sp) => mem.setBigInt64(sp + 8, 1n, true);
 const slice = (mem, sp) => new Uint8Array(mem.buffer, mem.getUint32(sp + 8, true), mem.getUint32(sp + 16, true));
 
 // FirstStart is the scope of the first program until it waits for an event. Random values other
-// than the map seeds, the time, timers and calls end the program: what it keeps of them would be
-// the same in every isolate.
+// than the map seeds, the time, timers and calls end the program, because kept values of them would
+// be the same in every isolate.
 export class FirstStart extends Scope {
   #seed;
 
@@ -80,9 +80,9 @@ export class FirstStart extends Scope {
 }
 
 // WarmUp is the scope of a program that only makes V8 compile what requests use. All programs share
-// the compiled code. Its random values and its clock are not real, its database is empty, its
-// other calls fail, and nothing of it is kept: no response, no log line, no memory. Only a statement
-// that begins with "SELECT ?" has a result: a row of its arguments.
+// the compiled code. Its random values and its clock are not real, its database is empty, and its
+// other calls fail. Its responses, log lines and memory are discarded. Only a statement that begins
+// with "SELECT ?" has a result: a row of its arguments.
 export class WarmUp extends Scope {
   replaceImports(go) {
     let byte = 0;

@@ -158,7 +158,7 @@ class Pool {
   }
 }
 
-// warmUp runs a program that is thrown away; see WarmUp.
+// warmUp runs a program that is discarded afterwards; see WarmUp.
 async function warmUp() {
   await new Instance(new WarmUp()).serve(["warmup"], undefined, (reply) => {
     const failure = reply.string();

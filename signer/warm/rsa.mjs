@@ -1,6 +1,6 @@
-// RSASSA-PKCS1-v1_5 with SHA-256 for Go, by WebCrypto. Each call takes a Reader, which
-// it has read before it first waits, and returns the arguments of encode for the
-// reply, of which the first field is "" or what went wrong.
+// RSASSA-PKCS1-v1_5 with SHA-256 for Go, by WebCrypto. Each call takes a Reader, which it must read
+// before its first await. It returns the arguments of encode for the reply. The reply's first field
+// is "" or an error.
 const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
 
 // The keys that this isolate imported, by their fingerprints. A CryptoKey belongs to no
@@ -32,9 +32,9 @@ export async function verify(asked) {
   }
 }
 
-// imported returns a key, null when the platform rejects it. The platform's text might
-// quote the key. Two events may import the same key at once, which does no harm: the
-// promise of another request must not be waited for.
+// imported returns a key, null when the platform rejects it. The platform's text might quote the
+// key. Two events may import the same key at once, because an event must not wait for the promise
+// of another request.
 async function imported(format, fingerprint, der, usage) {
   const name = `${format} ${fingerprint}`;
   let key = keys.get(name);

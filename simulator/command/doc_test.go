@@ -122,8 +122,9 @@ func controlPaths(t *testing.T) []string {
 	return paths
 }
 
-// shape is what the versions of a document have in common: its headings' depth, the
-// code in the first cell of each table row, and the commands without their remarks.
+// shape returns the parts that the versions of a document have in common. They are the depths of
+// its headings, the code in the first cell of each table row, and the commands without their
+// remarks.
 func shape(text string) []string {
 	var lines []string
 	code := regexp.MustCompile("`[^`]+`")

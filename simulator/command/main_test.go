@@ -115,7 +115,7 @@ func TestPortInUseNamesItsFlag(t *testing.T) {
 	}
 }
 
-// What -cert-dir writes opens the TLS port, and refund behind it.
+// With the files of -cert-dir a client can use the TLS port and its refund call.
 func TestCertificatesAreWrittenOnRequest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cert")
 	var id desk.Identity
@@ -154,7 +154,7 @@ func TestCertificatesAreWrittenOnRequest(t *testing.T) {
 	}
 }
 
-// What -v3-dir writes signs a request that the WeChat port accepts.
+// A request that is signed with the files of -v3-dir is accepted at the WeChat port.
 func TestV3KeysAreWrittenOnRequest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "v3")
 	var id desk.Identity

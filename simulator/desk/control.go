@@ -44,7 +44,7 @@ func (d *Desk) controls() []control {
 		{"Phone", "POST", "/control/scan", "", `{"code_url": "weixin://wxpay/bizpayurl?pr=..."}`, "Scan the code of a NATIVE order: its payment sheet opens.", d.controlScan},
 		{"Phone", "GET", "/control/consents", "", "", "The consent pages of snsapi_userinfo, open and decided.", d.controlConsents},
 		{"Phone", "POST", "/control/consents/{id}/approve", "", "", "Allow: the phone goes to `location`, with a code.", d.decide(true)},
-		{"Phone", "POST", "/control/consents/{id}/refuse", "", "", "Refuse: the phone goes to `location`, without a code.", d.decide(false)},
+		{"Phone", "POST", "/control/consents/{id}/decline", "", "", "Decline: the phone goes to `location`, without a code.", d.decide(false)},
 		{"Phone", "POST", "/control/user", "", `{"openid": "` + d.wechat.Users()[0].OpenID + `"}`, "Hand the phone to another user.", d.controlUser},
 
 		{"Phone", "POST", "/control/environment", "", `{"environment": "desktop"}`, "Open the shop elsewhere: " + environmentNames() + ".", d.controlEnvironment},

@@ -1,4 +1,4 @@
-// Package desk is the simulator's web page, and the API that steers the simulator.
+// Package desk is the simulator's web page, and the API that controls the simulator.
 package desk
 
 import (
@@ -50,8 +50,8 @@ func New(wechat *wechattest.WeChat, cfg Config) *Desk {
 		h := rw.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		// The shop may send the phone to any address. The desk itself loads nothing
-		// from another host and is shown in no frame.
+		// The shop may send the phone to any address. The desk itself loads nothing from another host,
+		// and no page may show it in a frame.
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "+
 			"img-src 'self' data: http: https:; frame-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		switch {

@@ -106,7 +106,7 @@ func TestControlSteers(t *testing.T) {
 	if a := ok("POST", "/control/consents/"+id+"/approve", ""); a["state"] != wechattest.ConsentApproved || !strings.Contains(a["location"].(string), "code=") {
 		t.Errorf("%v", a)
 	}
-	if status, _ := call("POST", "/control/consents/"+id+"/refuse", ""); status != 409 {
+	if status, _ := call("POST", "/control/consents/"+id+"/decline", ""); status != 409 {
 		t.Errorf("deciding twice: %d", status)
 	}
 }
@@ -211,7 +211,7 @@ func TestDeskIsSelfContained(t *testing.T) {
 			t.Errorf("policy %q lacks %q", policy, want)
 		}
 	}
-	// Whatever an asset names has to be an asset.
+	// Every file that an asset names must be an asset.
 	named := regexp.MustCompile(`(?:href|src)="/([^"]+)"|from "\./([^"]+)"`)
 	entries, err := fs.ReadDir(webFiles, "web")
 	if err != nil {

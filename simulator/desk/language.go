@@ -16,8 +16,8 @@ const (
 	chinese = "zh"
 )
 
-// stringsJSON has every text of the page in both languages, by key. What the control
-// API describes in English (fault., place. and call. keys) is here in Chinese alone.
+// stringsJSON has every text of the page in both languages, by key. The control API has the English
+// texts of faults, places and calls, so their keys (fault., place., call.) are in Chinese only.
 //
 //go:embed strings.json
 var stringsJSON []byte

@@ -14,8 +14,8 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Both languages have every text, with the same values in it, and each text is used.
-// What the control API describes in English is there in Chinese.
+// Both languages have every text, with the same values in it, and each text is used. The page has a
+// Chinese text for everything that the control API describes in English.
 func TestBothLanguagesHaveEveryText(t *testing.T) {
 	var table map[string]map[string]string
 	if err := json.Unmarshal(stringsJSON, &table); err != nil {

@@ -36,10 +36,10 @@ type directive struct {
 	sources []string
 }
 
-// rewritePolicy adapts a Content-Security-Policy to the webview. frame-ancestors
-// is removed, because a webview is no frame. If the policy blocks the client's own
-// script or calls, which are below the URL client, that URL is added. Nothing else
-// changes: WeChat's client is not subject to the page's policy, the page is.
+// rewritePolicy adapts a Content-Security-Policy to the webview. frame-ancestors is removed,
+// because a webview is no frame. If the policy blocks the client's own script or calls, which are
+// below the URL client, that URL is added. Nothing else changes, because the policy applies to the
+// page and not to WeChat's client.
 func rewritePolicy(policy, client string) (rewritten, nonce string) {
 	var directives []directive
 	for part := range strings.SplitSeq(policy, ";") {

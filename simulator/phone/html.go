@@ -34,10 +34,9 @@ func mayBeHTML(r *http.Request) bool {
 // isAPI reports whether r is a call of the page, and not for a page or an asset.
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
-// injectBridge changes a page of the shop as WeChat's webview does: the bridge's
-// script becomes the first element of its head, and the headers that forbid frames
-// are removed, because the desk shows the phone in a frame. Other responses are
-// forwarded unchanged.
+// injectBridge changes a page of the shop as WeChat's webview does: the bridge's script becomes the
+// first element of its head. It also removes the headers that forbid frames, because the desk shows
+// the phone in a frame. Other responses are forwarded unchanged.
 //
 // client is the URL of the phone's own paths. The page's policy must not block it. old means an
 // engine of 2019: see oldengine.go.
@@ -62,7 +61,7 @@ func injectBridge(res *http.Response, client string, old bool) error {
 	}
 	if old {
 		var changed bool
-		if page, changed = ageScripts(page); changed {
+		if page, changed = replaceScripts(page); changed {
 			allowUnreadable(res.Header)
 		}
 	}

@@ -8,10 +8,10 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// Each person has other cookies in each environment: the next person who holds the
-// phone is not signed in, and neither is a browser after WeChat. One real browser
-// keeps all these cookies. The phone puts a mark before their names, except for the
-// first person in WeChat on Android. The shop does not see the mark.
+// Each person has separate cookies in each environment. So the next person who holds the phone is
+// not signed in, and a browser does not have the session of WeChat. One real browser keeps all
+// these cookies. The phone puts a mark before their names, except for the first person in WeChat on
+// Android. The shop does not see the mark.
 
 const jarPrefix = "wechat-phone-"
 

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// An engine of 2019 (Chromium 78, XWEB 2759) does not know ?. and ??, but the browser
-// that shows the phone does. So a script with them is replaced by one that no browser
-// can parse, and the page gets a SyntaxError as in the old engine.
+// An engine of 2019 (Chromium 78, XWEB 2759) does not know ?. and ??, but the browser that shows
+// the phone does. So a script with them is replaced by a script that no browser can parse. The page
+// gets a SyntaxError as in the old engine.
 
 // unreadable is that script.
 const unreadable = "a ?.?. b; // the simulator: an engine of 2019 cannot read this script"
@@ -98,9 +98,9 @@ func skipRegexp(text string) int {
 
 var inlineScript = regexp.MustCompile(`(?is)(<script\b[^>]*>)(.*?)(</script>)`)
 
-// ageScripts replaces the inline scripts that an engine of 2019 cannot parse, and
+// replaceScripts replaces the inline scripts that an engine of 2019 cannot parse, and
 // reports whether there was one.
-func ageScripts(page []byte) ([]byte, bool) {
+func replaceScripts(page []byte) ([]byte, bool) {
 	changed := false
 	page = inlineScript.ReplaceAllFunc(page, func(tag []byte) []byte {
 		parts := inlineScript.FindSubmatch(tag)
@@ -129,8 +129,8 @@ func isScript(res *http.Response) bool {
 	return strings.HasSuffix(mediaType, "javascript")
 }
 
-// ageScript replaces a script that an engine of 2019 cannot parse.
-func ageScript(res *http.Response) error {
+// replaceScript replaces a script that an engine of 2019 cannot parse.
+func replaceScript(res *http.Response) error {
 	if res.Request.Method == http.MethodHead || res.StatusCode != http.StatusOK {
 		return nil
 	}

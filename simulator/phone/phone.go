@@ -37,10 +37,10 @@ const maxPhoneBody = 64 << 10
 var webFiles embed.FS
 
 // Phone is the browser in which the shop is open, as a handler. The environment of the simulated
-// WeChat determines the kind of browser. The handler is also the shop's public domain: it forwards
-// every path to the shop with the environment's User-Agent, adds WeixinJSBridge to pages where
-// there is one, and forwards notifications unchanged. Only paths under /__wechat/ are the phone's
-// own:
+// WeChat determines the kind of browser. The handler is also the shop's public domain. It forwards
+// every path to the shop with the environment's User-Agent. It adds WeixinJSBridge to pages if the
+// environment has one, and forwards notifications unchanged. Only paths under /__wechat/ are the
+// phone's own:
 //
 //	GET  /__wechat/bridge.js           the script in every page
 //	POST /__wechat/invoke              WeixinJSBridge.invoke: a sheet or an err_msg
@@ -134,7 +134,7 @@ type bridgeConfig struct {
 	CSS         string           `json:"css"`
 }
 
-// thanksTime is how long the sheet shows "paid" before it calls the page back.
+// thanksTime is how long the sheet shows "paid" before it calls the callback of the page.
 const thanksTime = 900 * time.Millisecond
 
 // bridge serves the script of every page: the files of the folder web in one

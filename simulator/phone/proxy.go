@@ -146,7 +146,7 @@ func (p *Phone) rewriteResponse(res *http.Response) error {
 	size := res.ContentLength
 	old := p.wechat.Place().Old
 	if old && isScript(res) {
-		if err := ageScript(res); err != nil {
+		if err := replaceScript(res); err != nil {
 			return err
 		}
 	}

@@ -119,7 +119,7 @@ func (s *Server) Identity() desk.Identity { return s.desk.Identity() }
 // goroutines.
 func (s *Server) Close() {
 	for _, srv := range s.servers {
-		_ = srv.Close() // the listener is closed; a broken connection is no matter
+		_ = srv.Close() // the listener is closed; a broken connection does not matter
 	}
 	s.serving.Wait()
 	s.phone.Close()

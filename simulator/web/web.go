@@ -29,8 +29,8 @@ func WriteError(rw http.ResponseWriter, status int, message string) {
 	WriteJSON(rw, status, map[string]string{"error": message})
 }
 
-// WriteFailure responds with an error of the simulator: 404 for something that does not
-// exist, 409 for something that is over or that the phone declines, else 400.
+// WriteFailure responds with an error of the simulator. The status is 404 if something does not
+// exist, 409 if it has ended or the phone declines it, else 400.
 func WriteFailure(rw http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	var declined *wechattest.DeclineError

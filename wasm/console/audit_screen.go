@@ -9,12 +9,12 @@ import (
 )
 
 var (
-	textUnchanged   = text{"记录完整，没有被改动", "The list is whole: nothing was changed"}
+	textUnchanged   = text{"记录完整，没有被改动", "The list is complete and unchanged"}
 	textChanged     = text{"记录被改动过，从第几条起", "The list was changed, from entry number"}
 	textVerify      = text{"校验记录", "Verify the list"}
 	textVerifying   = text{"条已校验", "entries verified"}
-	textNoAudit     = text{"没有操作记录", "Nothing was changed yet"}
-	textNoAuditHint = text{"每次修改都会记录：谁、做了什么、之前和之后", "Each change is noted: who, what, before and after"}
+	textNoAudit     = text{"没有操作记录", "No changes yet"}
+	textNoAuditHint = text{"每次修改都会记录：谁、做了什么、之前和之后", "Each change is recorded: who, what, before and after"}
 	textBefore      = text{"之前", "Before"}
 	textAfter       = text{"之后", "After"}
 	textUnknown     = text{"结果未知", "Outcome not known"}

@@ -35,7 +35,7 @@ var billStatuses = map[v1.BillStatus]statusText{
 var differences = map[v1.DifferenceKind]struct{ name, todo text }{
 	v1.MissingHere:   {text{"微信有，本店没有", "WeChat has it, the shop does not"}, text{"可能由同一商户号的其他系统收款。若是本店订单，请在订单中用“向微信查询”核对", "Another system of the same merchant number may have taken it. If it is this shop's, open the order and query WeChat"}},
 	v1.MissingThere:  {text{"本店有，微信没有", "The shop has it, WeChat does not"}, text{"打开订单，用“向微信查询”核对；跨零点的付款可能在次日账单中", "Open the order and query WeChat. A payment around midnight may be in the next day's bill"}},
-	v1.AmountDiffers: {text{"金额不同", "The amounts differ"}, text{"以微信为准，在商户平台核对该笔交易，并检查是否有人改动过数据库", "WeChat's counts. Look the transaction up at the merchant platform, and see whether somebody changed the database"}},
+	v1.AmountDiffers: {text{"金额不同", "The amounts differ"}, text{"以微信为准，在商户平台核对该笔交易，并检查是否有人改动过数据库", "WeChat's amount counts. Compare the transaction at the merchant platform, and check whether somebody changed the database"}},
 	v1.StatusDiffers: {text{"状态不同", "The statuses differ"}, text{"打开订单，用“向微信查询”更新状态", "Open the order and query WeChat"}},
 	v1.NumberDiffers: {text{"单号不同", "The numbers differ"}, text{"同一订单有另一笔付款或退款，在商户平台核对两笔", "The order has another payment or refund: compare both at the merchant platform"}},
 	v1.ListedTwice:   {text{"账单中出现两次", "The bill lists it twice"}, text{"联系微信支付客服，并附上单号", "Ask WeChat Pay's support, with the number"}},

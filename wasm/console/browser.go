@@ -37,8 +37,8 @@ type browser interface {
 	// Copy puts text onto the clipboard.
 	Copy(ctx context.Context, text string) error
 
-	// Photo returns the picture that the user chose in the file input with the ID, as JPEG of at most
-	// limit bytes in base64: scaled down, without the data of the camera.
+	// Photo returns the picture that the user chose in the file input with the ID. It is a JPEG of at
+	// most limit bytes, in base64, scaled down and without the camera's metadata.
 	Photo(ctx context.Context, input string, limit int) (string, error)
 
 	// Picture draws the picture of the shop at a path, some pixels wide, and returns the address of the

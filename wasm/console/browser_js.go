@@ -89,7 +89,7 @@ func (webView) Photo(ctx context.Context, input string, limit int) (data string,
 	}
 	width, height := image.Get("naturalWidth").Int(), image.Get("naturalHeight").Int()
 	if width == 0 || height == 0 {
-		return "", errors.New("the file is no picture")
+		return "", errors.New("the file is not a picture")
 	}
 	for _, side := range photoSides {
 		scale := min(1, float64(side)/float64(max(width, height)))

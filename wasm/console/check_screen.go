@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	textCheckWell = text{"店铺正常", "The shop is well"}
-	textCheckBad  = text{"店铺有问题", "The shop is not well"}
+	textCheckWell = text{"店铺正常", "The shop works"}
+	textCheckBad  = text{"店铺有问题", "The shop has problems"}
 	textGood      = text{"正常", "Good"}
 	textBad       = text{"有问题", "Bad"}
 	textNote      = text{"提示", "Note"}

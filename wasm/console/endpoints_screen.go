@@ -16,7 +16,7 @@ import (
 var (
 	textEndpoints       = text{"Webhook 端点", "Endpoints"}
 	textNoEndpoints     = text{"没有 webhook 端点", "No endpoints"}
-	textNoEndpointsHint = text{"您的系统通过它得知付款、退款和关单，最多五个", "They tell your back end about payments, refunds and closed orders. Five at most"}
+	textNoEndpointsHint = text{"您的系统通过它得知付款、退款和关单，最多五个", "Your back end gets events about payments, refunds and closed orders there. Five endpoints at most"}
 	textNewEndpoint     = text{"新建端点", "New endpoint"}
 	textChangeEndpoint  = text{"修改端点", "Change the endpoint"}
 	textEndpointURL     = text{"网址（https）", "URL (https)"}
@@ -47,7 +47,7 @@ var (
 	textRotated         = text{"密钥已更换", "The secret is changed"}
 	textDelete          = text{"删除", "Delete"}
 	textDeleteTitle     = text{"删除这个端点？", "Delete this endpoint?"}
-	textDeleteHint      = text{"尚未送达的事件不再发给它，不能恢复", "Events that it has not got are not sent. It cannot be undone"}
+	textDeleteHint      = text{"尚未送达的事件不再发给它，不能恢复", "Its pending events are not sent any more. This cannot be undone"}
 	textDeleted         = text{"端点已删除", "The endpoint is deleted"}
 	textTries           = text{"次推送", "deliveries tried"}
 	textFailures        = text{"次连续失败", "failed in a row"}

@@ -17,7 +17,7 @@ var (
 	textEventClosed    = text{"已关闭", "Closed"}
 	textEventDuplicate = text{"重复付款", "Paid twice"}
 	textDelivered      = text{"已送达", "Delivered"}
-	textDead           = text{"已放弃", "Given up"}
+	textDead           = text{"已放弃", "Not delivered"}
 	textUntaken        = text{"没有接收端", "For no endpoint"}
 	textAttempts       = text{"次尝试", "attempts"}
 	textNextTry        = text{"下次", "Next try"}
@@ -30,9 +30,9 @@ var (
 	textResending      = text{"条已加入队列", "events are pending again"}
 	textResentRange    = text{"已全部加入队列", "All of them are pending again"}
 	textNoEvents       = text{"没有推送", "No deliveries"}
-	textNoEventsHint   = text{"有订单付款、退款或关闭时，会通知您的系统", "Your back end is told when an order is paid, refunded or closed"}
-	textOnlyDead       = text{"仅已放弃的", "Only those that were given up"}
-	textOnlyDelivered  = text{"仅已送达的", "Only those that were delivered"}
+	textNoEventsHint   = text{"有订单付款、退款或关闭时，会通知您的系统", "Your back end gets an event when an order is paid, refunded or closed"}
+	textOnlyDead       = text{"仅已放弃的", "Only those not delivered"}
+	textOnlyDelivered  = text{"仅已送达的", "Only those delivered"}
 )
 
 var eventTypes = map[api.EventType]text{

@@ -18,7 +18,7 @@ var (
 	textRole        = text{"角色", "Role"}
 	textRoleRead    = text{"查看", "Read"}
 	textRoleSell    = text{"售卖：查看、商品、订单", "Sell: read, products, orders"}
-	textRoleRefund  = text{"退款：售卖和退款", "Refund: sell, and pay back"}
+	textRoleRefund  = text{"退款：售卖和退款", "Refund: sell, and refund"}
 	textRoleAdmin   = text{"管理员：全部", "Admin: everything"}
 	textExpiresIn   = text{"有效期", "Valid for"}
 	textForever     = text{"直到撤销", "Until it is revoked"}

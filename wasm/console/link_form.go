@@ -134,7 +134,7 @@ func (f *linkForm) read(exists bool, now time.Time) (l v1.CreateLink, input stri
 	return l, "", text{}
 }
 
-// keyOf returns the Idempotency-Key of a request: the same until something else is asked for.
+// keyOf returns the Idempotency-Key of a request, which is the same until the request changes.
 func (f *linkForm) keyOf(req v1.CreateLink) string {
 	if body, err := json.Marshal(req); err != nil || f.key == "" || string(body) != f.of {
 		f.key, f.of = rand.Text(), string(body)

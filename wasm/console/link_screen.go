@@ -22,7 +22,7 @@ var (
 	textLinkCreated   = text{"创建时间", "Made at"}
 	textStopLink      = text{"停用", "Withdraw"}
 	textStopLinkTitle = text{"停用这个收款链接？", "Withdraw this link?"}
-	textStopLinkHint  = text{"打开它的人不能再下单，已付款的订单不受影响。可以重新启用", "Who opens it can no longer order. Paid orders stay. You can open it again"}
+	textStopLinkHint  = text{"打开它的人不能再下单，已付款的订单不受影响。可以重新启用", "Nobody can order by it any more. Paid orders do not change. You can open it again"}
 	textLinkWithdrawn = text{"已停用", "The link is withdrawn"}
 	textReopen        = text{"重新启用", "Open again"}
 	textReopened      = text{"已重新启用", "The link is open again"}

@@ -15,7 +15,7 @@ var (
 	textSellsNot       = text{"已暂停收款", "The shop does not sell"}
 	textStopSelling    = text{"暂停收款", "Stop selling"}
 	textStopTitle      = text{"暂停收款？", "Stop selling?"}
-	textStopHint       = text{"不再接受新订单和新付款。进行中的付款和退款不受影响", "No new order and no new payment is accepted. Payments and refunds in progress go on"}
+	textStopHint       = text{"不再接受新订单和新付款。进行中的付款和退款不受影响", "No new order and no new payment is accepted. Payments and refunds in progress continue"}
 	textStoppedSelling = text{"已暂停收款", "The shop has stopped selling"}
 	textResume         = text{"恢复收款", "Sell again"}
 	textResumed        = text{"已恢复收款", "The shop sells again"}

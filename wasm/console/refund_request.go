@@ -18,7 +18,7 @@ var (
 	textWaits      = text{"等待确认的退款", "Refund that waits for a second person"}
 	textAskedBy    = text{"申请人", "Asked by"}
 	textConfirm    = text{"确认退款", "Confirm the refund"}
-	textConfirmed  = text{"退款已提交", "The refund is on its way"}
+	textConfirmed  = text{"退款已提交", "The refund is submitted"}
 	textDecline    = text{"拒绝", "Decline"}
 	textWithdraw   = text{"撤回", "Withdraw"}
 	textDeclined   = text{"退款申请已结束", "The request is over"}

@@ -37,7 +37,7 @@ var (
 	textBadAmount     = text{"金额应为 0.01 元以上，最多两位小数", "Enter an amount of at least 0.01 yuan with at most two decimals"}
 
 	textSignIn     = text{"登录", "Sign in"}
-	textSignInHint = text{"用 API 密钥登录，12 小时内有效。能做什么由密钥的权限决定", "Sign in with an API key. It holds for 12 hours, and you may do what the key may do"}
+	textSignInHint = text{"用 API 密钥登录，12 小时内有效。能做什么由密钥的权限决定", "Sign in with an API key, for 12 hours. The scopes of the key decide what you may do"}
 	textKey        = text{"API 密钥", "API key"}
 	textNoKey      = text{"没有密钥？", "No key yet?"}
 	textNoKeyHint  = text{"管理员可在“密钥”中创建。第一把密钥用 ADMIN_TOKEN 创建：", "An admin makes keys at “Keys”. The first key is made with ADMIN_TOKEN:"}
@@ -48,14 +48,14 @@ var (
 	textScopes     = text{"权限", "May"}
 	textUntil      = text{"有效期至", "Until"}
 
-	textTaken         = text{"今日收款", "Taken today"}
+	textTaken         = text{"今日收款", "Received today"}
 	textYesterday     = text{"昨日", "Yesterday"}
 	textPaymentsMade  = text{"笔付款", "payments"}
 	textRefundedToday = text{"今日退款", "Refunded today"}
 	textRefundsMade   = text{"笔退款", "refunds"}
 	textByHour        = text{"按小时", "By hour"}
 	textByDay         = text{"近 30 天", "Last 30 days"}
-	textNoTakings     = text{"还没有收款", "Nothing was taken yet"}
+	textNoTakings     = text{"还没有收款", "No payments yet"}
 	textTable         = text{"数字", "Figures"}
 	textTime          = text{"时间", "Time"}
 	textAmount        = text{"金额", "Amount"}
@@ -64,7 +64,7 @@ var (
 	textOpenRefunds   = text{"处理中的退款", "Refunds in progress"}
 	textPending       = text{"待推送", "Deliveries pending"}
 	textWrong         = text{"需要处理", "Needs attention"}
-	textAllWell       = text{"一切正常", "All is well"}
+	textAllWell       = text{"一切正常", "No problems"}
 	textRepair        = text{"去处理", "Repair"}
 
 	textSearch        = text{"任意单号", "Any number"}
@@ -121,7 +121,7 @@ var (
 	textRefundAmount = text{"退款金额（元）", "Amount in yuan"}
 	textRefundReason = text{"退款原因（用户可见）", "Reason (the payer sees it)"}
 	textRefundTitle  = text{"确定退款？", "Refund this?"}
-	textRefundSent   = text{"退款已提交", "The refund is on its way"}
+	textRefundSent   = text{"退款已提交", "The refund is submitted"}
 	textLeft         = text{"可退", "Refundable"}
 	textFromBalance  = text{"从可用余额退款", "Take it from the available balance"}
 	textClose        = text{"关闭订单", "Close the order"}
@@ -131,7 +131,7 @@ var (
 	textSync         = text{"向微信查询", "Query WeChat"}
 	textSynced       = text{"已与微信支付核对", "Compared with WeChat Pay"}
 	textDeliveries   = text{"推送记录", "Deliveries"}
-	textNoDeliveries = text{"还没有推送", "Nothing was delivered yet"}
+	textNoDeliveries = text{"还没有推送", "No deliveries yet"}
 	textMetadata     = text{"附加数据", "Metadata"}
 	textReturnURL    = text{"付款后返回", "Return URL"}
 

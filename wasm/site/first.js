@@ -56,8 +56,8 @@
   const inWeChat = desktopWeChat ? ["NATIVE", "JSAPI"] : ["JSAPI", "NATIVE"];
   const inBrowser = phone ? ["MWEB", "NATIVE"] : ["NATIVE"];
   const pay = JSON.stringify({ trade_types: agent.includes("micromessenger/") ? inWeChat : inBrowser });
-  // A fresh page has what the calls would return. A copy that the service worker kept may be old: see
-  // worker.js.
+  // A page from the network has the data that the calls would return. A copy that the service
+  // worker kept may be old: see worker.js.
   const known = document.getElementById("data") !== null && !("kept" in document.documentElement.dataset);
   for (const template of startup.failed || known ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
     const abort = new AbortController();

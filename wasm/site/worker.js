@@ -1,8 +1,9 @@
-// The service worker answers the opening of a page with the copy that it keeps, and fetches the page
-// behind it. So a later visit needs no network to show something. A copy may be old: its program asks
-// the signer for prices and orders, and a page that the signer no longer serves loads itself again, see
-// start.js. A reload, a page without a copy and a cache that does not work get the network. Without a
-// network the worker shows the offline page. The browser's own cache keeps everything under /assets/.
+// The service worker answers the opening of a page with the copy that it keeps, and fetches the
+// page behind it. So a later visit shows the shop without a network. A copy may be old. Its program
+// gets prices and orders from the signer, and a page that the signer no longer serves loads itself
+// again, see start.js. A reload, a page without a copy and a cache that does not work use the
+// network. Without a network the worker shows the offline page. The browser's own cache keeps
+// everything under /assets/.
 "use strict";
 const offline = "/offline";
 const cacheName = "h5pay-{{.Version}}";

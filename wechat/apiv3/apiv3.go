@@ -1,7 +1,6 @@
-// Package apiv3 is the cryptography and the message format of WeChat Pay's API
-// version 3: keys as merchants paste them, the signature of a request and of the
-// pay parameters, the verification of responses and callbacks, the decryption of
-// their resources, and the body of an error.
+// Package apiv3 is the cryptography and the message format of WeChat Pay's API version 3. It reads
+// keys as merchants paste them, and signs requests and pay parameters. It verifies responses and
+// callbacks, decrypts their resources, and reads the body of an error.
 //
 // It is pure computation. It sends nothing, reads no environment and keeps no
 // state outside of its values, which are safe for concurrent use.
@@ -10,22 +9,20 @@
 //
 // # Trust
 //
-// Trust a response with status 2xx and a callback only if their signature verifies.
-// Trust all of an error response if its signature verifies. WeChat does not sign every
-// error: a 401, an unknown path
-// (404, empty), a wrong method (405, empty) and the pages of gateways have no
-// signature. Such a response, and one whose signature does not verify, means that
-// this call failed, and nothing more: its [Failure] has no Code, and its text is
-// for the log. No state of an order or a refund may follow from it.
+// Trust a response with status 2xx and a callback only if their signature verifies. Trust all of an
+// error response if its signature verifies. WeChat does not sign every error: a 401, an unknown
+// path (404, empty), a wrong method (405, empty) and the pages of gateways have no signature. Such
+// a response, and one whose signature does not verify, only means that this call failed. Its
+// [Failure] has no Code, and its text is for the log. No state of an order or a refund may follow
+// from it.
 //
 // Bill files are not signed either. Their hash is in a signed response.
 //
 // # RSA
 //
-// The package does RSA through the interface [RSA]. Natively the standard library
-// does it. A WebAssembly program has to bring its platform's: crypto/rsa takes
-// there ten times the CPU of WebCrypto for a signature, and crypto/x509 is
-// large. So the keys are read here, with a small reader of DER.
+// The package does RSA through the interface [RSA]. Natively the standard library does it. A
+// WebAssembly program must provide its platform's: for a signature crypto/rsa takes ten times the
+// CPU of WebCrypto there. crypto/x509 is large, so this package has a small reader of DER.
 package apiv3
 
 // Scheme is the authentication scheme of a request, and the

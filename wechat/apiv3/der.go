@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// This file reads and writes the little DER that keys and certificates need. It
-// is here because crypto/x509 would make the Worker a quarter larger. The tests
-// compare it with crypto/x509.
+// This file reads and writes the part of DER that keys and certificates need, because crypto/x509
+// would make the Worker a quarter larger. The tests compare it with crypto/x509.
 
 // Tags of DER.
 const (
@@ -28,8 +27,8 @@ var (
 	oidEC  = []byte{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01}
 )
 
-// der reads elements one after the other. After the first that is not as wanted
-// all are empty, and bad is true.
+// der reads elements in sequence. After the first unexpected element all elements are empty, and
+// bad is true.
 type der struct {
 	rest []byte
 	bad  bool
@@ -107,7 +106,7 @@ func (d *der) natural() []byte {
 	return b
 }
 
-// end reports whether all elements were read and were as wanted.
+// end reports whether all elements were read and none was unexpected.
 func (d *der) end() bool { return !d.bad && len(d.rest) == 0 }
 
 // time returns the next element, a UTCTime or a GeneralizedTime.

@@ -13,9 +13,8 @@ const (
 	// Unsigned: the message lacks a signature header, or has one that is
 	// malformed or of another signature type.
 	Unsigned
-	// Probe: WeChat sent a wrong signature on purpose. The message is rejected
-	// like every other, but it is no reason for an alarm: WeChat repeats a
-	// callback, and a request is sent again.
+	// Probe: WeChat sent a wrong signature on purpose. The message is rejected like any other. It is
+	// no reason for an alarm: WeChat repeats the callback, or the caller sends the request again.
 	Probe
 	// UnknownSerial: no key in force has the serial of the message. In
 	// certificate mode the caller downloads the certificates and verifies again.
@@ -28,10 +27,9 @@ const (
 	Forged
 	// Undecryptable: a resource is malformed, or encrypted with another APIv3 key.
 	Undecryptable
-	// Malformed: a signed message is not as it is documented.
+	// Malformed: a signed message differs from its documented form.
 	Malformed
-	// Unavailable: RSA or the random numbers failed, or the context ended. The
-	// same again may succeed.
+	// Unavailable: RSA or the random numbers failed, or the context ended. A retry may succeed.
 	Unavailable
 )
 

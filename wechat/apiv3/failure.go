@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Failure is a response with a status other than 2xx (docs/wechat.md 18.9). As an error it may be
-// logged: WeChat's text in it is cleaned and cut, and long runs of letters and digits, which may be
-// an openid, are masked.
+// Failure is a response with a status other than 2xx (docs/wechat.md 18.9). It may be logged as an
+// error. WeChat's text in it is cleaned and cut. Long runs of letters and digits are masked,
+// because one may be an openid.
 type Failure struct {
 	Status int
 	// Signed is whether WeChat's signature verified. Without it the response
@@ -19,22 +19,22 @@ type Failure struct {
 	// Unverified is the cause if it is not. After the kind UnknownSerial download the certificates,
 	// after the kind Probe send the same request again. It is nil when Signed is true.
 	Unverified error
-	// Code is WeChat's code in its newer spelling, ORDER_NOT_EXIST. It is "" when
-	// the response has none, or is not signed: callers act on codes.
+	// Code is WeChat's code in its newer spelling, ORDER_NOT_EXIST. It is "" if the response has none.
+	// It is also "" if the response is not signed, because callers act on codes.
 	Code string
 	// Claimed is the code of a response that is not signed, for the log.
 	Claimed string
 	Message string // WeChat's text, which may change
 
-	// Of a parameter that WeChat rejects.
+	// The parameter that WeChat declines.
 	Location, DetailField, Issue string
 
 	// RequestID is needed by WeChat's support. Number, digits, is its end: the
 	// code of an error more exact than Code, "0" for none. Both may be "".
 	RequestID, Number string
 
-	// Sign is how WeChat read the request's signature, of some responses with
-	// status 401. It is nil without.
+	// Sign is how WeChat read the request's signature. Some responses with status 401 have it;
+	// otherwise it is nil.
 	Sign *SignInformation
 }
 
@@ -180,9 +180,9 @@ func requestID(s string) (id, number string) {
 	return s, number
 }
 
-// CanonicalCode returns a code of WeChat's in its newer spelling (docs/wechat.md 13.10): pages of 2020
-// have ORDERNOTEXIST for ORDER_NOT_EXIST. A code that is not in the table is
-// returned as it is, and "" for what cannot be a code.
+// CanonicalCode returns a code of WeChat's in its newer spelling (docs/wechat.md 13.10): pages of
+// 2020 have ORDERNOTEXIST for ORDER_NOT_EXIST. It returns a code that is not in the table
+// unchanged, and "" for a text that cannot be a code.
 func CanonicalCode(code string) string {
 	if len(code) > 48 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
 		return ""
@@ -261,8 +261,8 @@ func inToken(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '-'
 }
 
-// clean returns the beginning of s, limit bytes at most, with a blank for every
-// character that moves a cursor and for what is no UTF-8.
+// clean returns the beginning of s, at most limit bytes. A blank replaces every character that
+// moves a cursor and every byte that is not UTF-8.
 func clean(s string, limit int) string {
 	var b strings.Builder
 	for _, r := range s {

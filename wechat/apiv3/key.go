@@ -105,7 +105,7 @@ func readPublicKey(content []byte) (k *PublicKey, problem string) {
 	return newPublicKey(n, e)
 }
 
-// newPublicKey checks what every RSA must be able to work with.
+// newPublicKey checks the sizes that every RSA implementation requires, and returns the key.
 func newPublicKey(n, e []byte) (k *PublicKey, problem string) {
 	size := 0
 	if len(n) > 0 {
@@ -148,19 +148,17 @@ func (k *PublicKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "RSA public key of %d bits", k.bits)
 }
 
-// Certificate is the part of a certificate that APIv3 needs. No signature on it is
-// checked: the merchant's own comes from its settings, and a platform certificate
-// from a resource that WeChat encrypted.
+// Certificate is the part of a certificate that APIv3 needs. No signature on it is checked. The
+// merchant's own certificate is a setting, and WeChat has encrypted a platform certificate.
 type Certificate struct {
 	Serial              string // upper-case hex digits, without leading zeros
 	NotBefore, NotAfter time.Time
 	PublicKey           *PublicKey
 }
 
-// ParseCertificate reads a certificate with an RSA key, as people paste it: one
-// PEM block, also with a byte order mark, CRLF, the two characters \n in place of
-// line breaks, blanks or no line breaks, quotes around it, or without its first
-// and last line.
+// ParseCertificate reads a certificate with an RSA key, as people paste it: one PEM block. It
+// accepts a byte order mark, CRLF, the two characters \n in place of line breaks, blanks or no line
+// breaks, and quotes around the text. The first and the last line may be missing.
 func ParseCertificate(text string) (*Certificate, error) {
 	const field = "Certificate"
 	b, problem := decodePEM(text)
@@ -213,8 +211,8 @@ const (
 	other       = "neither a key nor a certificate that can be read"
 )
 
-// class is what a block holds. Of RSA keys content is the RSAPrivateKey or the
-// RSAPublicKey, of a certificate all of it.
+// class is the kind of a block's content. content is the RSAPrivateKey or RSAPublicKey of an RSA
+// key, and the whole block of a certificate.
 type class struct {
 	what    string
 	content []byte
@@ -306,9 +304,9 @@ func openSPKI(d *der) (what string, key []byte) {
 // publicKeyPrefix begins the ID of a public key of WeChat Pay.
 const publicKeyPrefix = "PUB_KEY_ID_"
 
-// keyID returns the ID of one of WeChat's keys in the form in which IDs are
-// compared: a public key's as it is, a certificate's serial in upper case without
-// leading zeros. It is "" for anything else.
+// keyID returns the ID of a key of WeChat's in the form in which IDs are compared. The ID of a
+// public key is unchanged. The serial of a certificate is in upper case without leading zeros.
+// keyID returns "" for anything else.
 func keyID(s string) string {
 	if number, ok := strings.CutPrefix(s, publicKeyPrefix); ok {
 		if number == "" || len(number) > 64 || strings.Trim(number, "0123456789") != "" {

@@ -212,8 +212,8 @@ func wrongTexts(t *testing.T) map[string]string {
 // text. No error shows a part of it.
 func TestWrongKeysAreNamed(t *testing.T) {
 	texts := wrongTexts(t)
-	// The texts that an error must contain, for a private key, a public key and a certificate; ""
-	// where the text is right.
+	// The texts that an error must contain, for a private key, a public key and a certificate; "" if
+	// the text is valid there.
 	const encrypted = "encrypted with a passphrase"
 	for name, want := range map[string][3]string{
 		"nothing":                    {"is empty", "is empty", "is empty"},

@@ -27,7 +27,7 @@ type MerchantConfig struct {
 	Rand io.Reader        // crypto/rand when nil
 }
 
-// Merchant signs what a merchant sends. It is safe for concurrent use.
+// Merchant signs the requests and the pay parameters of a merchant. It is safe for concurrent use.
 type Merchant struct {
 	mchID, serial string
 	expires       time.Time
@@ -97,17 +97,17 @@ func (m *Merchant) MchID() string { return m.mchID }
 // Serial returns the serial that requests carry.
 func (m *Merchant) Serial() string { return m.serial }
 
-// PublicKey returns the public half of the merchant's key. None of WeChat's keys is
-// the same. If one is, the operator has configured the merchant's certificate as WeChat's.
+// PublicKey returns the public half of the merchant's key. No key of WeChat's equals it. If one
+// does, the operator has configured the merchant's certificate as WeChat's.
 func (m *Merchant) PublicKey() *PublicKey { return m.public }
 
-// Expires returns when the merchant API certificate ends. Its time is zero without
-// a certificate. WeChat rejects every request after it; nothing here does.
+// Expires returns when the merchant API certificate ends. The time is zero without a certificate.
+// WeChat declines every request after it, and this package does not check it.
 func (m *Merchant) Expires() time.Time { return m.expires }
 
-// Check signs a text and verifies the signature. It finds a private key whose
-// numbers do not fit together, which a platform may notice only when it signs.
-// Whether the serial is the key's only WeChat knows.
+// Check signs a text and verifies the signature. It detects a private key whose numbers do not
+// belong together. A platform may notice that only when it signs. Only WeChat knows whether the
+// serial belongs to the key.
 func (m *Merchant) Check(ctx context.Context) error {
 	text := []byte("apiv3")
 	signature, err := m.signer().Sign(ctx, text)
@@ -135,11 +135,9 @@ func misfit() error {
 	return fail(BadConfig, "PrivateKey", "is damaged: its numbers do not fit together")
 }
 
-// Authorization signs a request and returns the header of that name
-// (docs/wechat.md 18.3). uri is path
-// and query exactly as they are sent, which is what URL.RequestURI of net/url
-// returns. body is what is sent, byte for byte; nil and empty are the same. For an
-// upload it is the part named meta alone.
+// Authorization signs a request and returns the header of that name (docs/wechat.md 18.3). uri has
+// path and query exactly as they are sent, as URL.RequestURI of net/url returns them. body has the
+// sent bytes; nil and empty are the same. For an upload it is only the part named meta.
 func (m *Merchant) Authorization(ctx context.Context, method, uri string, body []byte) (string, error) {
 	if method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		return "", fail(BadRequest, "method", "want upper-case letters")
@@ -165,8 +163,7 @@ func authorization(mchID, serial, timestamp, nonce, signature string) string {
 		`",nonce_str="` + nonce + `",signature="` + signature + `"`
 }
 
-// requestMessage is what the signature of a request is over: five lines, each with
-// its line feed.
+// requestMessage returns the signed text of a request: five lines, each with its line feed.
 func requestMessage(method, uri, timestamp, nonce string, body []byte) []byte {
 	return lines(method, uri, timestamp, nonce, string(body))
 }
@@ -195,9 +192,8 @@ type PayParams struct {
 	PaySign   string
 }
 
-// PayParams signs what the page or the mini program pays with (docs/wechat.md 18.8).
-// Payments by QR code
-// (Native) and in a phone's browser (H5) need no parameters.
+// PayParams signs the pay parameters of a page or a mini program (docs/wechat.md 18.8). Payments by
+// QR code (Native) and in a phone's browser (H5) need no parameters.
 func (m *Merchant) PayParams(ctx context.Context, appID, prepayID string) (PayParams, error) {
 	p := PayParams{AppID: appID, SignType: "RSA", Package: "prepay_id=" + prepayID}
 	var err error
@@ -219,7 +215,7 @@ type AppParams struct {
 	Sign      string
 }
 
-// AppParams signs what an app pays with (docs/wechat.md 18.11).
+// AppParams signs the pay parameters of an app (docs/wechat.md 18.11).
 func (m *Merchant) AppParams(ctx context.Context, appID, prepayID string) (AppParams, error) {
 	p := AppParams{AppID: appID, PartnerID: m.mchID, PrepayID: prepayID, Package: "Sign=WXPay"}
 	var err error
@@ -278,7 +274,7 @@ func (m *Merchant) nonce() (string, error) {
 			return "", &Error{Kind: Unavailable, Field: "nonce_str", Message: "no random numbers", Err: err}
 		}
 		for _, v := range b {
-			// 248 is the last multiple of 62: all letters are equally likely.
+			// 248 is a multiple of 62, so all letters are equally likely.
 			if v < 248 {
 				if out = append(out, alphabet[v%62]); len(out) == cap(out) {
 					return string(out), nil
@@ -288,8 +284,8 @@ func (m *Merchant) nonce() (string, error) {
 	}
 }
 
-// visible reports whether s is visible ASCII alone. A line feed would move the
-// borders of a signed message.
+// visible reports whether s has visible ASCII characters only. A line feed would shift the lines of
+// a signed message.
 func visible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

@@ -169,9 +169,9 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// The letters of a nonce are equally likely. Of all bytes in their order 16 nonces
-// take each letter 8 or 9 times. If the bytes from 248 on counted too, the first
-// letters came 10 times.
+// The letters of a nonce are equally likely. If the source returns all bytes in order, 16 nonces
+// have each letter 8 or 9 times. If the bytes from 248 on counted too, the first letters would
+// occur 10 times.
 func TestNonceIsFair(t *testing.T) {
 	all := make([]byte, 0, 256)
 	for v := range 256 {

@@ -5,21 +5,19 @@ import (
 	"strings"
 )
 
-// maxPEM is the most that is read of a key or a certificate, in bytes. A private
-// key of 8192 bits has 7 kB.
+// maxPEM is the largest accepted size of a key or a certificate, in bytes. A private key of 8192
+// bits has 7 kB.
 const maxPEM = 32 << 10
 
-// block is what a text holds: the label after BEGIN without its blanks, "" if there
-// is none, and the DER.
+// block is the content of a text: the label after BEGIN without its blanks, "" if there is none,
+// and the DER.
 type block struct {
 	label string
 	der   []byte
 }
 
-// decodePEM reads one PEM block the way people paste it (docs/wechat.md 18.16): with a byte order
-// mark, CRLF, the two characters \n for a line break, blanks or no line breaks at all, quotes
-// around it, or without its first and last line. On failure it returns a problem for an Error,
-// without any part of the text.
+// decodePEM reads one PEM block as people paste it (docs/wechat.md 18.16). ParseCertificate lists
+// the accepted forms. On failure it returns a problem for an Error, without any part of the text.
 func decodePEM(text string) (b block, problem string) {
 	const begin, end, dashes = "-----BEGIN", "-----END", "-----"
 	if len(text) > maxPEM {

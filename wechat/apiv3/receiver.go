@@ -79,8 +79,8 @@ type Signature struct {
 // empty for a 204. A replayed message is accepted for five minutes, so the caller must handle each
 // message idempotently.
 //
-// The errors have the kinds Unsigned, Probe, Stale, UnknownSerial, Forged and
-// Unavailable. After each of them trust nothing in the message.
+// The errors have the kinds Unsigned, Probe, Stale, UnknownSerial, Forged and Unavailable. After
+// any of them trust nothing in the message.
 func (r *Receiver) Verify(ctx context.Context, header Header, body []byte) (Signature, error) {
 	return verify(ctx, r.Keys(), r.now(), header, body)
 }
@@ -140,9 +140,8 @@ func verify(ctx context.Context, keys *KeySet, now time.Time, header Header, bod
 // Response checks the response to a request that was signed. A nil error means
 // that the request succeeded and that body is WeChat's.
 //
-// With a status other than 2xx the error is a *Failure. With 2xx it is an *Error:
-// then nothing is known about the request, which may have succeeded. It is to be
-// sent again unchanged, or its outcome queried.
+// With a status other than 2xx the error is a *Failure. With 2xx it is an *Error, and the request
+// may or may not have succeeded. Send it again unchanged, or query its outcome.
 //
 // The caller checks the status: after 202 send the same request again, also when the
 // response is signed (docs/wechat.md 18.10).

@@ -103,8 +103,8 @@ func TestWindow(t *testing.T) {
 	wantKind(t, err, Stale, HeaderTimestamp)
 }
 
-// Several keys at once: each message by its own serial, certificates only while
-// they are valid, and a serial written in any case and with zeros in front.
+// With several keys each message is verified by its own serial, in any case and with leading zeros.
+// A certificate verifies only while it is valid.
 func TestKeyIsChosenBySerial(t *testing.T) {
 	platform := func(key, serial string, from, to time.Time) Key {
 		k, err := NewPlatformKey(certify(t, private(t, key), serial, from, to))

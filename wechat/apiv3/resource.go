@@ -164,8 +164,8 @@ type PlatformCertificate struct {
 }
 
 // Certificates reads the response to GET /v3/certificates (docs/wechat.md 18.13), which has the
-// status 200; pass others to Response. It replaces no key: the caller makes a KeySet of the
-// certificates, and of the public key if there is one, stores it, and calls Replace.
+// status 200; pass others to Response. It replaces no key. The caller stores the certificates,
+// makes a KeySet of them and of the public key, if there is one, and calls Replace.
 //
 // The certificates are read before the signature is verified, because a new certificate of the list
 // may have signed this response. A certificate is trusted because only WeChat could encrypt it with
@@ -192,8 +192,8 @@ func (r *Receiver) Certificates(ctx context.Context, header Header, body []byte)
 	var list []PlatformCertificate
 	var keys []Key
 	for _, d := range m.Data {
-		// GCM authenticates associated_data: so no other resource passes for a
-		// certificate, also if a payer chose its content.
+		// GCM authenticates associated_data. So no other resource is taken for a certificate, even if a
+		// payer chose its content.
 		if d.Certificate == nil || d.Certificate.AssociatedData != "certificate" {
 			return nil, fail(Malformed, "encrypt_certificate", "is missing, or its associated_data is not certificate")
 		}

@@ -176,8 +176,8 @@ func certificates(t testing.TB, associatedData string, bySerial map[string]strin
 	return string(b)
 }
 
-// The first download has no key to begin with; the next brings a second certificate,
-// and the response may be signed by either, or by the public key.
+// At the first download no key is known. The next response has a second certificate, and may be
+// signed by either certificate or by the public key.
 func TestCertificates(t *testing.T) {
 	from, to := testNow.AddDate(-1, 0, 0), testNow.AddDate(4, 0, 0)
 	one := certify(t, private(t, wechatKeyName), "A1", from, to)

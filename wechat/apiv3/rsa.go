@@ -20,8 +20,8 @@ type RSA interface {
 	Verifier(spki []byte) (Verifier, error)
 }
 
-// ErrKey is what an RSA returns of a key that the platform rejects. WebCrypto does so
-// at the first signature.
+// ErrKey is the error of an RSA for a key that the platform rejects. WebCrypto reports it at the
+// first signature.
 var ErrKey = errors.New("apiv3: the platform rejects the key")
 
 // Signer signs with one private key. It is safe for concurrent use.

@@ -19,7 +19,8 @@ type standard struct{}
 func (standard) Signer(pkcs8 []byte) (Signer, error) {
 	key, err := x509.ParsePKCS8PrivateKey(pkcs8)
 	if err != nil {
-		// Its errors hold nothing of the key, but that is not promised.
+		// The errors of crypto/rsa contain nothing of the key today, but its documentation does not
+		// guarantee that.
 		return nil, errors.New("the numbers of the key do not fit together")
 	}
 	private, ok := key.(*rsa.PrivateKey)

@@ -194,8 +194,8 @@ func (w *WeChat) shopHosts() []string {
 	return hosts
 }
 
-// answer is the address of the shop with code and state; without a code it is the address after the
-// user declined, which has only the state. A fragment of redirect_uri follows them.
+// answer is the address of the shop with code and state. After a decline there is no code, and the
+// address has only the state. The fragment of redirect_uri follows them.
 func (l link) answer(code string) string {
 	q := "state=" + l.state
 	if code != "" {
@@ -222,7 +222,7 @@ type grant struct {
 	used     bool
 }
 
-// codeLife is the life of a code: 5 minutes (docs/wechat.md 1.4).
+// codeLife is how long a code is valid: 5 minutes (docs/wechat.md 1.4).
 const codeLife = 5 * time.Minute
 
 // newCode makes the code of a link for a person.

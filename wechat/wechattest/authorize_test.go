@@ -95,14 +95,14 @@ func TestCodeComesBeforeAFragment(t *testing.T) {
 			t.Errorf("%q: note %q", fragment, w.last().Note)
 		}
 	}
-	// Without a query of its own too.
+	// The same for a redirect_uri without a query.
 	rec := w.do("GET", strings.Replace(w.link(scopeBase), "%3Ffrom%3D1", "%23top", 1), "")
 	if l := rec.Header().Get("Location"); !strings.HasPrefix(l, shopOrigin+"/pay?code=") || !strings.HasSuffix(l, "&state=State1#top") {
 		t.Errorf("%d %s", rec.Code, l)
 	}
 }
 
-// A landing link that was copied: the code works and is another person's.
+// A copied return link: the code is valid and belongs to another person.
 func TestACopiedLanding(t *testing.T) {
 	for _, scope := range []string{scopeBase, scopeUserInfo} {
 		w := newWorld(t)
@@ -151,9 +151,9 @@ func TestConsentPageRedirectsAfterBothDecisions(t *testing.T) {
 	if l := rec.Header().Get("Location"); rec.Code != 302 || !strings.Contains(l, "&code=") {
 		t.Errorf("approved: %d %s", rec.Code, l)
 	}
-	rec = w.do("POST", pathConsent, "id="+cs[1].ID+"&decision=refuse")
+	rec = w.do("POST", pathConsent, "id="+cs[1].ID+"&decision=decline")
 	if l := rec.Header().Get("Location"); l != shopOrigin+"/pay?from=1&state=State1" {
-		t.Errorf("refused: %s", l)
+		t.Errorf("declined: %s", l)
 	}
 	if rec := w.do("POST", pathConsent, "id="+cs[1].ID+"&decision=approve"); rec.Header().Get("Location") != "" {
 		t.Error("answered twice")
@@ -161,7 +161,7 @@ func TestConsentPageRedirectsAfterBothDecisions(t *testing.T) {
 	if _, err := w.Decide("nope", true); !errors.Is(err, ErrUnknownConsent) {
 		t.Error(err)
 	}
-	if rec := w.do("GET", pathConsent+"?id="+cs[1].ID, ""); !strings.Contains(rec.Body.String(), `"refused"`) {
+	if rec := w.do("GET", pathConsent+"?id="+cs[1].ID, ""); !strings.Contains(rec.Body.String(), `"declined"`) {
 		t.Errorf("poll: %s", rec.Body)
 	}
 }

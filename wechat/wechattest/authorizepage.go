@@ -41,7 +41,7 @@ if(location.hash==="#wechat_redirect")location.replace({{.}});else document.getE
 <h2>你的微信头像、昵称</h2>
 <div class="who">{{if .Avatar}}<img alt="" src="{{.Avatar}}">{{else}}<i></i>{{end}}<span><b>{{.Nickname}}</b><small>微信个人信息</small></span></div>
 <form method="post" action="{{.Action}}"><input type="hidden" name="id" value="{{.ID}}">
-<button class="no" name="decision" value="refuse">拒绝</button><button class="ok" name="decision" value="approve">允许</button></form></main><script>
+<button class="no" name="decision" value="decline">拒绝</button><button class="ok" name="decision" value="approve">允许</button></form></main><script>
 if(location.hash!=="#wechat_redirect"){document.getElementById("missing").hidden=false;document.getElementById("consent").hidden=true}
 else(async function wait(){try{const r=await fetch({{.Poll}},{cache:"no-store"});if(!r.ok)return;const a=await r.json();
 if(a.state==="open")return wait();location.replace(a.location)}catch(e){}})();
@@ -66,7 +66,7 @@ func errorPage(e linkError) string {
 	}{e.code, e.text, e.hint})
 }
 
-// silentPage goes on to target at once.
+// silentPage redirects to target at once.
 func silentPage(target string) string { return render("silent", target) }
 
 // consentPage shows the question to the person.

@@ -25,8 +25,8 @@ type billRow struct {
 	status string // of the refund, when the bill is made
 }
 
-// bill writes the bill of a day, "" when nothing is in it. With p the faults of
-// bills are played and noted there.
+// bill returns the bill of a day, "" for a day without trades. If p is not nil, bill applies the
+// faults of bills and notes them in p.
 func (w *WeChat) bill(kind string, day time.Time, p *payRequest) string {
 	rows := w.billRows(kind, day)
 	if len(rows) == 0 {
@@ -61,12 +61,12 @@ func (w *WeChat) bill(kind string, day time.Time, p *payRequest) string {
 		sum.add(r)
 	}
 	b.WriteString("总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额" + lineEnd)
-	// The count has a decimal, in the published sample too.
+	// The count has a decimal, as in the published sample.
 	fmt.Fprintf(&b, "`%d.0,`%s,`%s,`%s,`%s,`%s,`%s%s", len(rows), yuan(sum.settled), yuan(sum.settledBack), yuan(sum.coupon), yuan(sum.fee), yuan(sum.total), yuan(sum.refund), lineEnd)
 	return b.String()
 }
 
-// billRows picks the rows of a day.
+// billRows returns the rows of a day.
 func (w *WeChat) billRows(kind string, day time.Time) []billRow {
 	next := day.AddDate(0, 0, 1)
 	made := next.Add(billStart)
@@ -96,7 +96,7 @@ func (w *WeChat) billRows(kind string, day time.Time) []billRow {
 	return rows
 }
 
-// applyBillFaults plays the faults of bills. The totals follow the rows: only a
+// applyBillFaults applies the faults of bills. The totals agree with the changed rows, so only a
 // comparison with the shop's books finds the faults.
 func (w *WeChat) applyBillFaults(rows []billRow, p *payRequest) []billRow {
 	if _, ok := w.takeFault(FaultBillRowLost, ""); ok {

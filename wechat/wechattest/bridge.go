@@ -136,7 +136,7 @@ func payInPlace(place Place) *BridgeError {
 	case e == Work:
 		return &BridgeError{ErrMsg: "system:access_denied", note: "Enterprise WeChat does not know the Official Account: ask the person to open the link in WeChat"}
 	case !place.Bridge:
-		return &BridgeError{ErrMsg: "system:function_not_exist", note: "a browser has no bridge: who calls it?"}
+		return &BridgeError{ErrMsg: "system:function_not_exist", note: "a browser has no bridge, so a page cannot call it there"}
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func readPayArgs(place Place, args map[string]json.RawMessage) ([]pair, *BridgeE
 	return fields, nil
 }
 
-// checkPayArgs checks what the client sees without WeChat's servers.
+// checkPayArgs makes the checks of the client that need no server of WeChat's.
 func (w *WeChat) checkPayArgs(fields []pair) *BridgeError {
 	switch {
 	case valueOf(fields, "appId") != w.cfg.AppID:

@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// Pay plays the buyer of a JSAPI order. The page at the address page calls getBrandWCPayRequest
-// with params, and the person who holds the phone presses the button of the sheet. When Pay
-// returns, the trade is in the Ledger and the notification is being sent: Advance(0) waits for it.
+// Pay does what the buyer of a JSAPI order does. The page at the address page calls
+// getBrandWCPayRequest with params. Then the person who holds the phone presses the button of the
+// sheet. When Pay returns, the trade is in the Ledger and the notification is being sent:
+// Advance(0) waits for it.
 //
 // params are the six signed fields: appId, timeStamp, nonceStr, package, signType and
 // paySign. They are a struct with JSON tags, a map, or any other value that

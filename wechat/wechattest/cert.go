@@ -20,8 +20,8 @@ import (
 // certLife is the life of the merchant's certificate: about 5 years.
 const certLife = 5 * 365 * 24 * time.Hour
 
-// authority is a throw-away certificate authority: it vouches for the
-// simulator's own listener and for the merchant. Its key is never written.
+// authority is a certificate authority of one simulator. It issues the certificates of the
+// simulator's listener and of the merchant. Its key is never written to a file.
 type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
@@ -29,8 +29,8 @@ type authority struct {
 	last int64 // serial number issued
 }
 
-// newAuthority makes an authority whose certificates hold on the simulator's
-// clock and on the machine's, which its clients go by.
+// newAuthority makes an authority. Its certificates are valid by the simulator's clock and by the
+// machine's, which clients use.
 func newAuthority(epoch time.Time) (*authority, error) {
 	a := &authority{from: epoch.Add(-24 * time.Hour)}
 	if now := time.Now(); now.Before(epoch) {
@@ -217,8 +217,8 @@ func (w *WeChat) certified(h func(x *exchange)) func(x *exchange) {
 	}
 }
 
-// trusted declines a certificate that is not this merchant's, or has expired, on every
-// path: WeChat's front servers do so also where none is needed.
+// trusted declines a certificate that is not this merchant's, or has expired, on every path.
+// WeChat's front servers do so even where no certificate is required.
 func (x *exchange) trusted() bool {
 	if x.r.TLS == nil || len(x.r.TLS.PeerCertificates) == 0 {
 		return true

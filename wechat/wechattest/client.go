@@ -5,9 +5,9 @@ import "slices"
 // This file, Invoke, Scan and the calls of sheets are for a program that simulates the WeChat
 // client, such as h5pay's simulator/phone.
 
-// WebView names what the web view in use has kept. A program that plays the phone keeps
-// one cookie store for each value of User, Environment and Cookies. It keeps one web
-// storage for each value of User, Environment and Storage.
+// WebView identifies the stored data of the web view in use. A program that simulates the phone has
+// one cookie store for each value of User, Environment and Cookies. It has one web storage for each
+// value of User, Environment and Storage.
 type WebView struct {
 	User        int // index in Users of the person who holds the phone
 	Environment Environment

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// clock is the simulator's time: it runs at a scale, can be moved forward, and
-// runs jobs when they fall due. Close waits for the jobs that run.
+// clock is the simulator's time. It runs at a scale, can be moved forward, and runs jobs when they
+// become due. Close waits for the running jobs.
 type clock struct {
 	mu      sync.Mutex
 	idle    *sync.Cond // running went to zero
@@ -24,8 +24,8 @@ type clock struct {
 	done    chan struct{} // the loop ended
 }
 
-// job runs once at its time. Jobs due at one moment run in the order in which
-// they were planned, but side by side.
+// job runs once at its time. Jobs that are due at the same time start in the order in which they
+// were planned, and run concurrently.
 type job struct {
 	due time.Time
 	seq int64
@@ -146,14 +146,14 @@ func (c *clock) advance(d time.Duration) {
 	c.wakeLoop()
 }
 
-// moveTo moves the time to t, never back.
+// moveTo moves the time forward to t. It does nothing if t is in the past.
 func (c *clock) moveTo(t time.Time) {
 	if d := t.Sub(c.nowLocked()); d > 0 {
 		c.epoch = c.epoch.Add(d)
 	}
 }
 
-// settle waits until no job runs; c.mu is held but for the waiting.
+// settle waits until no job runs. The caller holds c.mu, which is released during the wait.
 func (c *clock) settle() {
 	for c.running > 0 {
 		c.idle.Wait()

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Defaults of Config: the merchant that .dev.vars.example describes. They open
-// nothing outside the simulator.
+// Defaults of Config: the merchant that .dev.vars.example describes. They are worthless outside the
+// simulator.
 const (
 	DefaultAppID     = "wx5a1e0f7c3b2d4968"
 	DefaultAppSecret = "h5paysimulatorappsecret000000000"
@@ -42,8 +42,8 @@ type Config struct {
 	APIKey string
 	// APIv3Key is the APIv3 key, 32 letters and digits. Default DefaultAPIv3Key.
 	APIv3Key string
-	// V3Mode is which keys WeChat has towards the merchant in APIv3. Default
-	// V3PublicKey, which new merchants have.
+	// V3Mode selects the keys of WeChat's that the merchant sees in APIv3. Default V3PublicKey, which
+	// new merchants have.
 	V3Mode V3Mode
 	// RSAKeys are the RSA keys of APIv3, in the order of their use: merchant, public key, platform
 	// certificate, then each rotation. When all are used a new one is made, which takes about 100
@@ -82,17 +82,16 @@ type Config struct {
 	// Default 1. Two simulators with one seed and one epoch that get the same calls in the same
 	// order give the same responses. A restarted one has the same users and new transaction ids.
 	Seed int64
-	// Hostile adds what WeChat may do at any time and a client should survive. There
-	// are fields that no document names, none to three coupons that lower cash_fee, and
-	// reordered elements. Default false, because SDKs that check a signature over a
-	// fixed struct fail by it.
+	// Hostile adds variations that WeChat may make at any time. Responses have undocumented fields and
+	// reordered elements, and up to three coupons lower cash_fee. Default false, because SDKs that
+	// check a signature over a fixed struct fail then.
 	Hostile bool
 
 	// Epoch is where the simulator's clock starts. Default time.Now().
 	Epoch time.Time
-	// RealTimeShop says that the shop's clock runs in real time and cannot follow this one. A
-	// time_expire from the shop is then shifted by as much as this clock was advanced. Default
-	// false, for shops in tests that read Now.
+	// RealTimeShop means that the shop's clock runs in real time and does not follow this one. A
+	// time_expire from the shop is then shifted by as much as this clock was advanced. Default false,
+	// for shops in tests that read Now.
 	RealTimeShop bool
 	// TimeScale is simulator seconds per real second, up to 100000. Default 1;
 	// at 60 a minute takes a second.
@@ -177,7 +176,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate names every field that cannot be, never a secret's value.
+// validate returns an error that names every invalid field, and never the value of a secret.
 func (c Config) validate() error {
 	var errs []error
 	bad := func(ok bool, format string, args ...any) {

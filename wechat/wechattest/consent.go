@@ -12,7 +12,7 @@ import (
 const (
 	ConsentOpen     = "open"
 	ConsentApproved = "approved"
-	ConsentRefused  = "refused"
+	ConsentDeclined = "declined"
 )
 
 // Consent is one consent page of snsapi_userinfo.
@@ -22,7 +22,7 @@ type Consent struct {
 	User     User      `json:"user"`
 	Scope    string    `json:"scope"`
 	State    string    `json:"state"`
-	Location string    `json:"location,omitempty"` // where the phone goes once it is answered
+	Location string    `json:"location,omitempty"` // where the phone goes after the decision
 	Opened   time.Time `json:"opened"`
 }
 
@@ -32,7 +32,7 @@ var (
 	ErrConsentDecided = errors.New("the consent page was already answered")
 )
 
-// consent is a Consent with what it needs to go on.
+// consent is a Consent with the data to continue the sign-in.
 type consent struct {
 	Consent
 	link link
@@ -64,8 +64,8 @@ func (w *WeChat) Consents() []Consent {
 	return list
 }
 
-// Decide answers a consent page: 允许 or 拒绝. The page in the phone, if one is
-// open, goes on by itself. The error is ErrUnknownConsent or ErrConsentDecided.
+// Decide answers a consent page: 允许 or 拒绝. The page in the phone, if one is open, continues by
+// itself. The error is ErrUnknownConsent or ErrConsentDecided.
 func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 	c, err := w.findConsent(id)
 	if err != nil {
@@ -81,7 +81,7 @@ func (w *WeChat) Decide(id string, approve bool) (Consent, error) {
 		delete(w.grants, code)
 		return c.Consent, ErrConsentDecided
 	}
-	c.State = ConsentRefused
+	c.State = ConsentDeclined
 	if approve {
 		c.State = ConsentApproved
 	}
@@ -108,8 +108,8 @@ func (w *WeChat) findConsent(id string) (*consent, error) {
 // answerConsent serves the buttons of the consent page.
 func (w *WeChat) answerConsent(x *exchange) {
 	form, err := url.ParseQuery(x.body)
-	if err != nil || (form.Get("decision") != "approve" && form.Get("decision") != "refuse") {
-		x.html(http.StatusBadRequest, errorPage(linkError{text: "该链接无法访问", hint: "want id and decision=approve or refuse"}))
+	if err != nil || (form.Get("decision") != "approve" && form.Get("decision") != "decline") {
+		x.html(http.StatusBadRequest, errorPage(linkError{text: "该链接无法访问", hint: "want id and decision=approve or decline"}))
 		return
 	}
 	c, err := w.Decide(form.Get("id"), form.Get("decision") == "approve")

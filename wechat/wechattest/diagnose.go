@@ -31,7 +31,7 @@ type mistake struct {
 	build func(fields []pair, key string) string
 }
 
-// tryMistakes tries each mistake, alone, then under the other algorithm.
+// tryMistakes tries each mistake under the algorithm of the message, and then under the other one.
 func tryMistakes(fields []pair, algorithm, key, appSecret, given string) string {
 	other := signHMAC
 	if algorithm == signHMAC {

@@ -1,10 +1,10 @@
 // Package wechattest is WeChat Pay for tests: what net/http/httptest is to
 // net/http, for a merchant's server that takes payments through WeChat.
 //
-// It plays open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com and
-// wx.tenpay.com on one origin, and the person who signs in and pays. It is
-// strict: it declines what WeChat declines, with WeChat's texts and codes. It works
-// with any client whose base URL can be set, in any language.
+// It simulates open.weixin.qq.com, api.weixin.qq.com, api.mch.weixin.qq.com and wx.tenpay.com on
+// one origin, and the person who signs in and pays. It is strict: it declines what WeChat declines,
+// with WeChat's texts and codes. It works with any client whose base URL can be set, in any
+// language.
 //
 // # In a test
 //
@@ -60,9 +60,9 @@
 //
 // # Independence
 //
-// Its signature check, its XML reader and its notification writer share no code
-// with package wechat. A test compares two readings of one protocol, so that a
-// mistake of one of them shows.
+// Its signature check, its XML reader and its notification writer share no code with package
+// wechat. So a test compares two implementations of one protocol, and a mistake in one of them is
+// found.
 //
 // # Limits
 //

@@ -14,8 +14,8 @@ import (
 // edgeSlow is how long edge_slow takes, in real time.
 const edgeSlow = 3200 * time.Millisecond
 
-// Edge returns a handler in front of a shop that plays the faults edge_*. It passes on what is not a
-// message of WeChat's. The phone of the simulator has it.
+// Edge returns a handler in front of a shop that applies the faults edge_*. It forwards requests
+// that are not messages of WeChat's unchanged. The phone of the simulator uses it.
 func (w *WeChat) Edge(shop http.Handler) http.Handler {
 	var mu sync.Mutex
 	var last *recorded

@@ -22,8 +22,8 @@ type exchange struct {
 	skew   time.Duration // how wrong WeChat's clock is
 }
 
-// exchange wraps a handler: the faults that any call can meet, the reading of
-// the body, the record.
+// exchange wraps a handler. It applies the faults that any call can have, reads the body, and
+// records the message.
 func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -35,7 +35,7 @@ func (w *WeChat) exchange(kind, from string, h func(x *exchange)) http.HandlerFu
 			x.msg.URL = "https" + strings.TrimPrefix(x.msg.URL, "http")
 		}
 		if err != nil {
-			x.note("the request broke off")
+			x.note("the request is incomplete")
 			x.html(http.StatusBadRequest, nginxPage("400 Bad Request"))
 			x.finish(rw)
 			return
@@ -114,8 +114,8 @@ func (x *exchange) finish(rw http.ResponseWriter) {
 // date is the time of the response. A fault of the clock changes it too.
 func (x *exchange) date() time.Time { return x.w.shopNow().Add(x.skew) }
 
-// hang never responds: it waits until the client closes the connection or the simulator
-// ends, then drops the connection.
+// hang never responds. It waits until the client closes the connection or the simulator ends, and
+// then closes the connection.
 func (x *exchange) hang() {
 	x.msg.Status, x.msg.Response = 0, ""
 	x.w.record(x.msg)

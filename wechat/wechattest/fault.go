@@ -48,8 +48,8 @@ const (
 	FaultBillRowAdded    = "bill_row_added"
 )
 
-// Fault is a failure that WeChat makes at the next occasion. Faults wait in a
-// queue. Each occasion takes one count of the first fault that applies.
+// Fault is a failure that WeChat makes at the next occasion. Faults wait in a queue. Each occasion
+// uses up one count of the first fault that applies.
 type Fault struct {
 	Kind string `json:"kind"`
 	// Count is how many occasions it affects. Default 1, at most 1000.

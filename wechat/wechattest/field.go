@@ -57,8 +57,8 @@ func orderFields() []field {
 	}
 }
 
-// checkFields applies a table. The result is empty when all is well, else the
-// err_code with WeChat's text.
+// checkFields applies a table. The result is the err_code with WeChat's text, or empty if all
+// fields are valid.
 func checkFields(p *payRequest, table []field) (code, text string) {
 	for _, f := range table {
 		if f.required && p.get(f.name) == "" {

@@ -20,9 +20,8 @@ const (
 	ForgeReplay      = "replay"       // the last notification of the order, byte for byte
 	ForgeDoctype     = "doctype"      // a DOCTYPE with an external entity before the message
 
-	// Of refund notifications only, which have no sign. WrongAmount and TooEarly
-	// are rightly encrypted: they stand for a leaked key, and for blocks cut
-	// from older messages.
+	// Forgeries of refund notifications only, which have no sign. WrongAmount and TooEarly are
+	// encrypted correctly. They simulate a leaked key, and blocks that were cut from older messages.
 	ForgeNoInfo     = "no_info"     // the field req_info is missing
 	ForgeBadPadding = "bad_padding" // the last block of req_info is missing
 	ForgeTooEarly   = "too_early"   // SUCCESS, whatever the status of the refund is
@@ -70,8 +69,8 @@ func (w *WeChat) Notify(outTradeNo, forge string) (Attempt, error) {
 	return w.sendNow(n, forge), nil
 }
 
-// NotifyRefund is Notify for a refund. The genuine one needs a finished refund; the forgeries do
-// not.
+// NotifyRefund is Notify for a refund. The genuine notification needs a refund that has ended; the
+// forgeries do not.
 func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 	if err := knownForge(forge, append(RefundForgeries(), V3RefundForgeries()...)); err != nil {
 		return Attempt{}, err
@@ -102,7 +101,7 @@ func (w *WeChat) NotifyRefund(outRefundNo, forge string) (Attempt, error) {
 
 func knownForge(forge string, known []string) error {
 	if forge != "" && !contains(known, forge) {
-		return fmt.Errorf("unknown forge %q; known: %s", forge, strings.Join(known, ", "))
+		return fmt.Errorf("unknown forgery %q; known: %s", forge, strings.Join(known, ", "))
 	}
 	return nil
 }

@@ -38,17 +38,17 @@ type Message struct {
 	Reply          *Signed `json:"reply,omitempty"`
 	// Plain is the decrypted part of the request: req_info of a refund notification.
 	Plain string `json:"plain,omitempty"`
-	// Note has in English the details that WeChat does not send: the cause of a decline, the
-	// mistake that makes the sign, the fault that was used.
+	// Note has, in English, details that WeChat does not send: the cause of a decline, the mistake in
+	// a wrong signature, or the fault that was applied.
 	Note string `json:"note,omitempty"`
 }
 
 // Signed is a signature that WeChat checked or made.
 type Signed struct {
-	// String is what was digested; of APIv2 it ends in "key=<APIv2 key>".
+	// String is the signed text. In APIv2 it ends in "key=<APIv2 key>".
 	String string `json:"string"`
-	// Yours is what the other side signed instead, when its signature is wrong and one
-	// of the usual mistakes of APIv3 makes it.
+	// Yours is the text that the other side signed, if its signature is wrong and one of the usual
+	// mistakes of APIv3 explains it.
 	Yours     string `json:"yours,omitempty"`
 	Algorithm string `json:"algorithm"` // MD5, HMAC-SHA256 or WECHATPAY2-SHA256-RSA2048
 	Expected  string `json:"expected,omitempty"`

@@ -96,10 +96,9 @@ func (w *WeChat) openMWEB(r *http.Request) (s Sheet, back string, declined *Decl
 	return pre.sheet.Sheet, q.redirect, nil
 }
 
-// insideWeChat reports whether a page of WeChat's was opened from within WeChat. The
-// browser that plays the environment sends its own name to hosts other than the shop's.
-// For a request from the desk's frame or a page at the phone's address, the environment
-// decides.
+// insideWeChat reports whether a page of WeChat's was opened from within WeChat. The real browser
+// sends its own name to hosts other than the shop's. For a request from the desk's frame or a page
+// at the phone's address, the environment decides.
 func (w *WeChat) insideWeChat(r *http.Request) bool {
 	public := w.Config().PublicURL
 	if r.Header.Get("Sec-Fetch-Dest") == "iframe" || public != "" && strings.HasPrefix(r.Referer(), public+"/") {

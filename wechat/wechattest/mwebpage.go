@@ -1,7 +1,7 @@
 package wechattest
 
-// mwebPages is the page between a browser and WeChat: with the payment sheet on
-// it, since one machine plays browser and WeChat.
+// mwebPages is the page between a browser and WeChat. It shows the payment sheet too, because the
+// simulator has no separate WeChat client for it.
 const mwebPages = `{{define "mweb"}}{{template "head" "微信支付"}}<style>
 .sheet{max-width:420px;width:100%;margin:0 auto;text-align:center}.amount{font-size:44px;font-weight:600;color:var(--fg);margin:8px 0 24px}
 dl{margin:0;border-top:1px solid var(--line);text-align:left}dl div{display:flex;justify-content:space-between;gap:16px;padding:12px 0;border-bottom:1px solid var(--line)}

@@ -15,9 +15,9 @@ import (
 // notifyTimeout is how long WeChat waits for the shop's response.
 const notifyTimeout = 5 * time.Second
 
-// notifyIntervals is the retry list of a payment notification (docs/wechat.md 6.4). The
-// first send follows the payment at once. Each of the 15 retries follows the send
-// before it, within 24 hours and 4 minutes in all.
+// notifyIntervals is the retry list of a payment notification (docs/wechat.md 6.4). WeChat sends
+// the notification at once after the payment. Then up to 15 retries follow, within 24 hours and 4
+// minutes in all.
 func notifyIntervals() []time.Duration {
 	const s, m, h = time.Second, time.Minute, time.Hour
 	return []time.Duration{15 * s, 15 * s, 30 * s, 3 * m, 10 * m, 20 * m, 30 * m, 30 * m, 30 * m, 60 * m, 3 * h, 3 * h, 3 * h, 6 * h, 6 * h}
@@ -69,7 +69,7 @@ type delivery struct {
 	plain  string  // the decrypted part: req_info of a refund, the resource of APIv3
 	v3     bool
 	header http.Header // of APIv3: the signature
-	note   string      // which faults were played
+	note   string      // which faults were applied
 }
 
 // kind is the Kind of its messages.
@@ -236,10 +236,9 @@ func (w *WeChat) post(n *notification, l delivery, note string) Attempt {
 	return a
 }
 
-// deliver makes the request; reason is empty when the shop acknowledged
-// (docs/wechat.md 6.3: HTTP 200 and a SUCCESS message; anything else, a
-// redirect, an error page or a time-out counts as failure). A delivery of APIv3 needs
-// 200 or 204 and no body.
+// deliver makes the request. reason is empty if the shop acknowledged, with HTTP 200 and a SUCCESS
+// message (docs/wechat.md 6.3). Any other response, a redirect or a time-out counts as failure. For
+// a delivery of APIv3 the status 200 or 204 suffices, whatever the body is.
 func (w *WeChat) deliver(ctx context.Context, url string, l delivery) (status int, answer, reason string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(l.body))
 	if err != nil {
@@ -261,7 +260,7 @@ func (w *WeChat) deliver(ctx context.Context, url string, l delivery) (status in
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	if err != nil {
-		return res.StatusCode, string(raw), "the response broke off"
+		return res.StatusCode, string(raw), "the response is incomplete"
 	}
 	if l.v3 && acknowledgedV3(res.StatusCode) {
 		return res.StatusCode, string(raw), ""

@@ -32,8 +32,7 @@ func (w *WeChat) orderQuery(p *payRequest) {
 	}
 	state := o.State
 	if o.trade != nil {
-		// docs/wechat.md 7.3: NOTPAY is also seen for a few seconds after a
-		// payment.
+		// docs/wechat.md 7.3: for a few seconds after a payment WeChat may still report NOTPAY.
 		if f, ok := w.takeFault(FaultQueryLate, ""); ok {
 			if now.Sub(o.trade.Paid) < time.Duration(f.DelayMS)*time.Millisecond {
 				p.note("fault query_late: the order is paid")

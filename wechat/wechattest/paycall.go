@@ -205,8 +205,8 @@ func (x *exchange) xml(fields []pair) {
 	x.reply(http.StatusOK, "text/xml; charset=utf-8", writeXML(fields))
 }
 
-// hostile changes a message as WeChat may at any time (docs/wechat.md 2.3). It adds a
-// field that no document names and reorders the elements. The sign covers all of it.
+// hostile changes a message as WeChat may at any time (docs/wechat.md 2.3). It adds an undocumented
+// field and reorders the elements. The sign covers all fields.
 func (w *WeChat) hostile(fields []pair) []pair {
 	if !w.cfg.Hostile {
 		return fields

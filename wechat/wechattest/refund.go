@@ -64,7 +64,7 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	total, err := strconv.ParseInt(p.get("total_fee"), 10, 64)
 	fee, err2 := strconv.ParseInt(p.get("refund_fee"), 10, 64)
 	if err != nil || err2 != nil {
-		panic("wechattest: feeForm lets through what is no number") // ten digits at most
+		panic("wechattest: feeForm accepts a text that is not a number") // ten digits at most
 	}
 	if fee > total {
 		p.fail("PARAM_ERROR", "invalid refund_fee")
@@ -115,9 +115,9 @@ func (w *WeChat) refundOrder(p *payRequest) {
 	p.succeed(r.fields()...)
 }
 
-// lackOfMoney reports with WeChat's texts why the money of a refund does not suffice, or
-// "". A fault stays with the number of the refund until it is repaired. The caller holds
-// w.mu.
+// lackOfMoney reports with WeChat's texts why the money of a refund does not suffice, or "".
+// FaultNotEnough affects a refund until PayIn is called, FaultUnsettledShort until the shop sends
+// it with the available balance. The caller holds w.mu.
 func (w *WeChat) lackOfMoney(p *payRequest) string {
 	no := p.get("out_refund_no")
 	for _, kind := range []string{FaultNotEnough, FaultUnsettledShort} {

@@ -36,8 +36,8 @@ func decrypted(t *testing.T, info, key string) string {
 	return string(b[:len(b)-pad])
 }
 
-// told reads a refund notification.
-func (w *world) told(body string) (outer, inner []pair) {
+// readRefund reads a refund notification.
+func (w *world) readRefund(body string) (outer, inner []pair) {
 	w.t.Helper()
 	outer, err := parseXML(body)
 	if err != nil {
@@ -51,7 +51,7 @@ func (w *world) told(body string) (outer, inner []pair) {
 	return outer, inner
 }
 
-// The published message, encrypted again, is the published one.
+// The plain text of the published message is encrypted to the published req_info.
 func TestReqInfoIsThePublishedOne(t *testing.T) {
 	raw, err := os.ReadFile("testdata/refund.json")
 	if err != nil {
@@ -77,7 +77,7 @@ func TestRefundNotificationFollowsTheRefund(t *testing.T) {
 		t.Fatalf("%d notifications while the refund is PROCESSING", n)
 	}
 	w.Advance(w.cfg.RefundTime)
-	outer, inner := w.told(w.shop.bodies()[1])
+	outer, inner := w.readRefund(w.shop.bodies()[1])
 	if valueOf(outer, "return_code") != "SUCCESS" || valueOf(outer, "appid") != w.cfg.AppID || valueOf(outer, "mch_id") != w.cfg.MchID ||
 		valueOf(outer, "nonce_str") == "" || valueOf(outer, "sign") != "" || valueOf(outer, "out_trade_no") != "" {
 		t.Errorf("%v", outer)
@@ -100,8 +100,8 @@ func TestRefundNotificationFollowsTheRefund(t *testing.T) {
 	}
 }
 
-// Without notify_url, in the request or on the merchant platform, WeChat notifies
-// of a refund not at all.
+// Without a notify_url in the request or on the merchant platform WeChat sends no notification of a
+// refund.
 func TestARefundWithoutNotifyURLIsSilent(t *testing.T) {
 	w := newWorld(t, plain)
 	w.paid("silent1")
@@ -177,7 +177,7 @@ func TestRefundNotificationsAreRepeatedAndSpoiled(t *testing.T) {
 		w.Advance(refundPause)
 		var got []string
 		for _, b := range w.shop.bodies()[1:] {
-			_, inner := w.told(b)
+			_, inner := w.readRefund(b)
 			got = append(got, valueOf(inner, "out_refund_no"))
 		}
 		if diff := cmp.Diff([]string{"r-2", "r-1"}, got); diff != "" {
@@ -234,10 +234,10 @@ func TestForgedRefundNotifications(t *testing.T) {
 	if !strings.Contains(send(ForgeDoctype), "<!DOCTYPE") {
 		t.Error("no DOCTYPE")
 	}
-	if _, inner := w.told(send(ForgeWrongAmount)); valueOf(inner, "refund_fee") != "301" {
+	if _, inner := w.readRefund(send(ForgeWrongAmount)); valueOf(inner, "refund_fee") != "301" {
 		t.Errorf("%v", inner)
 	}
-	if _, inner := w.told(send(ForgeTooEarly)); valueOf(inner, "refund_status") != RefundSuccess || valueOf(inner, "success_time") == "" {
+	if _, inner := w.readRefund(send(ForgeTooEarly)); valueOf(inner, "refund_status") != RefundSuccess || valueOf(inner, "success_time") == "" {
 		t.Errorf("%v", inner)
 	}
 	if got := w.Ledger().Refunds[0]; got.Status != RefundProcessing || got.Fee != 300 {

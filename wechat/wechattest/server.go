@@ -143,7 +143,7 @@ func listenerURL(addr string, l net.Listener) (string, error) {
 
 // Close ends the simulator and its listeners; it waits for their goroutines.
 func (s *Server) Close() {
-	s.stop() // calls that hang or wait let go first
+	s.stop() // ends the calls that hang or wait
 	for _, srv := range s.servers {
 		_ = srv.Close() // the listener is closed; a broken connection does not matter
 	}

@@ -24,8 +24,8 @@ type token struct {
 	refreshExpires  time.Time
 }
 
-// errcode responds with an error of the sns hosts: HTTP 200, text/plain, a
-// request id at the end of errmsg so that nobody compares it as a whole.
+// errcode responds with an error of the sns hosts: HTTP 200, text/plain. errmsg ends with a request
+// id, so a client cannot compare the whole text.
 func (x *exchange) errcode(code int, text string) {
 	x.json(map[string]any{"errcode": code, "errmsg": text + ", rid: " + x.w.ids.rid()})
 }
@@ -182,8 +182,7 @@ func (w *WeChat) refreshToken(x *exchange) {
 	case now.After(t.refreshExpires):
 		x.errcode(42002, "refresh_token expired")
 	default:
-		// docs/wechat.md 1.9: a living token is kept and extended, a dead one
-		// replaced.
+		// docs/wechat.md 1.9: a valid token is kept and extended, an expired one is replaced.
 		w.mu.Lock()
 		if now.After(t.expires) {
 			delete(w.tokens, t.access)
@@ -263,7 +262,7 @@ func (w *WeChat) userInfo(x *exchange) {
 	x.json(m)
 }
 
-// accountFault plays the faults of a code exchange. It reports whether it has responded.
+// accountFault applies the faults of a code exchange. It reports whether it has responded.
 func (x *exchange) accountFault() bool {
 	for _, f := range []struct {
 		kind string

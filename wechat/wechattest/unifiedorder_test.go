@@ -270,19 +270,19 @@ func TestOrderQueryAndClose(t *testing.T) {
 	if got := w.pay(pathOrderQuery, by("x", "y")); valueOf(got, "err_code") != "LACK_PARAMS" {
 		t.Errorf("%v", got)
 	}
-	shut := func(no string) string { return declineOf(w.pay(pathCloseOrder, by("out_trade_no", no))) }
-	if got := shut("query01"); !strings.HasPrefix(got, "TRADE_STATE_ERROR") {
+	closeNo := func(no string) string { return declineOf(w.pay(pathCloseOrder, by("out_trade_no", no))) }
+	if got := closeNo("query01"); !strings.HasPrefix(got, "TRADE_STATE_ERROR") {
 		t.Errorf("too soon: %s", got)
 	}
 	w.Advance(closeWait)
-	if got := shut("query01"); got != " " {
+	if got := closeNo("query01"); got != " " {
 		t.Errorf("close: %s", got)
 	}
 	if got := query("query01"); valueOf(got, "trade_state") != StateClosed || valueOf(got, "attach") != "a & b" {
 		t.Errorf("%v", got)
 	}
 	for no, want := range map[string]string{"query01": "ORDERCLOSED", "query02": "ORDERPAID", "nobody1": "ORDERNOTEXIST"} {
-		if got := shut(no); !strings.HasPrefix(got, want) {
+		if got := closeNo(no); !strings.HasPrefix(got, want) {
 			t.Errorf("closing %s: %s", no, got)
 		}
 	}

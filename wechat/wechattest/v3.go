@@ -51,7 +51,7 @@ func (w *WeChat) serveV3(rw http.ResponseWriter, r *http.Request) {
 	})(rw, r)
 }
 
-// serveChecked plays the faults that do no work, or does it.
+// serveChecked applies the faults in which the call does nothing, or runs the call.
 func (w *WeChat) serveChecked(c *v3Call) {
 	if f := w.v3DeclineFault(c); f != nil {
 		f()
@@ -110,7 +110,8 @@ func acceptsJSON(h http.Header) bool {
 	return false
 }
 
-// v3DeclineFault plays the faults in which a call does nothing; nil when there is none.
+// v3DeclineFault returns the decline of a queued fault in which a call does nothing, nil if there
+// is none.
 func (w *WeChat) v3DeclineFault(c *v3Call) func() {
 	path := c.route.pattern
 	take := func(kind string) bool {

@@ -49,7 +49,7 @@ func readAuthorization(header string) (a v3Authorization, err error) {
 		}
 		target := targets[name]
 		if target == nil {
-			return a, errors.New("the pair " + strconv.Quote(name) + " is unknown, or there twice; no blanks around names and commas")
+			return a, errors.New("the pair " + strconv.Quote(name) + " is unknown or repeated: want no blanks around names and commas")
 		}
 		delete(targets, name)
 		if !strings.HasPrefix(after, `"`) {
@@ -173,7 +173,7 @@ func (c *v3Call) parts(a v3Authorization) v3Parts {
 	return v3Parts{c.r.Method, uri, a.timestamp, a.nonce, c.body, c.r.Host}
 }
 
-// expiredByFault plays the fault of an expired merchant certificate.
+// expiredByFault applies the fault of an expired merchant certificate.
 func (c *v3Call) expiredByFault() bool {
 	_, ok := c.w.takeFault(FaultCertExpired, c.route.pattern)
 	return ok

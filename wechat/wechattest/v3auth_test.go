@@ -36,7 +36,7 @@ func TestV3DeclinesAuthorization(t *testing.T) {
 		"blank after comma": {header(func(s string) string { return strings.Replace(s, ",", ", ", 1) }), words, "no blanks"},
 		"no quotes":         {header(func(s string) string { return strings.ReplaceAll(s, `"`, "") }), words, "double quotes"},
 		"no nonce":          {header(func(s string) string { return strings.Replace(s, `nonce_str="0123456789abcdef",`, "", 1) }), words, "nonce_str is missing"},
-		"a pair twice":      {header(func(s string) string { return s + `,mchid="1"` }), words, "twice"},
+		"a pair twice":      {header(func(s string) string { return s + `,mchid="1"` }), words, "repeated"},
 		"no closing quote":  {header(func(s string) string { return strings.TrimSuffix(s, `"`) }), words, "closing"},
 		"a long nonce":      {header(func(s string) string { return strings.Replace(s, "0123456789abcdef", strings.Repeat("n", 33), 1) }), form, "32"},
 		"another merchant":  {header(func(s string) string { return strings.Replace(s, m.cfg.MchID, "1900000001", 1) }), "商户未申请过证书", "merchant is"},

@@ -113,8 +113,8 @@ func (c *v3Call) giveBill(text string) {
 	c.succeed(v3Object{{"download_url", link}, {"hash_type", "SHA1"}, {"hash_value", hex.EncodeToString(sum[:])}})
 }
 
-// origin is where a download_url leads: WeChat's own host when the call was sent to
-// it, as by an SDK whose connections are led here; else the simulator.
+// origin is the origin of a download_url. It is WeChat's own host if the call was sent to that
+// host, as by an SDK whose connections are redirected here. Otherwise it is the simulator's.
 func (c *v3Call) origin() string {
 	if contains([]string{"api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "api.wechatpay.cn", "api2.wechatpay.cn"}, c.r.Host) {
 		return "https://" + c.r.Host

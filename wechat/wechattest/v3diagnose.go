@@ -191,7 +191,7 @@ func requestVariants(p v3Parts) []v3Variant {
 		for _, e := range group {
 			list = append(list, v3Variant{e.mistake, e.parts.text()})
 			if strings.HasPrefix(e.mistake, "the timestamp") {
-				continue // thousands of them
+				continue // there are thousands of these mistakes
 			}
 			list = append(list, lineEdits(e.parts.lines(), e.parts.body, e.mistake)...)
 			for _, other := range groups[i+1:] {

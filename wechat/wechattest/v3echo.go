@@ -9,9 +9,9 @@ import (
 	"net/http"
 )
 
-// v3Echo serves POST /v3/security/echo, the dry test of signing, encryption and a
-// notify URL. It decrypts encrypted_echo_message with WeChat's key and encrypts it with
-// the merchant's, in OAEP with SHA-1.
+// v3Echo serves POST /v3/security/echo, which tests signing, encryption and a notify URL without a
+// payment. It decrypts encrypted_echo_message with WeChat's key and encrypts it with the
+// merchant's, in OAEP with SHA-1.
 func (w *WeChat) v3Echo(c *v3Call) {
 	table := []v3Field{
 		v3Text("echo_message", "回显信息", 1024).need(), v3Text("encrypted_echo_message", "加密回显信息", 1024),

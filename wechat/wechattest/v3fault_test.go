@@ -115,7 +115,7 @@ func TestV3CallbackFaults(t *testing.T) {
 			if strings.HasPrefix(requests[0].Header.Get("Wechatpay-Signature"), "WECHATPAY/SIGNTEST/") != (kind == FaultV3Probe) {
 				t.Error("a probe is one, and nothing else")
 			}
-			// The first was sent 15 s ago: a message behind is no less stale.
+			// The first message was sent 15 s ago, so a message behind is at least as stale.
 			if got := m.verify(requests[0].Header, bodies[0]); got != want {
 				t.Errorf("%q, want %q", got, want)
 			}

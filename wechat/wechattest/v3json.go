@@ -100,7 +100,7 @@ func readV3JSON(text string) (v3Fields, error) {
 		return nil, errNoObject
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something follows the JSON object")
+		return nil, errors.New("want nothing after the JSON object")
 	}
 	return o, nil
 }
@@ -143,7 +143,7 @@ func readV3Value(dec *json.Decoder, depth int) (v3Value, error) {
 				return nil, errNoObject
 			}
 			if _, twice := o[name]; twice {
-				return nil, fmt.Errorf("the member %q is there twice", name)
+				return nil, fmt.Errorf("the member %q is repeated", name)
 			}
 			if o[name], err = readV3Value(dec, depth+1); err != nil {
 				return nil, err
@@ -185,8 +185,8 @@ func (o v3Fields) number(path string) int64 {
 	return i
 }
 
-// flatten lists paths and values in turn, sorted by path: what must be the same
-// when a request is repeated.
+// flatten lists paths and values in turn, sorted by path. They must be the same in a repeated
+// request.
 func (o v3Fields) flatten() []string {
 	var pairs []pair
 	o.walk("", func(path string, v v3Value) {

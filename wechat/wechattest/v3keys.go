@@ -26,8 +26,8 @@ const (
 // DefaultAPIv3Key is the APIv3 key of a Config that names none.
 const DefaultAPIv3Key = "h5paysimulatorapiv3key0000000000"
 
-// V3Mode determines the keys with which WeChat signs for the merchant in APIv3 (docs/wechat.md
-// 18.4).
+// V3Mode determines the keys with which WeChat signs messages to the merchant in APIv3
+// (docs/wechat.md 18.4).
 type V3Mode string
 
 // The modes. New merchants have the public key only.

@@ -135,7 +135,7 @@ func (c *v3Call) expires(tradeType string, now time.Time) (time.Time, bool) {
 	}
 	expires, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		panic("wechattest: the field table lets through a time that is none")
+		panic("wechattest: the field table accepts an invalid time")
 	}
 	if c.w.cfg.RealTimeShop {
 		expires = expires.Add(c.w.clock.lead())
@@ -317,8 +317,8 @@ func (w *WeChat) v3Close(c *v3Call) {
 	}
 }
 
-// hiddenFromVersion plays the fault cross_version: a call about an order of the other
-// version finds nothing. The caller holds w.mu.
+// hiddenFromVersion applies the fault cross_version: a call about an order of the other version
+// finds nothing. The caller holds w.mu.
 func (w *WeChat) hiddenFromVersion(x *exchange, o *order, version string) bool {
 	if o.Version == version {
 		return false
@@ -330,7 +330,7 @@ func (w *WeChat) hiddenFromVersion(x *exchange, o *order, version string) bool {
 	return true
 }
 
-// declineOrderV3 plays the faults of the account for an order of APIv3.
+// declineOrderV3 applies the faults of the account to an order of APIv3.
 func (w *WeChat) declineOrderV3(c *v3Call) bool {
 	if _, ok := w.takeFault(FaultAppIDNotBound, c.route.pattern); ok {
 		c.note("fault appid_not_bound")

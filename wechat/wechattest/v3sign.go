@@ -16,8 +16,8 @@ type v3Signed struct {
 	notes  []string
 }
 
-// signV3 signs a response or a callback, and plays the faults of signatures. path
-// is the pattern of the call, or V3Callback.
+// signV3 signs a response or a callback, and applies the faults of signatures. path is the pattern
+// of the call, or V3Callback.
 func (w *WeChat) signV3(key *v3Key, body, path string) v3Signed {
 	var m v3Signed
 	fault := func(kind, text string) bool {

@@ -38,14 +38,13 @@ func parseXML(s string) (fields []pair, err error) {
 	return r.message(), nil
 }
 
-// xmlReader is a place in a message. Its methods panic with an *xmlError, which
-// parseXML returns.
+// xmlReader reads a message. Its methods panic with an *xmlError, which parseXML returns.
 type xmlReader struct {
 	text string
 	at   int // the next byte
 }
 
-// fail ends the reading.
+// fail panics with the broken rule.
 func (r *xmlReader) fail(format string, args ...any) {
 	panic(&xmlError{fmt.Sprintf(format, args...) + " (byte " + strconv.Itoa(r.at) + ")"})
 }

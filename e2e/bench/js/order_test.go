@@ -90,7 +90,7 @@ func (s *side) checkOrder(c api.Checkout, orderRow, row map[string]any) {
 	}
 }
 
-// generalOrder drops of an order what is never the same twice.
+// generalOrder removes the values of an order that differ in each run.
 func generalOrder(t *testing.T, a answer) map[string]any {
 	t.Helper()
 	var o map[string]any
@@ -105,8 +105,8 @@ func generalOrder(t *testing.T, a answer) map[string]any {
 	return o
 }
 
-// unifiedOrder returns what WeChat was sent for an order, with the values that
-// are never the same twice replaced.
+// unifiedOrder returns the request that WeChat got for an order. Values that differ in each run are
+// replaced.
 func (s *side) unifiedOrder(row map[string]any) string {
 	s.t.Helper()
 	varies := regexp.MustCompile(`(<(nonce_str|sign|out_trade_no|time_start|time_expire)><!\[CDATA\[)[^\]]*`)
@@ -122,7 +122,7 @@ func (s *side) unifiedOrder(row map[string]any) string {
 	return ""
 }
 
-// generalAnswer drops of an answer what is never the same twice.
+// generalAnswer removes the values of a response that differ in each run.
 func generalAnswer(t *testing.T, a answer) map[string]any {
 	t.Helper()
 	var v map[string]any
@@ -228,7 +228,7 @@ func TestBadOrdersStoreNothing(t *testing.T) {
 	}
 }
 
-// A payment that WeChat does not take stays as it was made, and has nothing to pay with.
+// A payment that WeChat does not accept stays created and has no pay parameters.
 func TestOrderThatWeChatDoesNotTake(t *testing.T) {
 	s := newSides(t, wechat.SignHMAC)[1]
 	for _, fault := range []string{wechattest.FaultSystemError, wechattest.FaultBadGateway, wechattest.FaultBadReplySign, wechattest.FaultNoReplySign} {

@@ -1,8 +1,8 @@
-// The handlers that the benchmark measures, by hand in JavaScript: the shop's configuration,
-// an order, its payment parameters, and the payment notification. Until success
-// they do the same as the Go signer: the same checks, statements in D1, messages to WeChat,
-// signatures and log lines, and nothing else. So they are a lower bound of the cost of these
-// requests on this platform.
+// The handlers that the benchmark measures, by hand in JavaScript: the shop's configuration, an
+// order, its payment parameters, and the payment notification. Up to a successful result they do
+// the same work as the Go signer: the same checks, statements in D1, messages to WeChat, signatures
+// and log lines. They do nothing else, so they are a lower bound of the cost of these requests on
+// this platform.
 //
 // They are not a signer. Every failure is one line in the log and a status without a body.
 // They open the session cookies of the Go signer. They have no sign-in, polling, repeated
@@ -11,7 +11,7 @@ const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const maxBody = 64 * 1024; // bytes
 
-// Failure is answered with its status.
+// A Failure is answered with its status.
 class Failure extends Error {
   constructor(status, message) {
     super(message);
@@ -206,7 +206,8 @@ async function openidOf(request) {
   throw new Failure(401, "sign in first");
 }
 
-// shorten cuts head so that it has 127 bytes with tail, and drops what WeChat rejects.
+// shorten cuts head so that it has 127 bytes with tail, and removes the characters that WeChat
+// declines.
 function shorten(head, tail) {
   const text = head.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]|[\u{10000}-\u{10ffff}]|\ufffd/gu, "");
   const { read } = encoder.encodeInto(text, new Uint8Array(127 - encoder.encode(tail).length)); // stops between two characters

@@ -1,5 +1,6 @@
-// Package js tests the two handlers that are written by hand in JavaScript. Until success they must
-// do the same as the Go signer, or the benchmark compares nothing.
+// Package js tests the two handlers that are written by hand in JavaScript. Up to a successful
+// result they must do the same work as the Go signer. Otherwise the benchmark's comparison is
+// worthless.
 //
 // Both run here at one simulated WeChat, the Go signer natively on SQLite, the
 // Worker on real workerd with real D1.
@@ -178,8 +179,8 @@ func startWorkers(state string, workers []map[string]string) (urls []string, sto
 	return urls, stop, nil
 }
 
-// mail delivers WeChat's notifications to whichever signer is being tested; in
-// their orders both have the same address.
+// mail delivers WeChat's notifications to the signer that is being tested. The orders of both
+// signers have the same notify URL.
 type mail struct {
 	mu     sync.Mutex
 	to     func(*http.Request) (*http.Response, error)

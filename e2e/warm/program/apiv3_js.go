@@ -18,9 +18,8 @@ type platformRSA struct{ rsa warm.RSA }
 func (p platformRSA) Signer(pkcs8 []byte) (apiv3.Signer, error)    { return p.rsa.Signer(pkcs8) }
 func (p platformRSA) Verifier(spki []byte) (apiv3.Verifier, error) { return p.rsa.Verifier(spki) }
 
-// trade makes the calls of APIv3 about one order with the keys of the request, and
-// responds with the state of the order before and after it is closed, or with the
-// error.
+// trade makes the calls of APIv3 about one order with the keys of the request. It responds with the
+// state of the order before and after it is closed, or with the error.
 func (p *program) trade(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		AppID, MchID, URL, No                               string

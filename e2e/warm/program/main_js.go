@@ -373,7 +373,7 @@ func (p *program) queue(ctx context.Context, batch *warm.Batch) error {
 	for i := range batch.Messages {
 		m := &batch.Messages[i]
 		if string(m.Body) == `"again"` {
-			err = errors.New("not all")
+			err = errors.New("some messages must be delivered again")
 			continue
 		}
 		if err := p.row(ctx, fmt.Sprintf("queue %s %s %d %s", batch.Queue, m.ID, m.Attempts, m.Body)); err != nil {

@@ -5,8 +5,9 @@
 -- names the Go file whose work it continues.
 --
 -- D1 bills each written row, and each index entry as another one. So indexes are partial
--- where they can be, tables with a text as their key have no rowid, and what a frequent
--- change sets is in no index that can do without it. Rows that are read cost a thousandth.
+-- where they can be, and tables with a text as their key have no rowid. A column that
+-- changes often is in no index that does not need it. Rows that are read cost a
+-- thousandth.
 --
 -- The machines that write have clocks of their own, which differ. So a statement
 -- that writes the time of a step takes the later one of its own time and of the
@@ -41,7 +42,7 @@ CREATE TABLE products (
 -- internal/order/status.go says which status may follow which.
 CREATE TABLE orders (
   id          TEXT    NOT NULL PRIMARY KEY, -- the public one, in URLs of the shop
-  token       TEXT,    -- of the customer's URL /o/{token}: whoever knows it may pay the order
+  token       TEXT,    -- of the customer's URL /o/{token}: anybody who knows it may pay the order
   source      TEXT    NOT NULL CHECK (source IN ('shop', 'api', 'link')), -- what made it
   reference   TEXT,    -- the merchant's own number
   key_id      TEXT,    -- the API key that made it
@@ -64,7 +65,7 @@ CREATE TABLE orders (
   expires_at  INTEGER NOT NULL,
   status      TEXT    NOT NULL,
   paid_by     TEXT,    -- the out_trade_no of the payment that pays it, never changed
-  refunded    INTEGER NOT NULL DEFAULT 0, -- fen of that payment that have gone back to the payer
+  refunded    INTEGER NOT NULL DEFAULT 0, -- fen of that payment that were refunded
   due_at      INTEGER, -- when the timer closes it; NULL once it is not open
   network     TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
   -- Whether a simulator took the place of WeChat when the order was made, or when it
@@ -83,7 +84,7 @@ CREATE UNIQUE INDEX orders_by_reference ON orders (reference) WHERE reference IS
 CREATE UNIQUE INDEX orders_by_client_key ON orders (owner, client_key) WHERE owner IS NOT NULL;
 CREATE INDEX orders_by_owner ON orders (owner, created_at, id) WHERE owner IS NOT NULL;
 CREATE INDEX orders_by_time ON orders (created_at, id);
--- Most orders are paid, and those are found by time.
+-- Most orders are paid, so lists find them by time.
 CREATE INDEX orders_by_status ON orders (status, created_at, id) WHERE status <> 'paid';
 CREATE UNIQUE INDEX orders_by_key ON orders (key_id, client_key) WHERE key_id IS NOT NULL;
 -- Finds the open orders whose time is over.
@@ -126,7 +127,7 @@ END;
 -- Payment links
 -- ---------------------------------------------------------------------------
 
--- A link makes orders: one for each payer who opens its URL and goes on. The amount is
+-- A link makes orders: one for each payer who opens its URL and confirms. The amount is
 -- fixed, or the payer names it within two bounds. The columns up to return_url are never
 -- updated, except title and description.
 CREATE TABLE links (
@@ -166,7 +167,7 @@ BEGIN
 END;
 
 -- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: an order that ends
--- without a payment leaves its place.
+-- without a payment frees its place.
 CREATE TRIGGER link_order_ends AFTER UPDATE OF status ON orders
 WHEN NEW.link_id IS NOT NULL AND OLD.status = 'open' AND NEW.status IN ('closing', 'closed')
 BEGIN
@@ -201,7 +202,7 @@ CREATE TABLE payments (
   api_version    TEXT    NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the payment ends with the version with which it began
   trade_type     TEXT    NOT NULL,
   openid         TEXT    NOT NULL, -- JSAPI: who is to pay; '' otherwise, and once the person is erased
-  own            INTEGER NOT NULL DEFAULT 0 CHECK (own IN (0, 1)), -- 1 if openid is the owner of the order, who finds it by that
+  own            INTEGER NOT NULL DEFAULT 0 CHECK (own IN (0, 1)), -- 1 if openid is the owner of the order: the order's owner finds such a payment
   total          INTEGER NOT NULL CHECK (total > 0),
   currency       TEXT    NOT NULL,
   shop_name      TEXT    NOT NULL, -- MWEB sends it
@@ -222,14 +223,14 @@ CREATE TABLE payments (
   notified_at    INTEGER, -- when a notification last said that it is paid, and WeChat was queried to confirm it
   due_at         INTEGER, -- when the timer next queries WeChat about it; NULL when it has ended
   transaction_id TEXT,
-  -- WeChat need not report who paid, and when, once money of the payment has gone
-  -- back. Then payer and paid_at are NULL until the bill of that day is there.
+  -- After a refund WeChat need not report who paid and when. Then payer and paid_at are
+  -- NULL until the bill of that day was compared.
   payer          TEXT,    -- the openid of the payer; '' once the person is erased
   paid_at        INTEGER, -- WeChat's time_end
   settled_at     INTEGER, -- when it became known here that it is paid
   settled_by     TEXT,    -- how it became known: notify, poll, cron, ...
-  duplicate      INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)), -- 1: another payment pays the order, and this one goes back
-  refunded       INTEGER NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND total), -- fen that have gone back to the payer
+  duplicate      INTEGER NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)), -- 1: another payment pays the order, and this one is refunded
+  refunded       INTEGER NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND total), -- fen that were refunded
   billed         TEXT,    -- the day of the bill that holds the payment, where it differs from the day of paid_at
   simulated      INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)), -- as of an order
   updated_at     INTEGER NOT NULL,
@@ -256,11 +257,11 @@ CREATE INDEX notified_payments ON payments (queried_at) WHERE notified_at IS NOT
 -- Finds the payments that the timer queries WeChat about. Due in payments.go reads each of
 -- the kinds of one merchant by itself.
 CREATE INDEX payments_due ON payments (mch_id, api_version, guest, closing, due_at) WHERE due_at IS NOT NULL;
--- Finds the duplicates whose money has not gone back.
+-- Finds the duplicates that are not refunded.
 CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AND refunded < total;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: nobody gets anything
--- any more to pay the order with. WeChat closes no payment that is younger than 315
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: nobody gets payment
+-- parameters of the order any more. WeChat closes no payment that is younger than 315
 -- seconds (order.MinCloseAge).
 CREATE TRIGGER order_closes AFTER UPDATE OF status ON orders WHEN NEW.status = 'closing' AND OLD.status <> 'closing'
 BEGIN
@@ -277,9 +278,10 @@ BEGIN
   AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.order_id AND status IN ('created', 'pending', 'closing'));
 END;
 
--- Continues Pay in paymentchanges.go. The first payment of an order that is paid pays the
--- order. Every other one is a duplicate: all of it goes back, by a refund that is stored
--- here and sent like every refund. The payments that are not paid are closed at WeChat.
+-- Continues Pay in paymentchanges.go. The first payment of an order that is paid pays
+-- the order. Every other one is a duplicate and refunded in full, by a refund that is
+-- stored here and sent like every refund. The payments that are not paid are closed at
+-- WeChat.
 CREATE TRIGGER payment_is_paid AFTER UPDATE OF transaction_id ON payments
 WHEN OLD.transaction_id IS NULL AND NEW.transaction_id IS NOT NULL
 BEGIN
@@ -341,8 +343,8 @@ BEGIN
   ON CONFLICT (hour, network) DO UPDATE SET n = guests_by_hour.n + 1;
 END;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_is_paid:
--- what ends the wait for a payment.
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and
+-- payment_is_paid: these end the wait for a payment.
 CREATE TRIGGER guest_order_ends AFTER UPDATE OF status ON orders
 WHEN NEW.guest = 1 AND OLD.status = 'open' AND NEW.status <> 'open'
 BEGIN
@@ -373,9 +375,9 @@ CREATE TABLE database_size (
 -- Refunds
 -- ---------------------------------------------------------------------------
 
--- A refund gives money of one payment back. It keeps every parameter of its call, as a
--- payment does; the columns up to created_at are never updated. Only internal/order/refundstatus.go says which
--- status may follow which.
+-- A refund returns money of one payment. It keeps every parameter of its call, as a
+-- payment does; the columns up to created_at are never updated. Only
+-- internal/order/refundstatus.go says which status may follow which.
 CREATE TABLE refunds (
   id         TEXT    NOT NULL PRIMARY KEY, -- out_refund_no, the number WeChat knows
   order_id   TEXT    NOT NULL,
@@ -417,10 +419,10 @@ CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE st
 CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'created' AND stuck = 1;
 CREATE INDEX abnormal_refunds ON refunds (status) WHERE status = 'abnormal';
 
--- A refund changes its payment and its order in the statement that writes the refund, so
--- that they agree whatever fails afterwards. An order is refunding while a refund of the
--- payment that pays it has not ended. The refund of a duplicate leaves the order alone.
--- Continues InsertRefund and RecordRefund in refunds.go.
+-- A refund changes its payment and its order in the statement that writes the refund. So
+-- they agree whatever fails afterwards. An order is refunding while a refund of the
+-- payment that pays it has not ended. The refund of a duplicate does not change the
+-- order. Continues InsertRefund and RecordRefund in refunds.go.
 CREATE TRIGGER refund_begins AFTER INSERT ON refunds WHEN NEW.status <> 'closed'
 BEGIN
   UPDATE orders SET status = 'refunding', updated_at = MAX(updated_at, NEW.updated_at)
@@ -491,7 +493,7 @@ CREATE TABLE endpoints (
   url             TEXT    NOT NULL DEFAULT '',
   description     TEXT    NOT NULL DEFAULT '',
   types           TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(types)), -- JSON list of the event types that it gets; empty: all
-  secret          TEXT    NOT NULL DEFAULT '', -- sealed (internal/outbox/secret.go)
+  secret          TEXT    NOT NULL DEFAULT '', -- sealed (internal/outbox/target.go)
   secret_old      TEXT,    -- sealed; the secret before, which signs too until secret_old_until
   secret_old_until INTEGER,
   -- enabled; disabled by an operator; gone: the receiver responded 410; unset: the
@@ -523,7 +525,7 @@ CREATE TABLE deliveries (
   closed       INTEGER NOT NULL, -- 1 if the event is order.closed, which anybody can make by cancelling orders
   created_at   INTEGER NOT NULL,
   status       TEXT    NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
-  attempts     INTEGER NOT NULL DEFAULT 0, -- all that were ever made; the number of one fences off its successors
+  attempts     INTEGER NOT NULL DEFAULT 0, -- all that were ever made; by this number the late result of an older try is ignored
   tries        INTEGER NOT NULL DEFAULT 0, -- those since the delivery was made, or replayed
   tried_at     INTEGER,                    -- when the last try began
   next_at      INTEGER NOT NULL,           -- of the next try, while pending
@@ -541,7 +543,8 @@ CREATE INDEX deliveries_due ON deliveries (endpoint_id, closed, next_at) WHERE s
 -- These three find events by the status of their deliveries, for Events in events.go.
 CREATE INDEX pending_deliveries ON deliveries (event_seq) WHERE status = 'pending';
 CREATE INDEX dead_deliveries ON deliveries (event_seq) WHERE status = 'dead';
--- An operator may mark deliveries as dead that were never tried; those are no trouble.
+-- An operator may mark deliveries as dead that were never tried; the health page does
+-- not report those.
 CREATE INDEX failed_deliveries ON deliveries (endpoint_id) WHERE status = 'dead' AND attempts > 0;
 
 -- Continues the triggers that make events, for ClaimEvents in deliveries.go: makes the
@@ -556,7 +559,8 @@ END;
 -- An event waits until the earlier ones of its order are delivered or dead at the same
 -- endpoint, but order.paid waits for nothing. The two triggers keep that rule in the
 -- column blocked, so that ClaimEvents in deliveries.go reads no delivery that it cannot
--- take. An order has few events: the rest of a refund each.
+-- take. An order has few events: order.paid or order.closed, sometimes both, and one for
+-- each refund and each duplicate.
 --
 -- Continues event_begins, and Replay and ReplayRange in deliveries.go.
 CREATE TRIGGER delivery_begins AFTER INSERT ON deliveries
@@ -617,9 +621,9 @@ BEGIN
   WHERE order_id = NEW.order_id AND json_extract(data, '$.payment.out_trade_no') = NEW.out_trade_no AND json_extract(data, '$.payment.payer') IS NOT NULL;
 END;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
--- order of the shop or of a link, which anybody can make, makes no event when nobody was
--- given anything to pay it with.
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends.
+-- Anybody can make an order of the shop or of a link. It makes no event if nobody ever
+-- got payment parameters of it.
 CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders WHEN NEW.status = 'closed' AND OLD.status <> 'closed'
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at)
@@ -629,9 +633,9 @@ BEGIN
   ON CONFLICT (id) DO NOTHING;
 END;
 
--- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run
--- before this one or after it, so the refunded sum and the status are computed here. The refund of a
--- duplicate makes no event: payment.duplicate has told of it.
+-- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run before this one
+-- or after it, so the refunded sum and the status are computed here. The refund of a
+-- duplicate makes no event, because payment.duplicate has reported it.
 CREATE TRIGGER event_order_refunded AFTER UPDATE OF status ON refunds
 WHEN NEW.status = 'succeeded' AND OLD.status <> 'succeeded'
 BEGIN
@@ -655,9 +659,9 @@ END;
 -- Takings
 -- ---------------------------------------------------------------------------
 
--- What was paid and what went back in an hour, so that the sums of a month cost one row an
--- hour, however many orders there are. A payment counts in the hour of WeChat's time, or
--- of its settlement if WeChat did not report the time.
+-- The payments and refunds of an hour. So the sums of a month cost one row an hour,
+-- whatever the number of orders is. A payment counts in the hour of WeChat's time, or of
+-- its settlement if WeChat did not report the time.
 CREATE TABLE takings (
   hour     INTEGER NOT NULL PRIMARY KEY, -- since 1970, UTC
   payments INTEGER NOT NULL DEFAULT 0,
@@ -730,7 +734,7 @@ CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 -- Operating. But for switches no order depends on any of it.
 -- ---------------------------------------------------------------------------
 
--- What an operator switches by a call. 'selling': 0 while no order is taken.
+-- The switches of the operator. 'selling': 0 while no order is taken.
 CREATE TABLE switches (
   name  TEXT    NOT NULL PRIMARY KEY,
   value INTEGER NOT NULL CHECK (value IN (0, 1)),
@@ -765,7 +769,7 @@ CREATE TABLE counters (
 -- The API for back ends
 -- ---------------------------------------------------------------------------
 
--- The API keys. Of the secret only the hash is stored.
+-- The API keys. Only the hash of the secret is stored.
 CREATE TABLE keys (
   id              TEXT    NOT NULL PRIMARY KEY,
   hash            TEXT    NOT NULL, -- SHA-256 in hex
@@ -778,8 +782,8 @@ CREATE TABLE keys (
   made_by         TEXT    NOT NULL, -- the key that made this one, or 'root'
   idempotency_key TEXT    NOT NULL, -- makes a repeated request the same key
   fingerprint     TEXT    NOT NULL, -- of the request
-  -- How often every session of the console under this key was ended. A session holds
-  -- while the number is what it was when the session began.
+  -- How often every session of the console under this key was ended. A session is valid
+  -- while the number is the same as at its beginning.
   sign_outs       INTEGER NOT NULL DEFAULT 0,
   UNIQUE (made_by, idempotency_key),
   CHECK (expires_at > created_at),
@@ -798,8 +802,8 @@ BEGIN
     ORDER BY MIN(COALESCE(revoked_at, 9007199254740991), COALESCE(expires_at, 9007199254740991)) LIMIT 100);
 END;
 
--- The last messages that arrived as WeChat's: 400 that are WeChat's and 100 that are
--- not, so that strangers push none of the first out.
+-- The last messages at the notify URLs: 400 that are WeChat's and 100 that are not. So
+-- strangers displace no message of WeChat's.
 CREATE TABLE notifications (
   verified      INTEGER NOT NULL CHECK (verified IN (0, 1)),
   n             INTEGER NOT NULL, -- in the order of arrival
@@ -864,13 +868,13 @@ BEGIN
   DELETE FROM audit_intents WHERE intent = NEW.intent;
 END;
 
--- Continues Audit in audit.go: what it appended is final.
+-- Continues Audit in audit.go: an appended entry cannot be changed.
 CREATE TRIGGER audit_is_final BEFORE UPDATE ON audit
 BEGIN
   SELECT RAISE(ABORT, 'the audit list is append-only');
 END;
 
--- Continues Audit in audit.go: what it appended is kept.
+-- Continues Audit in audit.go: an appended entry cannot be deleted.
 CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
 BEGIN
   SELECT RAISE(ABORT, 'the audit list is append-only');
@@ -889,11 +893,11 @@ CREATE TABLE refund_requests (
   amount       INTEGER NOT NULL CHECK (amount > 0),
   reason       TEXT    NOT NULL,
   from_balance INTEGER NOT NULL CHECK (from_balance IN (0, 1)),
-  key_id       TEXT    NOT NULL, -- of who asks for it
+  key_id       TEXT    NOT NULL, -- of the operator who requested it
   key_name     TEXT    NOT NULL,
   created_at   INTEGER NOT NULL,
   status       TEXT    NOT NULL CHECK (status IN ('waiting', 'confirmed', 'declined')),
-  decided_by   TEXT, -- the API key of who decided
+  decided_by   TEXT, -- the API key of the operator who decided
   decided_name TEXT,
   decided_at   INTEGER,
   CHECK ((decided_by IS NULL) = (status = 'waiting')),
@@ -915,7 +919,8 @@ CREATE TABLE product_photos (
   at   INTEGER NOT NULL
 ) STRICT;
 
--- Continues InsertPhoto in photos.go: pictures that no product showed for a day go.
+-- Continues InsertPhoto in photos.go: deletes pictures that no product has shown for a
+-- day.
 CREATE TRIGGER photo_is_stored AFTER INSERT ON product_photos
 BEGIN
   DELETE FROM product_photos WHERE at < NEW.at - 86400000 AND '/photos/' || hash NOT IN (SELECT image FROM products);

@@ -22,8 +22,8 @@ func closedByServer(c net.Conn) bool {
 		return true
 	}
 	closed := false
-	// Control does not wait for a reader of the connection: pgconn may have one in the background,
-	// and raw.Read would wait for it without an end.
+	// Control does not wait for a reader of the connection. pgconn may have one in the background, and
+	// raw.Read would wait for it for ever.
 	err = raw.Control(func(fd uintptr) {
 		var buf [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

@@ -22,7 +22,7 @@ type connector struct {
 	// translated are the statements that were translated so far, by their text.
 	translated sync.Map
 	retried    func(code string) // called before each repetition; may be nil
-	lane       *lane
+	turns      *turns
 }
 
 // statement is a translated statement.
@@ -72,7 +72,7 @@ func isDown(err error) bool {
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// Driver returns the connector itself: nobody opens connections by name.
+// Driver returns the connector itself, because nobody opens connections by name.
 func (c *connector) Driver() driver.Driver { return c }
 
 func (c *connector) Open(string) (driver.Conn, error) { return c.Connect(context.Background()) }
@@ -198,37 +198,38 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 // The isolation of a statement that writes.
 const begin = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 
-// maxTries is how often a statement is tried that others keep from being serializable.
+// maxTries is how often a statement is tried if PostgreSQL rolls it back because of others.
 const maxTries = 50
 
-// run runs a statement, and repeats it while other transactions keep it from being serializable.
+// run runs a statement, and repeats it while PostgreSQL rolls it back because of other
+// transactions.
 func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) (*pgconn.Result, error) {
 	s := c.of.translate(query)
 	if s.err != nil {
 		return nil, s.err
 	}
 	defer func() { c.used = time.Now() }()
-	inLane := false
+	inTurn := false
 	enter := func() error {
-		if inLane || c.inTx || !s.writes {
+		if inTurn || c.inTx || !s.writes {
 			return nil
 		}
-		err := c.of.lane.enter(ctx)
-		inLane = err == nil
+		err := c.of.turns.wait(ctx)
+		inTurn = err == nil
 		return err
 	}
 	defer func() {
-		if inLane {
-			c.of.lane.leave()
+		if inTurn {
+			c.of.turns.end()
 		}
 	}()
-	if s.writes && c.of.lane.isHot(query) {
+	if s.writes && c.of.turns.needed(query) {
 		if err := enter(); err != nil {
 			return nil, err
 		}
 	}
 	for try := 1; ; try++ {
-		r, err := c.once(ctx, s, args, inLane)
+		r, err := c.once(ctx, s, args, inTurn)
 		if err == nil {
 			return r, nil
 		}
@@ -243,7 +244,7 @@ func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) 
 			if c.of.retried != nil {
 				c.of.retried(code)
 			}
-			c.of.lane.heat(query)
+			c.of.turns.require(query)
 			if err := errors.Join(pause(ctx, try), enter()); err != nil {
 				return nil, err
 			}
@@ -256,7 +257,7 @@ func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) 
 }
 
 // pause waits before a repetition: up to 2 ms after the first try, up to 64 ms after many. The time
-// is drawn, so that those who met do not meet again.
+// is random, so that statements that conflicted do not conflict again.
 func pause(ctx context.Context, try int) error {
 	most := 2 * time.Millisecond << min(try-1, 5)
 	t := time.NewTimer(rand.N(most))
@@ -269,9 +270,9 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-// once runs a statement once. One that writes is sent together with BEGIN and COMMIT, so that it
+// once runs a statement once. A statement that writes is sent together with BEGIN and COMMIT. So it
 // takes one round trip, and a program that stops in between leaves no transaction open.
-func (c *conn) once(ctx context.Context, s statement, args []driver.NamedValue, inLane bool) (*pgconn.Result, error) {
+func (c *conn) once(ctx context.Context, s statement, args []driver.NamedValue, inTurn bool) (*pgconn.Result, error) {
 	if len(args) == 0 && strings.Contains(strings.TrimRight(strings.TrimSpace(s.sql), ";"), ";") {
 		results, err := c.pg.Exec(ctx, s.sql).ReadAll() // several statements are one transaction
 		if err != nil || len(results) == 0 {
@@ -294,8 +295,8 @@ func (c *conn) once(ctx context.Context, s statement, args []driver.NamedValue, 
 	batch := &pgconn.Batch{}
 	batch.ExecParams(begin, nil, nil, nil, nil)
 	at := 1 // of the statement's result
-	if inLane {
-		batch.ExecParams(lockLane, nil, nil, nil, nil)
+	if inTurn {
+		batch.ExecParams(lockTurns, nil, nil, nil, nil)
 		at = 2
 	}
 	batch.ExecPrepared(name, values, nil, nil)

@@ -37,7 +37,7 @@ func codeOf(err error) string {
 	return ""
 }
 
-// advice says what to do about an error, by its code.
+// advice is what the operator can do about an error, by its code.
 var advice = map[string]string{
 	noDatabase:    "make the database first: createdb -O USER NAME",
 	wrongPassword: "check the user and the password in DATABASE_URL",
@@ -49,8 +49,8 @@ var advice = map[string]string{
 	readOnly:      "name the primary server in DATABASE_URL: this one takes no changes",
 }
 
-// explain adds what to do. The texts of PostgreSQL have no password and no value of a row: the
-// detail, which has, is left out.
+// explain adds the advice to an error. The texts of PostgreSQL have no password and no value of a
+// row. The detail, which has values, is left out.
 func explain(err error) error {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

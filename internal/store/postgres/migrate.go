@@ -28,8 +28,9 @@ func names() []string {
 	return all
 }
 
-// Migrate brings a database up to the schema of this build. Of several nodes at once one does it
-// and the others wait. It changes nothing in a database whose schema is newer than this build.
+// Migrate brings a database up to the schema of this build. If several nodes call it at once, one
+// node does the work and the others wait. It changes nothing in a database whose schema is newer
+// than this build.
 func Migrate(ctx context.Context, cfg Config) error {
 	connector, _, err := Connector(cfg)
 	if err != nil {

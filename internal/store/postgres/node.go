@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Several nodes may serve one shop from one database. The tables here are of the nodes and of no
-// order: another database needs none of them. All their times are those of the server's clock, in
-// ms.
+// Several nodes may serve one shop from one database. The tables here are about the nodes and not
+// about orders, so other databases do not need them. All their times are those of the server's
+// clock, in ms.
 const nodeTables = `
 CREATE TABLE IF NOT EXISTS h5pay_nodes (
   id         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS h5pay_nodes (
   started_at BIGINT NOT NULL,
   seen_at    BIGINT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS h5pay_lane (one BIGINT PRIMARY KEY); -- see lane.go
+CREATE TABLE IF NOT EXISTS h5pay_turns (one BIGINT PRIMARY KEY); -- see turns.go
 CREATE TABLE IF NOT EXISTS h5pay_leases (
   name    TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- of a job
   holder  TEXT NOT NULL,   -- the node that runs it, or ran it last
@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS h5pay_leases (
 const serverNow = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
 
 const (
-	// seenEvery is how often a node says that it lives, and alive how long it counts as alive after it.
+	// seenEvery is the interval at which a node stores a heartbeat. alive is how long a node counts as
+	// alive after its last heartbeat.
 	seenEvery = 15 * time.Second
 	alive     = 60 * time.Second
 	// MaxSkew is how much the clock of a node may differ from that of the server. WeChat's times and
@@ -44,7 +45,7 @@ const (
 	MaxSkew = 5 * time.Second
 )
 
-// Settings are the settings of a node that all nodes of a shop have in common.
+// Settings are the settings that all nodes of a shop must have in common.
 type Settings struct {
 	// Same are settings by their names that must be the same. Values are not stored: a SHA-256 of
 	// name and value is.
@@ -115,9 +116,9 @@ type Node struct {
 	id string
 }
 
-// Join enters a node. It fails, and changes nothing, if the clock of the machine differs by more
-// than MaxSkew from the server's, if the schema is another one than that of the program, or if the
-// settings are not those of the nodes that are alive. The caller calls Leave at its end.
+// Join enters a node. It fails and changes nothing if the machine's clock differs by more than
+// MaxSkew from the server's. The same holds if the database has another schema than the program, or
+// if nodes that are alive have other settings. The caller calls Leave at its end.
 func Join(ctx context.Context, db *sql.DB, id, version string, s Settings) (*Node, error) {
 	if err := CheckSchema(ctx, db); err != nil {
 		return nil, err
@@ -149,14 +150,14 @@ func Join(ctx context.Context, db *sql.DB, id, version string, s Settings) (*Nod
 			return n, err
 		}
 	}
-	return nil, errors.New("entering the node: others start all the time, try again")
+	return nil, errors.New("entering the node: too many other nodes start at the same time: try again")
 }
 
 // joinTries is how often Join looks at the other nodes.
 const joinTries = 10
 
 // enter enters the node if each other node that is alive has settings that were seen, and reports
-// whether it did. The statement is serializable: of two nodes that start at once the second one
+// whether it did. The statement is serializable, so of two nodes that start at once the second one
 // finds the first.
 func (n *Node) enter(ctx context.Context, version, settings string, seen []string) (bool, error) {
 	list, err := json.Marshal(seen)
@@ -216,7 +217,7 @@ func (n *Node) Others(ctx context.Context) (all []Other, err error) {
 	return all, rows.Err()
 }
 
-// Live says that the node lives, until ctx ends. failed gets the errors.
+// Live stores the node's heartbeats until ctx ends. failed gets the errors.
 func (n *Node) Live(ctx context.Context, failed func(error)) {
 	tick := time.NewTicker(seenEvery)
 	defer tick.Stop()
@@ -238,7 +239,7 @@ func (n *Node) seen(ctx context.Context) error {
 		_, err = n.db.ExecContext(ctx, `DELETE FROM h5pay_nodes WHERE seen_at < `+serverNow+` - 86400000`)
 	}
 	if err != nil {
-		return fmt.Errorf("noting that the node lives: %w", err)
+		return fmt.Errorf("storing the heartbeat of the node: %w", err)
 	}
 	return nil
 }
@@ -249,8 +250,8 @@ func (n *Node) Leave(ctx context.Context) error {
 	return err
 }
 
-// leaseTime is how long a job of a node that died keeps others from running it. A node that lives
-// renews its lease.
+// leaseTime is how long the lease of a job lasts. A node that is alive renews it. After the death
+// of a node no other node runs the job before the lease ends.
 const leaseTime = 60 * time.Second
 
 // errLeaseLost ends a job whose node did not renew the lease in time.

@@ -66,7 +66,8 @@ func TestNodesHaveTheSameSettings(t *testing.T) {
 	join(t, db, "b", settings("key-9", ""))
 }
 
-// Of nodes that start at once with different settings one is accepted, and those that agree all are.
+// If nodes with different settings start at once, one is accepted. Nodes with the same settings are
+// all accepted.
 func TestNodesThatStartAtOnce(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
@@ -102,7 +103,7 @@ func TestNodesThatStartAtOnce(t *testing.T) {
 	}
 }
 
-// Of many nodes one runs a job, once in its period, whatever their clocks are.
+// One of many nodes runs a job, once in its period, whatever their clocks are.
 func TestOneNodeRunsAJob(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)
@@ -202,7 +203,7 @@ func TestWrongURLs(t *testing.T) {
 	}
 }
 
-// A user without rights is told so.
+// The error of a user without rights says so.
 func TestMissingRights(t *testing.T) {
 	t.Parallel()
 	url := storetest.PostgresURL(t)

@@ -8,30 +8,30 @@
 //
 // # Concurrency
 //
-// SQLite has one writer, so that the statements of package store run one after the other. Many of
-// them depend on other rows than the one that they write: the number of an order's payments, the
-// sum of its refunds, the orders of a guest, a key that is not there. In PostgreSQL's READ
-// COMMITTED two of them may both find their condition true, and both write. So each statement that
-// writes, with its triggers, is a transaction of its own that is SERIALIZABLE: PostgreSQL makes
-// sure that the result is that of some order one after the other. If it cannot, it rolls one back
-// (40001), and the statement is repeated here. No lock is taken by hand, and a statement that is
-// added later is as safe as the others. Engines that speak PostgreSQL's protocol and are
-// distributed have the same isolation and the same code.
+// SQLite has one writer, so the statements of package store run one after the other. Many of them
+// depend on other rows than the one that they write: the number of an order's payments, the sum of
+// its refunds, or a key that must be absent. In PostgreSQL's READ COMMITTED two of them may both
+// find their condition true, and both write. So each statement that writes is, with its triggers, a
+// SERIALIZABLE transaction of its own. PostgreSQL guarantees that the result is one that the
+// statements could have had in sequence. If it cannot, it rolls one back (40001), and this package
+// repeats the statement. A statement that is added later is as safe as the others. Distributed
+// databases with PostgreSQL's protocol have the same isolation and error code.
 //
-// A deadlock (40P01), and a wait for a lock that may be one (55P03), are repeated too. So is a violation of a unique index (23505), a few times:
-// PostgreSQL may report it in place of 40001, and then the repetition finds the row.
+// A deadlock (40P01), and a wait for a lock that may be one (55P03), are repeated too. A violation
+// of a unique index (23505) is repeated a few times. PostgreSQL may report it in place of 40001,
+// and then the repetition finds the row.
 //
 // Statements that only read see the rows that were committed when they began, and are not
 // serializable. They hold no locks and are never rolled back for others.
 //
 // # Connections
 //
-// A statement that writes travels together with its BEGIN and COMMIT, in one message. So a node
+// A statement that writes is sent together with its BEGIN and COMMIT, in one message. So a node
 // that freezes or dies leaves no open transaction behind, and the change happened or did not. When
-// a connection breaks, a statement is repeated only if nothing of it was sent, or if it only
-// reads. A new connection waits up to three seconds for a server that restarts, or for the one that
-// takes its place. In other cases the caller gets an error and does not know whether the change happened: as
-// with D1, what it began is found by the timers.
+// a connection breaks, a statement is repeated only if nothing of it was sent, or if it only reads.
+// A new connection waits up to three seconds for a server that restarts, or for the one that takes
+// its place. In other cases the caller gets an error and does not know whether the change happened.
+// As with D1, the timers then find and continue the work.
 package postgres
 
 import (
@@ -71,8 +71,8 @@ var session = map[string]string{
 	"lock_timeout":                        "200",
 	"idle_in_transaction_session_timeout": "20000",
 	"default_transaction_isolation":       "read committed",
-	// Each statement is bounded by an index, also before PostgreSQL has statistics: a table that is
-	// read from end to end conflicts with everybody who writes to it.
+	// Each statement uses an index, also before PostgreSQL has statistics. A statement that reads a
+	// whole table would conflict with every statement that writes to it.
 	"enable_seqscan": "off",
 	// A plan does not depend on the arguments.
 	"plan_cache_mode": "force_generic_plan",
@@ -85,7 +85,7 @@ func IsURL(s string) bool {
 }
 
 // Connector returns a connector of database/sql, and the most connections that it may open. It
-// calls nobody. Its error has no password.
+// makes no connection. Its error has no password.
 func Connector(c Config) (driver.Connector, int, error) {
 	if !IsURL(c.URL) {
 		return nil, 0, errors.New("want a URL that begins with postgres://")
@@ -112,10 +112,10 @@ func Connector(c Config) (driver.Connector, int, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	return &connector{config: config, retried: c.Retried, lane: newLane()}, most, nil
+	return &connector{config: config, retried: c.Retried, turns: newTurns()}, most, nil
 }
 
-// parseError leaves out the URL, which may have a password in a place where none is expected.
+// parseError leaves out the URL, because any part of a malformed URL may be a password.
 func parseError(url string, err error) error {
 	text := err.Error()
 	if _, reason, ok := strings.Cut(text, "`: "); ok {
@@ -127,7 +127,7 @@ func parseError(url string, err error) error {
 	return fmt.Errorf("want a URL like postgres://user:password@host:5432/name: %s", text)
 }
 
-// Open returns a database. It calls nobody before the first statement.
+// Open returns a database. It makes no connection before the first statement.
 func Open(c Config) (*sql.DB, error) {
 	connector, most, err := Connector(c)
 	if err != nil {

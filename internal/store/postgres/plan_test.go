@@ -14,8 +14,8 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// With many orders in the database, an order from its beginning to its refund, and a minute of the
-// timer, read no table from end to end, the triggers included.
+// The database has many orders. An order from its beginning to its refund, and a minute of the
+// timer, read no table completely, triggers included.
 func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

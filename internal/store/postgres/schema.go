@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// each is json_each of SQLite for a list or an object. value is a text, as of a member of an
-// object or of a list of strings.
+// each is the function that replaces json_each of SQLite, for a list or an object. value is the
+// text of a member or an element.
 const each = `CREATE FUNCTION h5pay_each(list text) RETURNS TABLE (key text, value text) LANGUAGE sql IMMUTABLE ROWS 10 AS $$
   SELECT (items.n - 1)::text, items.item
   FROM jsonb_array_elements_text(CASE jsonb_typeof(list::jsonb) WHEN 'array' THEN list::jsonb ELSE '[]' END) WITH ORDINALITY AS items (item, n)

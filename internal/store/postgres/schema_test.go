@@ -66,7 +66,7 @@ func TestBothSchemasHaveTheSame(t *testing.T) {
 			AND tgname NOT LIKE 'keep%' AND tgname NOT LIKE 'record%'
 		UNION SELECT CASE table_type WHEN 'VIEW' THEN 'view ' ELSE 'table ' END || table_name || ' has ' || column_name
 		FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
-		WHERE table_schema = 'public' AND table_name NOT IN ('h5pay_migrations', 'h5pay_nodes', 'h5pay_lane', 'h5pay_leases', 'history', 'payment_history', 'refund_history', 'incomplete', 'without_payer')
+		WHERE table_schema = 'public' AND table_name NOT IN ('h5pay_migrations', 'h5pay_nodes', 'h5pay_turns', 'h5pay_leases', 'history', 'payment_history', 'refund_history', 'incomplete', 'without_payer')
 			AND column_name NOT IN ('txid', 'rowid')`
 	if d := cmp.Diff(lines(t, lite, inSQLite), lines(t, storetest.OpenPostgres(t), inPostgres)); d != "" {
 		t.Errorf("SQLite and PostgreSQL differ (-SQLite +PostgreSQL):\n%s", d)

@@ -11,7 +11,7 @@ import (
 // once, for SQLite, in the part of its language that has a counterpart in PostgreSQL:
 //
 //   - Placeholders: ? and ?3 become $1 and $3.
-//   - Hints for SQLite's planner: INDEXED BY and the + before a column fall away.
+//   - Hints for SQLite's planner, INDEXED BY and the + before a column, are removed.
 //   - Functions: IIF, MAX and MIN of several values, group_concat, char, strftime of a day, json_each and
 //     the other functions for JSON. CAST AS INTEGER is that to BIGINT.
 //   - a IS b and a IS NOT b, where b may be NULL, become IS [NOT] DISTINCT FROM.
@@ -21,7 +21,7 @@ import (
 //   - A subquery of FROM without a name gets one, and CROSS JOIN with ON is JOIN.
 //   - seq > ? reads events by position, see inOrder.
 //
-// What has no counterpart stays as it is, and PostgreSQL reports it.
+// Constructs without a counterpart stay unchanged, and PostgreSQL rejects them.
 func Translate(sql string) (string, error) {
 	all, err := tokens(sql)
 	if err != nil {
@@ -45,10 +45,10 @@ type translator struct {
 }
 
 // inOrder follows a condition that reads events from a position on. Two transactions may commit in
-// another order than the one in which they drew their positions. A reader that has seen the later
-// one would never see the earlier one. So it sees no event of a transaction that began after one
-// that is still under way. No statement of ours takes a minute (session in open.go), so an older
-// event does not wait for a transaction of somebody else.
+// another order than the one in which they drew their positions. A reader that has passed the later
+// position would never see the earlier event. So a reader sees no event of a transaction that began
+// after another one that is still running. No statement of this program takes a minute (session in
+// open.go). So an event that is older does not wait for the transactions of other programs.
 const inOrder = ` AND (txid < pg_snapshot_xmin(pg_current_snapshot()) OR created_at < (extract(epoch FROM statement_timestamp()) * 1000)::bigint - 60000)`
 
 // run translates tokens.
@@ -206,8 +206,8 @@ func list(all []token, i int) []token {
 	return all[j:end]
 }
 
-// limited reports whether a subquery at an index has a LIMIT. Its rows are read first then, and the
-// others by an index: PostgreSQL might join them the other way round.
+// limited reports whether a subquery at an index has a LIMIT. Then = ANY makes PostgreSQL read its
+// rows first and the others by an index. With IN it might join them in the other direction.
 func limited(all []token, i int) bool {
 	end, err := closing(all, i)
 	if err != nil || !at(all, next(all, i+1)).is("SELECT") {
@@ -237,10 +237,10 @@ func (t *translator) brackets(all []token, open, end int) (string, error) {
 	return "(" + inner + ")", nil
 }
 
-// truth is the number of a condition, as SQLite has it.
+// truth returns the number that a condition has in SQLite.
 func truth(condition string) string { return "(CASE WHEN " + condition + " THEN 1 ELSE 0 END)" }
 
-// compares reports whether tokens are a comparison, and no calculation or subquery.
+// compares reports whether tokens are a comparison, without a calculation or a subquery.
 func compares(all []token) bool {
 	depth := 0
 	for _, t := range all {
@@ -286,7 +286,7 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 	switch name {
 	case "iif":
 		if len(args) != 3 {
-			return "", errors.New("IIF without three arguments")
+			return "", errors.New("IIF: want three arguments")
 		}
 		return "CASE WHEN " + args[0] + " THEN " + args[1] + " ELSE " + args[2] + " END", nil
 	case "max", "min":
@@ -301,13 +301,13 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 		return "string_agg(" + all + ")", nil
 	case "strftime":
 		if len(args) != 4 || args[0] != "'%Y-%m-%d'" || args[2] != "'unixepoch'" || args[3] != "'+8 hours'" {
-			return "", errors.New("strftime of something else than a day in Beijing")
+			return "", errors.New("strftime: want a day in Beijing")
 		}
 		return "to_char(to_timestamp(" + args[1] + ") AT TIME ZONE 'UTC' + interval '8 hours', 'YYYY-MM-DD')", nil
 	case "cast":
 		value, ok := strings.CutSuffix(all, " AS INTEGER")
 		if !ok {
-			return "", errors.New("CAST to something else than INTEGER")
+			return "", errors.New("CAST: want INTEGER")
 		}
 		return "(" + value + ")::bigint", nil
 	case "json":
@@ -339,7 +339,7 @@ func (t *translator) call(name string, parts [][]token) (string, error) {
 func jsonSet(args []string) (string, error) {
 	s := "(" + args[0] + ")::jsonb"
 	if len(args)%2 == 0 {
-		return "", errors.New("json_set with a path and no value")
+		return "", errors.New("json_set: want a value after each path")
 	}
 	for i := 1; i < len(args); i += 2 {
 		path, err := jsonPath(args[i])
@@ -362,7 +362,7 @@ func jsonSet(args []string) (string, error) {
 func jsonPath(s string) (string, error) {
 	path, ok := strings.CutPrefix(s, "'$.")
 	if !ok || strings.ContainsAny(path, `[]"`) {
-		return "", fmt.Errorf("%s is no path of names", s)
+		return "", fmt.Errorf("%s: want a path of names", s)
 	}
 	return "'{" + strings.ReplaceAll(strings.TrimSuffix(path, "'"), ".", ",") + "}'", nil
 }

@@ -54,7 +54,8 @@ func TestTranslateReadsEventsInOrder(t *testing.T) {
 	}
 }
 
-// What would mean something else in PostgreSQL is an error, and never a guess.
+// The translation of SQL that would mean something else in PostgreSQL is an error, and never a
+// guess.
 func TestTranslateRejects(t *testing.T) {
 	t.Parallel()
 	for _, sql := range []string{

@@ -51,8 +51,8 @@ func FillPostgres(ctx context.Context, s *pgtest.Server, name string, orders int
 }
 
 const (
-	// bigShop is the number of orders in the database of CheckPostgresPlans. mostRead is the
-	// most rows of a table that a statement may read there: about as many as Counters counts.
+	// bigShop is the number of orders in the database of CheckPostgresPlans. A statement may read at
+	// most mostRead rows of a table there, which is about as many as Counters counts.
 	bigShop  = 25_000
 	mostRead = 12_000
 )

@@ -19,10 +19,9 @@ import (
 	"h5pay/internal/store"
 )
 
-// Main runs the tests of a package and then looks at the query plan of every statement
-// that the methods of store.Store ran in them, and of every trigger. It returns the
-// status for os.Exit. With allMethods, and if no test was left out, each method of
-// store.Store must have run.
+// Main runs the tests of a package. Then it checks the query plans of all triggers, and of every
+// statement that the methods of store.Store ran in the tests. It returns the status for os.Exit.
+// With allMethods, and if no test was left out, each method of store.Store must have run.
 func Main(m *testing.M, allMethods bool) int {
 	status := m.Run()
 	problems := CheckPlans()

@@ -71,8 +71,8 @@ func checkRefunds(t testing.TB, db *sql.DB) {
 	checkRefundHistory(t, db)
 }
 
-// checkRefundHistory fails the test when a refund made a change that is not in the table of
-// changes, or its fields do not fit its status.
+// checkRefundHistory fails the test if a refund made a change that is not in the table of changes.
+// It also fails if the fields of a refund do not fit its status.
 func checkRefundHistory(t testing.TB, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT id, status, refund_key IS NOT NULL, refund_id IS NOT NULL, ended_at IS NOT NULL, COALESCE(failure, ''),

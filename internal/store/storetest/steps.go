@@ -19,9 +19,9 @@ func Snapshot(t testing.TB, db *sql.DB) string {
 	return file
 }
 
-// Steps returns how many steps SQLite's virtual machine makes for each of the
-// statements, triggers included, when the database of a file runs them in order. The
-// number repeats exactly and grows with the rows that a statement reads. The file does not change.
+// Steps runs statements in order on the database of a file. For each it returns how many steps
+// SQLite's virtual machine makes, triggers included. The number repeats exactly and grows with the
+// rows that a statement reads. The file does not change.
 func Steps(t testing.TB, file string, statements []Statement) []int {
 	t.Helper()
 	tls := libc.NewTLS()

@@ -1,5 +1,5 @@
-// Package storetest gives tests a real SQLite with the shop's schema and the
-// demo catalogue, and the checks that must hold for it after every step.
+// Package storetest opens databases for tests, SQLite or PostgreSQL, with the shop's schema and the
+// demo catalogue. Check checks the invariants that must hold after every step.
 package storetest
 
 import (

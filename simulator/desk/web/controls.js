@@ -157,7 +157,7 @@ export class Waiting {
       ...sheets.filter((sheet) => sheet.state === "open").map((sheet) => bar(
         [el("b", {}, t("sheet")), `${sheet.trade_type === "JSAPI" ? "" : ` (${sheet.trade_type})`} ${yuan(sheet.amount)} · ${sheet.item}`], `sheets/${sheet.id}`, [[t("cancel"), "cancel", "quiet"], [t("pay"), "pay", "go"]])),
       ...consents.filter((consent) => consent.state === "open").slice(-1).map((consent) => bar(
-        [el("b", {}, t("consent")), ` ${consent.user.nickname} · ${consent.scope}`], `consents/${consent.id}`, [[t("refuse"), "refuse", "quiet"], [t("allow"), "approve", "go"]])));
+        [el("b", {}, t("consent")), ` ${consent.user.nickname} · ${consent.scope}`], `consents/${consent.id}`, [[t("decline"), "decline", "quiet"], [t("allow"), "approve", "go"]])));
     return sheets;
   }
 }

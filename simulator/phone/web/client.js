@@ -134,7 +134,7 @@ window.addEventListener("error", (event) => {
 }, true);
 window.addEventListener("unhandledrejection", (event) => report("rejection", describe(event.reason)));
 document.addEventListener("securitypolicyviolation", (event) =>
-  report("policy", `${event.effectiveDirective} refuses ${event.blockedURI || "inline code"}`));
+  report("policy", `${event.effectiveDirective} blocks ${event.blockedURI || "inline code"}`));
 console.error = (...args) => {
   nativeError(...args);
   report("console", args.map(describe).join(" "));

@@ -16,8 +16,9 @@ $$;
 -- names the Go file whose work it continues.
 --
 -- D1 bills each written row, and each index entry as another one. So indexes are partial
--- where they can be, tables with a text as their key have no rowid, and what a frequent
--- change sets is in no index that can do without it. Rows that are read cost a thousandth.
+-- where they can be, and tables with a text as their key have no rowid. A column that
+-- changes often is in no index that does not need it. Rows that are read cost a
+-- thousandth.
 --
 -- The machines that write have clocks of their own, which differ. So a statement
 -- that writes the time of a step takes the later one of its own time and of the
@@ -52,7 +53,7 @@ CREATE TABLE products (
 -- internal/order/status.go says which status may follow which.
 CREATE TABLE orders (
   id          TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- the public one, in URLs of the shop
-  token       TEXT COLLATE "C",    -- of the customer's URL /o/{token}: whoever knows it may pay the order
+  token       TEXT COLLATE "C",    -- of the customer's URL /o/{token}: anybody who knows it may pay the order
   source      TEXT COLLATE "C" NOT NULL CHECK (source IN ('shop', 'api', 'link')), -- what made it
   reference   TEXT COLLATE "C",    -- the merchant's own number
   key_id      TEXT COLLATE "C",    -- the API key that made it
@@ -75,7 +76,7 @@ CREATE TABLE orders (
   expires_at  BIGINT NOT NULL,
   status      TEXT COLLATE "C" NOT NULL,
   paid_by     TEXT COLLATE "C",    -- the out_trade_no of the payment that pays it, never changed
-  refunded    BIGINT NOT NULL DEFAULT 0, -- fen of that payment that have gone back to the payer
+  refunded    BIGINT NOT NULL DEFAULT 0, -- fen of that payment that were refunded
   due_at      BIGINT, -- when the timer closes it; NULL once it is not open
   network     TEXT COLLATE "C",    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
   -- Whether a simulator took the place of WeChat when the order was made, or when it
@@ -94,7 +95,7 @@ CREATE UNIQUE INDEX orders_by_reference ON orders (reference) WHERE reference IS
 CREATE UNIQUE INDEX orders_by_client_key ON orders (owner, client_key) WHERE owner IS NOT NULL;
 CREATE INDEX orders_by_owner ON orders (owner, created_at, id) WHERE owner IS NOT NULL;
 CREATE INDEX orders_by_time ON orders (created_at, id);
--- Most orders are paid, and those are found by time.
+-- Most orders are paid, so lists find them by time.
 CREATE INDEX orders_by_status ON orders (status, created_at, id) WHERE status <> 'paid';
 CREATE UNIQUE INDEX orders_by_key ON orders (key_id, client_key) WHERE key_id IS NOT NULL;
 -- Finds the open orders whose time is over.
@@ -153,7 +154,7 @@ EXECUTE FUNCTION order_is_deleted();
 -- Payment links
 -- ---------------------------------------------------------------------------
 
--- A link makes orders: one for each payer who opens its URL and goes on. The amount is
+-- A link makes orders: one for each payer who opens its URL and confirms. The amount is
 -- fixed, or the payer names it within two bounds. The columns up to return_url are never
 -- updated, except title and description.
 CREATE TABLE links (
@@ -199,7 +200,7 @@ WHEN (NEW.link_id IS NOT NULL)
 EXECUTE FUNCTION link_order_begins();
 
 -- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: an order that ends
--- without a payment leaves its place.
+-- without a payment frees its place.
 CREATE FUNCTION link_order_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE links SET orders = orders - 1 WHERE id = NEW.link_id;
@@ -244,7 +245,7 @@ CREATE TABLE payments (
   api_version    TEXT COLLATE "C" NOT NULL CHECK (api_version IN ('v2', 'v3')), -- of WeChat's API: the payment ends with the version with which it began
   trade_type     TEXT COLLATE "C" NOT NULL,
   openid         TEXT COLLATE "C" NOT NULL, -- JSAPI: who is to pay; '' otherwise, and once the person is erased
-  own            BIGINT NOT NULL DEFAULT 0 CHECK (own IN (0, 1)), -- 1 if openid is the owner of the order, who finds it by that
+  own            BIGINT NOT NULL DEFAULT 0 CHECK (own IN (0, 1)), -- 1 if openid is the owner of the order: the order's owner finds such a payment
   total          BIGINT NOT NULL CHECK (total > 0),
   currency       TEXT COLLATE "C" NOT NULL,
   shop_name      TEXT COLLATE "C" NOT NULL, -- MWEB sends it
@@ -265,14 +266,14 @@ CREATE TABLE payments (
   notified_at    BIGINT, -- when a notification last said that it is paid, and WeChat was queried to confirm it
   due_at         BIGINT, -- when the timer next queries WeChat about it; NULL when it has ended
   transaction_id TEXT COLLATE "C",
-  -- WeChat need not report who paid, and when, once money of the payment has gone
-  -- back. Then payer and paid_at are NULL until the bill of that day is there.
+  -- After a refund WeChat need not report who paid and when. Then payer and paid_at are
+  -- NULL until the bill of that day was compared.
   payer          TEXT COLLATE "C",    -- the openid of the payer; '' once the person is erased
   paid_at        BIGINT, -- WeChat's time_end
   settled_at     BIGINT, -- when it became known here that it is paid
   settled_by     TEXT COLLATE "C",    -- how it became known: notify, poll, cron, ...
-  duplicate      BIGINT NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)), -- 1: another payment pays the order, and this one goes back
-  refunded       BIGINT NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND total), -- fen that have gone back to the payer
+  duplicate      BIGINT NOT NULL DEFAULT 0 CHECK (duplicate IN (0, 1)), -- 1: another payment pays the order, and this one is refunded
+  refunded       BIGINT NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND total), -- fen that were refunded
   billed         TEXT COLLATE "C",    -- the day of the bill that holds the payment, where it differs from the day of paid_at
   simulated      BIGINT NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)), -- as of an order
   updated_at     BIGINT NOT NULL,
@@ -299,11 +300,11 @@ CREATE INDEX notified_payments ON payments (queried_at) WHERE notified_at IS NOT
 -- Finds the payments that the timer queries WeChat about. Due in payments.go reads each of
 -- the kinds of one merchant by itself.
 CREATE INDEX payments_due ON payments (mch_id, api_version, guest, closing, due_at) WHERE due_at IS NOT NULL;
--- Finds the duplicates whose money has not gone back.
+-- Finds the duplicates that are not refunded.
 CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AND refunded < total;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: nobody gets anything
--- any more to pay the order with. WeChat closes no payment that is younger than 315
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: nobody gets payment
+-- parameters of the order any more. WeChat closes no payment that is younger than 315
 -- seconds (order.MinCloseAge).
 CREATE FUNCTION order_closes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -332,9 +333,10 @@ FOR EACH ROW
 WHEN (NEW.status IN ('closed', 'failed') AND OLD.status <> NEW.status)
 EXECUTE FUNCTION payment_ends();
 
--- Continues Pay in paymentchanges.go. The first payment of an order that is paid pays the
--- order. Every other one is a duplicate: all of it goes back, by a refund that is stored
--- here and sent like every refund. The payments that are not paid are closed at WeChat.
+-- Continues Pay in paymentchanges.go. The first payment of an order that is paid pays
+-- the order. Every other one is a duplicate and refunded in full, by a refund that is
+-- stored here and sent like every refund. The payments that are not paid are closed at
+-- WeChat.
 CREATE FUNCTION payment_is_paid() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE orders SET paid_by = COALESCE(paid_by, NEW.out_trade_no), status = CASE WHEN paid_by IS NULL THEN 'paid' ELSE status END,
@@ -405,8 +407,8 @@ FOR EACH ROW
 WHEN (NEW.guest = 1 AND NEW.status = 'open')
 EXECUTE FUNCTION guest_order_begins();
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_is_paid:
--- what ends the wait for a payment.
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and
+-- payment_is_paid: these end the wait for a payment.
 CREATE FUNCTION guest_order_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE guests_open SET n = n - 1;
@@ -453,9 +455,9 @@ CREATE TABLE database_size (
 -- Refunds
 -- ---------------------------------------------------------------------------
 
--- A refund gives money of one payment back. It keeps every parameter of its call, as a
--- payment does; the columns up to created_at are never updated. Only internal/order/refundstatus.go says which
--- status may follow which.
+-- A refund returns money of one payment. It keeps every parameter of its call, as a
+-- payment does; the columns up to created_at are never updated. Only
+-- internal/order/refundstatus.go says which status may follow which.
 CREATE TABLE refunds (
   id         TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- out_refund_no, the number WeChat knows
   order_id   TEXT COLLATE "C" NOT NULL,
@@ -497,10 +499,10 @@ CREATE INDEX open_refunds ON refunds (COALESCE(queried_at, created_at)) WHERE st
 CREATE INDEX stuck_refunds ON refunds (status) WHERE status = 'created' AND stuck = 1;
 CREATE INDEX abnormal_refunds ON refunds (status) WHERE status = 'abnormal';
 
--- A refund changes its payment and its order in the statement that writes the refund, so
--- that they agree whatever fails afterwards. An order is refunding while a refund of the
--- payment that pays it has not ended. The refund of a duplicate leaves the order alone.
--- Continues InsertRefund and RecordRefund in refunds.go.
+-- A refund changes its payment and its order in the statement that writes the refund. So
+-- they agree whatever fails afterwards. An order is refunding while a refund of the
+-- payment that pays it has not ended. The refund of a duplicate does not change the
+-- order. Continues InsertRefund and RecordRefund in refunds.go.
 CREATE FUNCTION refund_begins() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE orders SET status = 'refunding', updated_at = GREATEST(updated_at, NEW.updated_at)
@@ -580,7 +582,7 @@ CREATE TABLE endpoints (
   url             TEXT COLLATE "C" NOT NULL DEFAULT '',
   description     TEXT COLLATE "C" NOT NULL DEFAULT '',
   types           TEXT COLLATE "C" NOT NULL DEFAULT '[]' CHECK (((types)::jsonb IS NOT NULL)), -- JSON list of the event types that it gets; empty: all
-  secret          TEXT COLLATE "C" NOT NULL DEFAULT '', -- sealed (internal/outbox/secret.go)
+  secret          TEXT COLLATE "C" NOT NULL DEFAULT '', -- sealed (internal/outbox/target.go)
   secret_old      TEXT COLLATE "C",    -- sealed; the secret before, which signs too until secret_old_until
   secret_old_until BIGINT,
   -- enabled; disabled by an operator; gone: the receiver responded 410; unset: the
@@ -612,7 +614,7 @@ CREATE TABLE deliveries (
   closed       BIGINT NOT NULL, -- 1 if the event is order.closed, which anybody can make by cancelling orders
   created_at   BIGINT NOT NULL,
   status       TEXT COLLATE "C" NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'dead')),
-  attempts     BIGINT NOT NULL DEFAULT 0, -- all that were ever made; the number of one fences off its successors
+  attempts     BIGINT NOT NULL DEFAULT 0, -- all that were ever made; by this number the late result of an older try is ignored
   tries        BIGINT NOT NULL DEFAULT 0, -- those since the delivery was made, or replayed
   tried_at     BIGINT,                    -- when the last try began
   next_at      BIGINT NOT NULL,           -- of the next try, while pending
@@ -630,7 +632,8 @@ CREATE INDEX deliveries_due ON deliveries (endpoint_id, closed, next_at) WHERE s
 -- These three find events by the status of their deliveries, for Events in events.go.
 CREATE INDEX pending_deliveries ON deliveries (event_seq) WHERE status = 'pending';
 CREATE INDEX dead_deliveries ON deliveries (event_seq) WHERE status = 'dead';
--- An operator may mark deliveries as dead that were never tried; those are no trouble.
+-- An operator may mark deliveries as dead that were never tried; the health page does
+-- not report those.
 CREATE INDEX failed_deliveries ON deliveries (endpoint_id) WHERE status = 'dead' AND attempts > 0;
 
 -- Continues the triggers that make events, for ClaimEvents in deliveries.go: makes the
@@ -650,7 +653,8 @@ EXECUTE FUNCTION event_begins();
 -- An event waits until the earlier ones of its order are delivered or dead at the same
 -- endpoint, but order.paid waits for nothing. The two triggers keep that rule in the
 -- column blocked, so that ClaimEvents in deliveries.go reads no delivery that it cannot
--- take. An order has few events: the rest of a refund each.
+-- take. An order has few events: order.paid or order.closed, sometimes both, and one for
+-- each refund and each duplicate.
 --
 -- Continues event_begins, and Replay and ReplayRange in deliveries.go.
 CREATE FUNCTION delivery_begins() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -745,9 +749,9 @@ FOR EACH ROW
 WHEN (NEW.payer = '' AND OLD.payer <> '')
 EXECUTE FUNCTION erase_payer();
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
--- order of the shop or of a link, which anybody can make, makes no event when nobody was
--- given anything to pay it with.
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends.
+-- Anybody can make an order of the shop or of a link. It makes no event if nobody ever
+-- got payment parameters of it.
 CREATE FUNCTION event_order_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at)
@@ -763,9 +767,9 @@ FOR EACH ROW
 WHEN (NEW.status = 'closed' AND OLD.status <> 'closed')
 EXECUTE FUNCTION event_order_closed();
 
--- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run
--- before this one or after it, so the refunded sum and the status are computed here. The refund of a
--- duplicate makes no event: payment.duplicate has told of it.
+-- Continues MoveRefund in refunds.go. The trigger refund_goes_on may run before this one
+-- or after it, so the refunded sum and the status are computed here. The refund of a
+-- duplicate makes no event, because payment.duplicate has reported it.
 CREATE FUNCTION event_order_refunded() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO events (id, type, order_id, subject, data, created_at)
@@ -790,9 +794,9 @@ EXECUTE FUNCTION event_order_refunded();
 -- Takings
 -- ---------------------------------------------------------------------------
 
--- What was paid and what went back in an hour, so that the sums of a month cost one row an
--- hour, however many orders there are. A payment counts in the hour of WeChat's time, or
--- of its settlement if WeChat did not report the time.
+-- The payments and refunds of an hour. So the sums of a month cost one row an hour,
+-- whatever the number of orders is. A payment counts in the hour of WeChat's time, or of
+-- its settlement if WeChat did not report the time.
 CREATE TABLE takings (
   hour     BIGINT NOT NULL PRIMARY KEY, -- since 1970, UTC
   payments BIGINT NOT NULL DEFAULT 0,
@@ -875,7 +879,7 @@ CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 -- Operating. But for switches no order depends on any of it.
 -- ---------------------------------------------------------------------------
 
--- What an operator switches by a call. 'selling': 0 while no order is taken.
+-- The switches of the operator. 'selling': 0 while no order is taken.
 CREATE TABLE switches (
   name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   value BIGINT NOT NULL CHECK (value IN (0, 1)),
@@ -910,7 +914,7 @@ CREATE TABLE counters (
 -- The API for back ends
 -- ---------------------------------------------------------------------------
 
--- The API keys. Of the secret only the hash is stored.
+-- The API keys. Only the hash of the secret is stored.
 CREATE TABLE keys (
   id              TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   hash            TEXT COLLATE "C" NOT NULL, -- SHA-256 in hex
@@ -923,8 +927,8 @@ CREATE TABLE keys (
   made_by         TEXT COLLATE "C" NOT NULL, -- the key that made this one, or 'root'
   idempotency_key TEXT COLLATE "C" NOT NULL, -- makes a repeated request the same key
   fingerprint     TEXT COLLATE "C" NOT NULL, -- of the request
-  -- How often every session of the console under this key was ended. A session holds
-  -- while the number is what it was when the session began.
+  -- How often every session of the console under this key was ended. A session is valid
+  -- while the number is the same as at its beginning.
   sign_outs       BIGINT NOT NULL DEFAULT 0,
   UNIQUE (made_by, idempotency_key),
   CHECK (expires_at > created_at),
@@ -949,8 +953,8 @@ FOR EACH ROW
 WHEN (NEW.name = 'reconcile')
 EXECUTE FUNCTION timer_ends();
 
--- The last messages that arrived as WeChat's: 400 that are WeChat's and 100 that are
--- not, so that strangers push none of the first out.
+-- The last messages at the notify URLs: 400 that are WeChat's and 100 that are not. So
+-- strangers displace no message of WeChat's.
 CREATE TABLE notifications (
   verified      BIGINT NOT NULL CHECK (verified IN (0, 1)),
   n             BIGINT NOT NULL, -- in the order of arrival
@@ -1026,7 +1030,7 @@ CREATE TRIGGER audit_entry_ends_intent AFTER INSERT ON audit
 FOR EACH ROW
 EXECUTE FUNCTION audit_entry_ends_intent();
 
--- Continues Audit in audit.go: what it appended is final.
+-- Continues Audit in audit.go: an appended entry cannot be changed.
 CREATE FUNCTION audit_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'the audit list is append-only';
@@ -1037,7 +1041,7 @@ CREATE TRIGGER audit_is_final BEFORE UPDATE ON audit
 FOR EACH ROW
 EXECUTE FUNCTION audit_is_final();
 
--- Continues Audit in audit.go: what it appended is kept.
+-- Continues Audit in audit.go: an appended entry cannot be deleted.
 CREATE FUNCTION audit_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'the audit list is append-only';
@@ -1061,11 +1065,11 @@ CREATE TABLE refund_requests (
   amount       BIGINT NOT NULL CHECK (amount > 0),
   reason       TEXT COLLATE "C" NOT NULL,
   from_balance BIGINT NOT NULL CHECK (from_balance IN (0, 1)),
-  key_id       TEXT COLLATE "C" NOT NULL, -- of who asks for it
+  key_id       TEXT COLLATE "C" NOT NULL, -- of the operator who requested it
   key_name     TEXT COLLATE "C" NOT NULL,
   created_at   BIGINT NOT NULL,
   status       TEXT COLLATE "C" NOT NULL CHECK (status IN ('waiting', 'confirmed', 'declined')),
-  decided_by   TEXT COLLATE "C", -- the API key of who decided
+  decided_by   TEXT COLLATE "C", -- the API key of the operator who decided
   decided_name TEXT COLLATE "C",
   decided_at   BIGINT,
   CHECK ((decided_by IS NULL) = (status = 'waiting')),
@@ -1087,7 +1091,8 @@ CREATE TABLE product_photos (
   at   BIGINT NOT NULL
 );
 
--- Continues InsertPhoto in photos.go: pictures that no product showed for a day go.
+-- Continues InsertPhoto in photos.go: deletes pictures that no product has shown for a
+-- day.
 CREATE FUNCTION photo_is_stored() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM product_photos WHERE at < NEW.at - 86400000 AND '/photos/' || hash NOT IN (SELECT image FROM products);

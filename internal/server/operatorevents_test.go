@@ -62,7 +62,7 @@ func TestOperatorReplaysADeadEvent(t *testing.T) {
 	}
 }
 
-// A refund has one event, after that of the payment, when the money has gone back.
+// A refund that succeeded has one event, after that of the payment.
 func TestRefundHasOneEvent(t *testing.T) {
 	t.Parallel()
 	r := paytest.NewMerchant(t)
