@@ -55,7 +55,9 @@ func openDatabase(ctx context.Context, getenv func(string) string, o opener) (*d
 			db.Close()
 		}
 	}
-	if err != nil {
+	if newer := (*store.NewerSchemaError)(nil); errors.As(err, &newer) {
+		return nil, fmt.Errorf("setting %s: %w", dbSetting, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("setting %s: want a SQLite file that this user can write: %w", dbSetting, err)
 	}
 	return &database{DB: db, name: absolute(file), file: file}, nil

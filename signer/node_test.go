@@ -210,6 +210,92 @@ func TestMoveCommands(t *testing.T) {
 	}
 }
 
+// serve does not start on a database, or beside nodes, with which it cannot work. It says what to do,
+// names no secret, and stops listening.
+func TestServeRejectsAWrongDatabase(t *testing.T) {
+	t.Parallel()
+	newPostgres := func(t *testing.T, changes ...string) map[string]string {
+		t.Helper()
+		url := storetest.PostgresURL(t)
+		for _, change := range changes {
+			storetest.Exec(t, storetest.OpenPostgresURL(t, url), change)
+		}
+		return nodeEnv(t, url)
+	}
+	for name, test := range map[string]struct {
+		env  func(t *testing.T) map[string]string
+		want string
+	}{
+		"a URL of another database": {func(t *testing.T) map[string]string {
+			return nodeEnv(t, "mysql://h5pay:hunter2@localhost/h5pay")
+		}, "setting DATABASE_URL: want a URL that begins with postgres://"},
+		"nobody listens": {func(t *testing.T) map[string]string {
+			return nodeEnv(t, "postgres://h5pay:hunter2@localhost:1/h5pay")
+		}, "setting DATABASE_URL: "},
+		"no such database": {func(t *testing.T) map[string]string {
+			return nodeEnv(t, strings.Replace(storetest.PostgresURL(t), "/shop", "/nothing", 1))
+		}, "make the database first: createdb"},
+		"a user who may only read": {func(t *testing.T) map[string]string {
+			env := newPostgres(t)
+			db := storetest.OpenPostgresURL(t, env[urlSetting])
+			storetest.Exec(t, db, `CREATE ROLE only_reads LOGIN`)
+			storetest.Exec(t, db, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads`)
+			t.Cleanup(func() {
+				storetest.Exec(t, db, `DROP OWNED BY only_reads`)
+				storetest.Exec(t, db, `DROP ROLE only_reads`)
+			})
+			env[urlSetting] = strings.Replace(env[urlSetting], "h5pay@", "only_reads@", 1)
+			return env
+		}, "give the user of DATABASE_URL the rights"},
+		"a newer schema": {func(t *testing.T) map[string]string {
+			return newPostgres(t, `INSERT INTO h5pay_migrations (name) VALUES ('9999_later.sql')`)
+		}, "the schema 9999_later.sql is newer than this program"},
+		"a newer schema in a file": {func(t *testing.T) map[string]string {
+			env := maps.Clone(exampleEnv(t))
+			env[dbSetting] = filepath.Join(t.TempDir(), "h5pay.db")
+			if status, _, stderr := runCommand(t, map[string]string{dbSetting: env[dbSetting]}, "migrate"); status != 0 {
+				t.Fatal(stderr)
+			}
+			db, err := openSQLite(env[dbSetting])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			storetest.Exec(t, db, `INSERT INTO d1_migrations (name) VALUES ('9999_later.sql')`)
+			return env
+		}, "setting DB_FILE: the schema 9999_later.sql is newer than this program"},
+		"a clock that differs from the database's": {func(t *testing.T) map[string]string {
+			return newPostgres(t,
+				`CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT pg_catalog.clock_timestamp() + interval ''9 s'''`,
+				`DO 'BEGIN EXECUTE format(''ALTER DATABASE %I SET search_path = public, pg_catalog'', current_database()); END'`)
+		}, "behind that of the database: set both by NTP"},
+		"another shop on the database": {func(t *testing.T) map[string]string {
+			env := newPostgres(t)
+			startNode(t, env, discardLog())
+			other := maps.Clone(env)
+			other["SHOP_URL"] = "http://localhost:9999"
+			return other
+		}, "setting SHOP_URL differs from that of node"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := test.env(t)
+			l, err := net.Listen("tcp", "localhost:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = serveShop(t.Context(), l, lookup(env), discardLog(), func() { t.Error("it serves") })
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+			if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+				c.Close()
+				t.Error("it still listens")
+			}
+		})
+	}
+}
+
 // faultsOfNodes are those of nodes that share a database.
 func faultsOfNodes(t *testing.T, all *produced) {
 	t.Run("nodes", func(t *testing.T) {

@@ -3,7 +3,9 @@ package binary
 import (
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -118,4 +120,65 @@ func TestDamagedBackupIsRejected(t *testing.T) {
 	if err := p.wait(t); err == nil || !strings.Contains(p.stderr.String(), "exists") {
 		t.Errorf("an earlier backup was written over: %v, %s", err, p.stderr.String())
 	}
+}
+
+// A copy by pg_dump, made while two nodes serve, restores the shop with pg_restore: the commands are
+// those of the runbook. What was paid since is found at WeChat.
+func TestDumpRestoresTheShop(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dump := regexp.MustCompile("`(pg_dump [^`]+)`").FindSubmatch(text)
+	restore := regexp.MustCompile("`(pg_restore [^`]+)`").FindSubmatch(text)
+	if dump == nil || restore == nil {
+		t.Fatal("the runbook has no commands of PostgreSQL")
+	}
+	server, url := startPostgres(t)
+	s := newShop(t, func(_ *shop, env map[string]string) { env["DATABASE_URL"] = url })
+	shell := func(command string) {
+		t.Helper()
+		name, rest, _ := strings.Cut(command, " ")
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", server.Program(name)+" "+rest)
+		cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "DATABASE_URL="+url)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+	first, second := s.start(t), s.startConfig(t, "h5pay.env", "LISTEN="+freeAddress(t))
+	buyer := s.buyer(t)
+	status := func(id string) api.OrderStatus {
+		var o api.Order
+		buyer.Must(http.MethodGet, api.OrderPath(id), nil, &o)
+		return o.Status
+	}
+	paid := buyer.Order("tea", 1)
+	buyer.Pay(paid.Pay)
+	eventually(t, "the first order is paid", func() bool { return status(paid.Order.ID) == api.StatusPaid })
+	open := buyer.Order("cake", 1)
+	shell(string(dump[1]))
+	buyer.Pay(open.Pay)
+	eventually(t, "the second order is paid", func() bool { return status(open.Order.ID) == api.StatusPaid })
+	var before, after v1.Events
+	s.operator(t).Must(http.MethodGet, "/v1/events", nil, &before)
+	first.stop(t)
+	second.stop(t)
+
+	if err := server.Exec(t.Context(), "postgres", "CREATE DATABASE again"); err != nil {
+		t.Fatal(err)
+	}
+	shell(strings.ReplaceAll(string(restore[1]), "URL", "\""+server.URL("again")+"\""))
+	s.settings(t, "again.env", server.URL("again"))
+	third := s.startConfig(t, "again.env")
+	if got := status(paid.Order.ID); got != api.StatusPaid {
+		t.Errorf("what was paid before the copy is %s", got)
+	}
+	eventually(t, "what was paid since is found", func() bool { return status(open.Order.ID) == api.StatusPaid })
+	s.operator(t).Must(http.MethodGet, "/v1/events", nil, &after)
+	if len(before.Events) != 2 || len(after.Events) != 2 || before.Events[0].ID != after.Events[0].ID || before.Events[1].ID != after.Events[1].ID {
+		t.Errorf("events %+v, before %+v", after.Events, before.Events)
+	}
+	third.stop(t)
+	withoutTrouble(t, third)
 }

@@ -223,6 +223,9 @@ func (s *Server) Exec(ctx context.Context, name, sql string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// Program returns the path of a program of the server's version, such as pg_dump.
+func (s *Server) Program(name string) string { return filepath.Join(s.bin, name) }
+
 // Log returns what the server has written so far.
 func (s *Server) Log() string {
 	text, err := os.ReadFile(filepath.Join(s.dir, "log"))

@@ -16,7 +16,8 @@ var seed string
 
 // Migrate brings a SQLite database up to the schema of this build. In the
 // Worker `wrangler d1 migrations apply` does the same with the same files and
-// keeps its record in the same table.
+// keeps its record in the same table. Of a database whose schema is newer than this build it returns
+// a NewerSchemaError, and changes nothing.
 func Migrate(ctx context.Context, db *sql.DB) error {
 	if _, err := db.ExecContext(ctx, `
 		CREATE TABLE IF NOT EXISTS d1_migrations (
@@ -25,6 +26,13 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 			applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 		)`); err != nil {
 		return fmt.Errorf("preparing migrations: %w", err)
+	}
+	var last string
+	if err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(name), '') FROM d1_migrations`).Scan(&last); err != nil {
+		return fmt.Errorf("reading which migrations were applied: %w", err)
+	}
+	if last > schema {
+		return &NewerSchemaError{Database: last}
 	}
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -36,6 +44,13 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return nil
+}
+
+// NewerSchemaError says that a newer version of the program has changed the schema.
+type NewerSchemaError struct{ Database string }
+
+func (e *NewerSchemaError) Error() string {
+	return fmt.Sprintf("the schema %s is newer than this program, which knows %s: run the newer h5pay", e.Database, schema)
 }
 
 // migrate applies a file and records it, in one transaction. It does nothing if the file is

@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"database/sql"
+	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +71,21 @@ func TestMigrationsAreRecordedAsWranglerDoes(t *testing.T) {
 	var name sql.NullString
 	if err := db.QueryRow(`SELECT name FROM d1_migrations`).Scan(&name); err != nil || name.String != "0001_schema.sql" {
 		t.Errorf("%v, %v", name, err)
+	}
+}
+
+// A database that a newer version of the program has changed stays as it is.
+func TestNewerSchemaIsRejected(t *testing.T) {
+	t.Parallel()
+	db := storetest.OpenSQLite(t)
+	storetest.Exec(t, db, `INSERT INTO d1_migrations (name) VALUES ('9999_later.sql')`)
+	var newer *store.NewerSchemaError
+	if err := store.Migrate(t.Context(), db); !errors.As(err, &newer) || !strings.Contains(err.Error(), "9999_later.sql is newer than this program") {
+		t.Errorf("%v", err)
+	}
+	var n int
+	if err := db.QueryRow(`SELECT COUNT(*) FROM d1_migrations`).Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d migrations are on record, %v", n, err)
 	}
 }
 

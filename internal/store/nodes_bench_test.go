@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"h5pay/internal/api"
-	"h5pay/internal/order"
 	"h5pay/internal/pgtest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/postgres"
 	"h5pay/internal/store/sqlite"
+	"h5pay/internal/store/storetest"
 )
 
 // BenchmarkLifeOfAnOrder measures the database alone: an order of a guest from its insertion to the
@@ -79,53 +78,10 @@ func lives(b *testing.B, nodes []*store.Store) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			i := life.Add(1)
-			if err := oneLife(nodes[int(i)%len(nodes)], i); err != nil {
+			if err := storetest.Life(ctx, nodes[int(i)%len(nodes)], i, storetest.LifeOptions{Guest: true}); err != nil {
 				b.Error(err)
 			}
 		}
 	})
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "orders/s")
-}
-
-func oneLife(s *store.Store, i int64) error {
-	id, no := fmt.Sprintf("%024x", i*2654435761%(1<<40)), fmt.Sprintf("%032x", i*2654435761%(1<<40))
-	_, err := s.Insert(ctx, order.Order{
-		ID: id, Source: order.SourceShop, Owner: fmt.Sprint("guest:", i), ClientKey: "key", Fingerprint: "f", Shop: "https://shop.example.com", AppID: "wx", MchID: mchID,
-		Lines: []order.Line{{ProductID: "tea", Name: "tea", Price: 100, Quantity: 1}}, Total: 100, Currency: order.Currency, Description: "tea", CreatedAt: now, ExpiresAt: now.Add(order.Lifetime),
-	})
-	if err != nil {
-		return err
-	}
-	did := func(what string, ok bool, err error) error {
-		if err == nil && !ok {
-			err = fmt.Errorf("%s changed nothing", what)
-		}
-		return err
-	}
-	ok, err := s.InsertPayment(ctx, order.Payment{OutTradeNo: no, OrderID: id, AppID: "wx", MchID: mchID, APIVersion: "v3", TradeType: api.TradeNative, NotifyURL: "https://shop.example.com/api/notify/pay", CreatedAt: now}, time.Time{})
-	if err := did("InsertPayment", ok, err); err != nil {
-		return err
-	}
-	ok, err = s.SetPrepay(ctx, no, order.Prepay{ID: "wx", URL: "weixin://", SignType: "RSA"}, now)
-	if err := did("SetPrepay", ok, err); err != nil {
-		return err
-	}
-	_, ok, err = s.ClaimNotified(ctx, order.Notified{OutTradeNo: no, APIVersion: "v3", AppID: "wx", MchID: mchID, Total: 100, Currency: order.Currency}, 3*time.Second, now)
-	if err := did("ClaimNotified", ok, err); err != nil {
-		return err
-	}
-	ok, err = s.Pay(ctx, no, order.Paid{TransactionID: "T" + no, PaidAt: now}, now)
-	if err := did("Pay", ok, err); err != nil {
-		return err
-	}
-	events, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 1, 2)
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		if _, _, err := s.Deliver(ctx, e, now); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"h5pay/internal/store"
 	"h5pay/internal/store/postgres"
 	"h5pay/internal/store/storetest"
 )
@@ -214,5 +215,60 @@ func TestMissingRights(t *testing.T) {
 	poor := strings.Replace(url, "h5pay@", role+"@", 1)
 	if err := postgres.Migrate(t.Context(), postgres.Config{URL: poor}); err == nil || !strings.Contains(err.Error(), "rights") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A node whose clock differs from the server's by more than MaxSkew does not enter.
+func TestClockOfANode(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ move, want string }{
+		"behind":   {"+ interval ''9 s''", "behind that of the database"},
+		"ahead":    {"- interval ''9 s''", "ahead of that of the database"},
+		"a second": {"+ interval ''1 s''", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := storetest.OpenPostgres(t)
+			storetest.Exec(t, db, `CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT pg_catalog.clock_timestamp() `+test.move+`'`)
+			storetest.Exec(t, db, `DO 'BEGIN EXECUTE format(''ALTER DATABASE %I SET search_path = public, pg_catalog'', current_database()); END'`)
+			db.SetMaxIdleConns(0) // new connections have the other clock
+			_, err := postgres.Join(t.Context(), db, "a", "v1", settings("key-1", ""))
+			var clock *postgres.ClockError
+			if test.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !errors.As(err, &clock) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "NTP") {
+				t.Errorf("%v", err)
+			}
+			var n int
+			if err := db.QueryRow(`SELECT COUNT(*) FROM h5pay_nodes`).Scan(&n); err != nil || n != 0 {
+				t.Errorf("%d nodes have entered, %v", n, err)
+			}
+		})
+	}
+}
+
+// When the disk of the server is full, an order is not stored, and the error says what to do. The
+// order is stored when there is space.
+func TestFullDiskOfTheServer(t *testing.T) {
+	t.Parallel()
+	db := storetest.OpenPostgres(t)
+	// The trigger raises what PostgreSQL raises when it cannot extend a file.
+	storetest.Exec(t, db, `CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''could not extend file: No space left on device'' USING ERRCODE = ''disk_full''; END'`)
+	storetest.Exec(t, db, `DO 'BEGIN CREATE TRIGGER no_space BEFORE INSERT ON order_steps FOR EACH ROW EXECUTE FUNCTION no_space(); END'`)
+	s := store.New(db)
+	if err := storetest.Life(t.Context(), s, 1, storetest.LifeOptions{}); err == nil || !strings.Contains(err.Error(), "free space on the disk of PostgreSQL") {
+		t.Errorf("%v", err)
+	}
+	var n int
+	if err := db.QueryRow(`SELECT COUNT(*) FROM orders`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d orders are stored without their first step, %v", n, err)
+	}
+	storetest.Exec(t, db, `DO 'BEGIN DROP TRIGGER no_space ON order_steps; END'`)
+	if err := storetest.Life(t.Context(), s, 1, storetest.LifeOptions{}); err != nil {
+		t.Error(err)
 	}
 }
