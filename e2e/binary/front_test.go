@@ -46,7 +46,7 @@ func newFront(t *testing.T, address string, tryFor time.Duration, servers ...str
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		},
 	}
-	srv := &http.Server{Handler: proxy, ReadHeaderTimeout: patience}
+	srv := &http.Server{Handler: proxy, ReadHeaderTimeout: longest}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })
 	return f

@@ -99,7 +99,7 @@ func TestSwitchByTheRunbook(t *testing.T) {
 	listen := freeAddress(t)
 	s := newShop(t, func(_ *shop, env map[string]string) { env["LISTEN"] = listen })
 	// As a proxy that holds the calls of buyers while the operator works.
-	newFront(t, strings.TrimPrefix(s.url, "http://"), 2*patience, listen)
+	newFront(t, strings.TrimPrefix(s.url, "http://"), 2*longest, listen)
 	p := s.start(t)
 	tr := startTraffic(t, s, 3)
 	tr.await(t, 5)
@@ -209,7 +209,7 @@ func TestUpgradeWithoutAFailedCall(t *testing.T) {
 	_, url := startPostgres(t)
 	listen := []string{freeAddress(t), freeAddress(t)}
 	s := newShop(t, func(_ *shop, env map[string]string) { env["DATABASE_URL"] = url })
-	f := newFront(t, strings.TrimPrefix(s.url, "http://"), patience/3, listen...)
+	f := newFront(t, strings.TrimPrefix(s.url, "http://"), longest/3, listen...)
 	nodes := make([]*process, len(listen))
 	for i, address := range listen {
 		nodes[i] = s.startConfig(t, "h5pay.env", "LISTEN="+address)
