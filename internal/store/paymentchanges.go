@@ -99,7 +99,7 @@ func (s *Store) ClaimQuery(ctx context.Context, outTradeNo string, window time.D
 // ClaimNotified claims the right to query WeChat about an unpaid payment that a notification
 // reports as paid. It writes nothing if the payment is paid, or differs from the
 // notification. One caller gets true, and none until window has passed. Until it is paid,
-// the timer queries it before all others: see DueNotified.
+// the timer queries it before all others: see Minute.
 //
 // The payment is read in the same round trip, after the claim. The error is ErrNotFound if there is
 // none.
@@ -117,7 +117,7 @@ func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, window time
 	return p, claimed, err
 }
 
-// ClaimDueNotified is ClaimNotified for a payment of DueNotified.
+// ClaimDueNotified is ClaimNotified for a payment of Minute.
 func (s *Store) ClaimDueNotified(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, outTradeNo, `
 		UPDATE payments SET queried_at = ? WHERE out_trade_no = ? AND notified_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ?`,

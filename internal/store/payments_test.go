@@ -71,7 +71,7 @@ func TestSecondPaymentGetsARefund(t *testing.T) {
 	if d := cmp.Diff(want, refunds); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if due, err := s.DueRefunds(ctx, later.Add(time.Hour), 4); err != nil || len(due) != 1 || due[0].ID != want[0].ID {
+	if due, err := dueRefunds(s, later.Add(time.Hour), 4); err != nil || len(due) != 1 || due[0].ID != want[0].ID {
 		t.Errorf("due %+v, %v", due, err)
 	}
 	events := claim(t, s, later.Add(time.Hour))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 	"time"
 
@@ -93,7 +94,10 @@ func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time
 		bound(from), until, bound(after), afterID, limit)
 }
 
-// DueRefunds returns refunds that are to be sent again or queried, at most limit: they
+// refundQueried is SQL for the time since which a refund was left alone.
+const refundQueried = `COALESCE(refunds.queried_at, refunds.created_at)`
+
+// dueRefunds reads refunds that are to be sent again or queried, at most limit: they
 // have not ended and were left alone for at least a minute. The pause is half the age
 // that the refund had then. It is at most half an hour in the first week of a refund,
 // and grows with the age after it. For a refund that waits for the operator it is at
@@ -102,18 +106,20 @@ func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time
 //
 // The longest pause comes first. Refunds that WeChat has accepted take turns with those
 // that it has not.
-func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]order.Refund, error) {
-	const (
-		queried = `COALESCE(refunds.queried_at, refunds.created_at)`
-		age     = `(` + queried + ` - refunds.created_at)`
-	)
-	return s.queryRefunds(ctx, `
-		WHERE refunds.status IN ('created', 'processing', 'abnormal') AND `+queried+` <= ?
-		AND `+queried+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(?, `+age+` / 10)
-			WHEN refunds.status = 'created' AND stuck = 1 THEN MIN(`+age+` / 2, ?)
-			ELSE MIN(`+age+` / 2, MAX(?, `+age+` / 336)) END <= ?
-		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY `+queried+`), `+queried+` LIMIT ?`,
-		now.Add(-time.Minute).UnixMilli(), (6 * time.Hour).Milliseconds(), (24 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds(), now.UnixMilli(), limit)
+func dueRefunds(now time.Time, limit int) (string, []any) {
+	return selectRefunds + `WHERE ` + dueRefund() + `
+		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY ` + refundQueried + `), ` + refundQueried + ` LIMIT ?2`,
+		[]any{now.UnixMilli(), limit}
+}
+
+// dueRefund is SQL for the refunds of dueRefunds. ?1 is the time.
+func dueRefund() string {
+	const age = `(` + refundQueried + ` - refunds.created_at)`
+	return fmt.Sprintf(`refunds.status IN ('created', 'processing', 'abnormal') AND `+refundQueried+` <= ?1 - %d
+		AND `+refundQueried+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(%d, `+age+` / 10)
+			WHEN refunds.status = 'created' AND stuck = 1 THEN MIN(`+age+` / 2, %d)
+			ELSE MIN(`+age+` / 2, MAX(%d, `+age+` / 336)) END <= ?1`,
+		time.Minute.Milliseconds(), (6 * time.Hour).Milliseconds(), (24 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds())
 }
 
 func (s *Store) oneRefund(ctx context.Context, where string, args ...any) (order.Refund, error) {

@@ -339,7 +339,7 @@ func TestRefundsAreDueLessOften(t *testing.T) {
 		storetest.Exec(t, db, `UPDATE refunds SET queried_at = NULL`)
 		for minute := 0; minute < hours*60; minute += 5 {
 			at := now.Add(time.Duration(minute) * time.Minute)
-			due, err := s.DueRefunds(ctx, at, 10)
+			due, err := dueRefunds(s, at, 10)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -419,7 +419,7 @@ func TestDueRefundsTakeKindsInTurn(t *testing.T) {
 			t.Fatal(ok, err)
 		}
 	}
-	due, err := s.DueRefunds(ctx, now.Add(time.Hour), 4)
+	due, err := dueRefunds(s, now.Add(time.Hour), 4)
 	if err != nil || len(due) != 4 {
 		t.Fatal(len(due), err)
 	}

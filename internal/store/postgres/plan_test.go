@@ -55,8 +55,10 @@ func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 	}
 	for _, step := range []func() error{
 		func() error { _, err := s.Due(ctx, "1900000109", now, 25); return err },
-		func() error { _, err := s.DueRefunds(ctx, now, 25); return err },
-		func() error { _, err := s.DueNotified(ctx, "1900000109", now, 25); return err },
+		func() error {
+			_, err := s.Minute(ctx, store.MinuteFilter{MchID: "1900000109", Now: now, Unpaid: now.AddDate(0, 0, -30), Refunds: 25, Notified: 25, Payments: 25})
+			return err
+		},
 		func() error { _, err := s.Health(ctx, "1900000109"); return err },
 		func() error { _, err := s.Unnotified(ctx, time.Minute, now); return err },
 		func() error { _, err := s.Expire(ctx, time.UnixMilli(1763886400000+100_000), 100); return err },
