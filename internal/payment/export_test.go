@@ -22,7 +22,7 @@ func (s *Service) Settle(ctx context.Context, trade wechat.Trade, source string)
 	if err != nil {
 		return p, err
 	}
-	return s.settle(ctx, p, trade, source)
+	return s.settle(ctx, p, trade, source, nil)
 }
 
 func (s *Service) SyncRefunds(ctx context.Context, p order.Payment, source string) error {

@@ -40,18 +40,31 @@ var (
 //
 // These notifications cause no query: one that differs from the stored payment, one of a paid
 // payment, and a duplicate.
-func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) error {
+//
+// row is what the operator's list shows if the error is nil. It may be stored here, in the same round
+// trip as the settlement. Otherwise the caller stores it.
+func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade, row order.Notification) (stored bool, err error) {
+	of := order.Notified{
+		APIVersion: string(notified.Version),
+		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
+	}
+	note := &order.Note{Notification: row, Notified: of, TransactionID: notified.TransactionID}
+	err = s.confirmPayment(ctx, notified, of, note)
+	return err == nil && note.Stored, err
+}
+
+func (s *Service) confirmPayment(ctx context.Context, notified wechat.Trade, of order.Notified, note *order.Note) error {
 	if !notified.Paid() { // a failed attempt changes nothing
 		p, err := s.paymentOf(ctx, notified, sourceNotify)
 		if err == nil {
-			_, err = s.settle(ctx, p, notified, sourceNotify)
+			_, err = s.settle(ctx, p, notified, sourceNotify, nil)
 		}
 		return err
 	}
-	p, claimed, err := s.cfg.Store.ClaimNotified(ctx, order.Notified{
-		APIVersion: string(notified.Version),
-		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
-	}, confirmWindow, s.now())
+	if notified.PaidAt.IsZero() {
+		note = nil // see samePayment
+	}
+	p, claimed, err := s.cfg.Store.ClaimNotified(ctx, of, note, confirmWindow, s.now())
 	if errors.Is(err, store.ErrNotFound) {
 		return s.noteMismatch(ctx, order.Payment{}, notified, sourceNotify, Mismatch("unknown order"))
 	}
@@ -60,7 +73,9 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 	}
 	report := Settled
 	if claimed {
-		if p, report, err = s.Sync(ctx, p, sourceNotify); err != nil {
+		// WeChat's query may report the payment later than its notification (confirmLag). So the timer
+		// closes such a payment, and a notification does not.
+		if p, report, err = s.query(ctx, p, sourceNotify, note); err != nil {
 			return err
 		}
 	}

@@ -75,7 +75,7 @@ func (s *Service) settleRefunded(ctx context.Context, p order.Payment, trade wec
 	if trade.OpenID == "" && p.TradeType == api.TradeJSAPI {
 		trade.OpenID = p.OpenID // only this user can pay it inside WeChat
 	}
-	if p, err = s.settle(ctx, p, trade, source); err != nil {
+	if p, err = s.settle(ctx, p, trade, source, nil); err != nil {
 		return p, err
 	}
 	return p, s.applyRefunds(ctx, p, reports, source)
@@ -150,7 +150,7 @@ func (s *Service) syncPaid(ctx context.Context, p order.Payment, source string) 
 	case trade.State != wechat.StateSuccess:
 		return false, nil
 	}
-	_, err = s.settle(ctx, p, trade, source)
+	_, err = s.settle(ctx, p, trade, source, nil)
 	return err == nil, err
 }
 

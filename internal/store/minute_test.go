@@ -77,7 +77,7 @@ func TestMinuteFindsWork(t *testing.T) {
 	want(now.Add(59*time.Second), "")
 	want(now.Add(time.Minute), "due ")
 	p := o.Payment
-	_, claimed, err := s.ClaimNotified(ctx, order.Notified{APIVersion: p.APIVersion, OutTradeNo: p.OutTradeNo, AppID: p.AppID, MchID: p.MchID, Total: p.Total, Currency: p.Currency}, time.Second, now)
+	_, claimed, err := s.ClaimNotified(ctx, order.Notified{APIVersion: p.APIVersion, OutTradeNo: p.OutTradeNo, AppID: p.AppID, MchID: p.MchID, Total: p.Total, Currency: p.Currency}, nil, time.Second, now)
 	if !claimed || err != nil {
 		t.Fatal(claimed, err)
 	}

@@ -109,7 +109,7 @@ func oneLife(s *store.Store, i int64) error {
 	if err := did("SetPrepay", ok, err); err != nil {
 		return err
 	}
-	_, ok, err = s.ClaimNotified(ctx, order.Notified{OutTradeNo: no, APIVersion: "v3", AppID: "wx", MchID: mchID, Total: 100, Currency: order.Currency}, 3*time.Second, now)
+	_, ok, err = s.ClaimNotified(ctx, order.Notified{OutTradeNo: no, APIVersion: "v3", AppID: "wx", MchID: mchID, Total: 100, Currency: order.Currency}, nil, 3*time.Second, now)
 	if err := did("ClaimNotified", ok, err); err != nil {
 		return err
 	}

@@ -74,13 +74,19 @@ func (s *Store) StopOffering(ctx context.Context, outTradeNo string, prepayAt, n
 // hour, link_order_paid counts the order of a link as paid, and takings_of_payment adds the
 // payment to the takings of its hour.
 func (s *Store) Pay(ctx context.Context, outTradeNo string, p order.Paid, now time.Time) (bool, error) {
-	return s.change(ctx, outTradeNo, api.PaymentPaid, now, change{
+	query, args := changePayment(outTradeNo, api.PaymentPaid, now, change{
 		set: `transaction_id = ?, paid_at = ?, payer = IIF(` + erased + `, '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
 			simulated = MAX(simulated, ?)`,
 		args:      []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli(), flag(p.Simulated)},
 		where:     `transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM payments AS other WHERE other.transaction_id = ?)`,
 		whereArgs: []any{p.TransactionID},
 	})
+	if p.Note == nil {
+		return s.exec(ctx, outTradeNo, query, args...)
+	}
+	var paid bool
+	err := s.noting(ctx, p.Note, writing(&paid, "changing payment "+outTradeNo, query, args...))
+	return paid, err
 }
 
 // erased is SQL for whether the person who was to pay a payment, or who owned its order,
@@ -102,10 +108,10 @@ func (s *Store) ClaimQuery(ctx context.Context, outTradeNo string, window time.D
 // the timer queries it before all others: see Minute.
 //
 // The payment is read in the same round trip, after the claim. The error is ErrNotFound if there is
-// none.
-func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, window time.Duration, now time.Time) (p order.Payment, claimed bool, err error) {
+// none. note is the row of the notification, or nil.
+func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, note *order.Note, window time.Duration, now time.Time) (p order.Payment, claimed bool, err error) {
 	var payments []order.Payment
-	err = s.together(ctx, writing(&claimed, "changing payment "+t.OutTradeNo, `
+	err = s.noting(ctx, note, writing(&claimed, "changing payment "+t.OutTradeNo, `
 		UPDATE payments SET notified_at = ?, queried_at = ?
 		WHERE out_trade_no = ? AND transaction_id IS NULL AND api_version = ? AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
 		AND (notified_at IS NULL OR notified_at <= ?)`,
@@ -140,6 +146,12 @@ type change struct {
 }
 
 func (s *Store) change(ctx context.Context, outTradeNo string, to api.PaymentStatus, now time.Time, c change) (bool, error) {
+	query, args := changePayment(outTradeNo, to, now, c)
+	return s.exec(ctx, outTradeNo, query, args...)
+}
+
+// changePayment returns the statement of a change and its arguments.
+func changePayment(outTradeNo string, to api.PaymentStatus, now time.Time, c change) (string, []any) {
 	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
 	if to == api.PaymentClosing {
 		set = append(set, `closing = 1`)
@@ -163,7 +175,7 @@ func (s *Store) change(ctx context.Context, outTradeNo string, to api.PaymentSta
 		where = append(where, c.where)
 	}
 	args = append(args, c.whereArgs...)
-	return s.exec(ctx, outTradeNo, `UPDATE payments SET `+strings.Join(set, `, `)+` WHERE `+strings.Join(where, ` AND `), args...)
+	return `UPDATE payments SET ` + strings.Join(set, `, `) + ` WHERE ` + strings.Join(where, ` AND `), args
 }
 
 func (s *Store) exec(ctx context.Context, outTradeNo, query string, args ...any) (bool, error) {
