@@ -178,6 +178,8 @@ type BackEndRefund struct {
 	// Bound, in fen, is above what is refunded of the order, duplicates apart, after this refund.
 	// 0 is no bound.
 	Bound fen.Fen
+	// Intent is that of an audited call, or nil. It is stored before the refund, in the same round trip.
+	Intent *order.AuditIntent
 }
 
 // ErrBound is the error of a refund that reaches its Bound.
@@ -187,22 +189,8 @@ var ErrBound = errors.New("the refunds of the order reach the bound")
 // same key with another fingerprint is CodeConflict. The error is ErrBound beyond the Bound: the
 // statement that stores the refund has it, so that it holds for calls at once.
 func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.Refund, error) {
-	req := refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
-		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound}
-	if req.amount == 0 {
-		o, err := s.anyOrder(ctx, r.OrderID)
-		if err != nil {
-			return order.Refund{}, err
-		}
-		p, err := s.refundable(ctx, o, req.outTradeNo)
-		if err != nil {
-			return order.Refund{}, err
-		}
-		if req.amount, err = s.wholeRefund(ctx, p, req.key); err != nil {
-			return order.Refund{}, err
-		}
-	}
-	return s.refund(ctx, req)
+	return s.refund(ctx, refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
+		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound, intent: r.Intent})
 }
 
 // wholeRefund returns the amount of a refund without one: that of the refund which the key

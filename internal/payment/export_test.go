@@ -30,5 +30,6 @@ func (s *Service) SyncRefunds(ctx context.Context, p order.Payment, source strin
 }
 
 func (s *Service) ContinueRefund(ctx context.Context, r order.Refund, source string) error {
-	return s.continueRefund(ctx, r, source)
+	_, err := s.continueRefund(ctx, r, source)
+	return err
 }

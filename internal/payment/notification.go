@@ -114,7 +114,9 @@ func (s *Service) confirms(ctx context.Context, p order.Payment, notified wechat
 // block by block and not signed. So one proves nothing and only causes a query. The error is nil if
 // the stored refund then agrees with the notification.
 func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) error {
-	r, err := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	status, _ := refundStatus(notified.State)
+	r, claimed, err := s.cfg.Store.ClaimNotifiedRefund(ctx, notified.OutRefundNo, status, notified.RefundID, queryWindow, s.now())
+	var stored order.Refund // without an ID if it has to be read
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		err = s.syncPaymentOf(ctx, notified)
@@ -123,13 +125,16 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	case agrees(r, notified):
 		return nil
 	default:
-		err = s.syncNotified(ctx, r)
+		stored, err = s.syncNotified(ctx, r, claimed)
 	}
 	var mismatch Mismatch
 	if err != nil && !errors.As(err, &mismatch) && !errors.Is(err, ErrQueried) {
 		return err
 	}
-	stored, readErr := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	var readErr error
+	if err != nil || stored.ID == "" {
+		stored, readErr = s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	}
 	switch {
 	case readErr != nil && !errors.Is(readErr, store.ErrNotFound):
 		return readErr
@@ -145,20 +150,22 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	return Mismatch("WeChat says otherwise")
 }
 
-// syncNotified syncs a stored refund that a notification reports.
-func (s *Service) syncNotified(ctx context.Context, r order.Refund) error {
-	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, queryWindow, s.now())
+// syncNotified syncs a stored refund that a notification reports, and returns it as it is afterwards.
+func (s *Service) syncNotified(ctx context.Context, r order.Refund, claimed bool) (stored order.Refund, err error) {
+	if !claimed {
+		claimed, err = s.cfg.Store.ClaimRefund(ctx, r, queryWindow, s.now())
+	}
 	switch {
 	case err != nil:
-		return err
+		return stored, err
 	case !claimed:
-		return ErrQueried
+		return stored, ErrQueried
 	}
-	found, err := s.syncRefund(ctx, r, sourceRefundNotify)
+	stored, found, err := s.syncRefund(ctx, r, sourceRefundNotify)
 	if err == nil && !found {
-		return Mismatch("WeChat does not know the refund")
+		return stored, Mismatch("WeChat does not know the refund")
 	}
-	return err
+	return stored, err
 }
 
 // syncPaymentOf syncs the payment of a notified refund that is not stored, because it was made at

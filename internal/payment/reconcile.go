@@ -76,7 +76,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		if job.Stopping(ctx) || s.now().Sub(refundsBegan) > refundTime {
 			break // refunds that hang must not delay payments; the next call begins with the others
 		}
-		if err := s.continueRefund(ctx, r, sourceCron); err != nil {
+		if _, err := s.continueRefund(ctx, r, sourceCron); err != nil {
 			return fmt.Errorf("reconciling: %w", err)
 		}
 	}

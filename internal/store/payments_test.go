@@ -99,7 +99,7 @@ func TestSecondPaymentGetsARefund(t *testing.T) {
 	if !addRefund(t, s, by) {
 		t.Error("an operator cannot refund it")
 	}
-	if ok, err := s.MoveRefund(ctx, "R1", api.RefundSucceeded, "50-1", later.Add(2*time.Hour), later.Add(2*time.Hour)); !ok || err != nil {
+	if ok, err := moved(s.MoveRefund(ctx, "R1", api.RefundSucceeded, "50-1", later.Add(2*time.Hour), later.Add(2*time.Hour))); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	storetest.Check(t, db)
