@@ -142,9 +142,9 @@ func TestShopMovesThereAndBack(t *testing.T) {
 // content returns all rows of a SQLite database, without those of the migrations.
 func content(t *testing.T, db *sql.DB) (all []string) {
 	t.Helper()
-	for _, table := range []string{"products", "orders", "payments", "refunds", "events", "deliveries", "endpoints", "links", "order_steps", "guests_open", "guests_by_hour", "counters"} {
+	for _, table := range []string{"products", "orders", "payments", "refunds", "events", "deliveries", "endpoints", "links", "order_changes", "guests_open", "guests_by_hour", "counters"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
-		if key := map[string]string{"guests_by_hour": "hour, network", "deliveries": "endpoint_id, event_seq", "orders": "id", "payments": "out_trade_no", "refunds": "id", "order_steps": "order_id, n"}[table]; key != "" { // without a rowid
+		if key := map[string]string{"guests_by_hour": "hour, network", "deliveries": "endpoint_id, event_seq", "orders": "id", "payments": "out_trade_no", "refunds": "id", "order_changes": "order_id, n"}[table]; key != "" { // without a rowid
 			rows, err = db.Query(`SELECT * FROM ` + table + ` ORDER BY ` + key)
 		}
 		if err != nil {

@@ -30,7 +30,7 @@ const (
 	// and the next one continues.
 	queryCost = 4
 	// closingCost is the number of statements after the queries.
-	closingCost = 2
+	closingCost = 1
 )
 
 // Reconcile continues what no request has finished, in bounded portions and in this order:
@@ -86,11 +86,6 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	err = q.run(ctx, m.Due)
 	if q.queried > 0 {
 		s.log.Info("payments reconciled", "queried", q.queried, "failed", q.failed, "more", q.more)
-		counts := map[string]int{"reconciled.queried": q.queried}
-		if q.failed > 0 {
-			counts["reconciled.failed"] = q.failed
-		}
-		s.count(ctx, counts)
 	}
 	if err = errors.Join(err, kept); err != nil {
 		return fmt.Errorf("reconciling: %w", err)
@@ -98,7 +93,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.cfg.Store.Reconciled(ctx, s.now())
+	return s.cfg.Store.Reconciled(ctx, s.now(), q.queried, q.failed)
 }
 
 // bounded returns most, or fewer if Config.Statements allows no more than that of a number of
@@ -254,6 +249,7 @@ func (s *Service) queryDue(ctx context.Context, p order.Payment, claim claimFunc
 	var mismatch Mismatch
 	if _, _, err := s.Sync(ctx, p, sourceCron); err != nil && !errors.As(err, &mismatch) {
 		r.failed = true
+		r.err = s.cfg.Store.QueryAgain(ctx, p.OutTradeNo, s.now())
 		s.log.Warn("querying WeChat about a payment failed", "order", p.OrderID, "out_trade_no", p.OutTradeNo, "source", sourceCron, "error", err)
 	}
 	return r

@@ -151,7 +151,7 @@ func (s *Service) queryOrder(ctx context.Context, o order.Order) (notPaid, news 
 	}
 	unpaid := 0
 	for _, p := range live[:min(len(live), maxSynced)] {
-		claimed, err := s.cfg.Store.ClaimQuery(ctx, p.OutTradeNo, queryWindow, s.now())
+		claimed, err := s.cfg.Store.ClaimPoll(ctx, p.OutTradeNo, queryWindow, s.now())
 		if err != nil {
 			log.Error("claiming a query failed", "error", err)
 		}

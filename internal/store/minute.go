@@ -41,7 +41,7 @@ func (s *Store) Minute(ctx context.Context, f MinuteFilter) (m Minute, err error
 	const hour = `CAST(?1 / 3600000 AS INTEGER)` // D1 binds a REAL
 	tidy := []string{
 		`EXISTS (` + oldUnpaid(`?2`) + `)`,
-		`EXISTS (SELECT 1 FROM orders INDEXED BY orders_due WHERE due_at <= ?1)`,
+		`EXISTS (` + expired + `)`,
 		`EXISTS (SELECT 1 FROM used_states WHERE expires_at <= ?1)`,
 		`EXISTS (SELECT 1 FROM guests_by_hour WHERE hour < ` + hour + `)`,
 	}

@@ -23,8 +23,8 @@ var ErrReference = errors.New("another order has this reference")
 // nothing either, and returns ErrNotSelling, ErrFull, ErrBuyerBound, ErrNetworkBound or
 // ErrGuestsBound, or ErrLinkEnded if its link takes no order.
 //
-// The trigger order_begins stores the first step, guest_order_begins counts the order of
-// a guest for the bounds, and link_order_begins that of a link.
+// The trigger guest_order_begins counts the order of a guest for the bounds, and
+// link_order_begins that of a link.
 func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) {
 	return s.insertAgain(ctx, o, false)
 }
@@ -215,11 +215,12 @@ func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 
 // Timeline returns the steps of an order, oldest first.
 func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
-	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY n`, id)
+	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at, n FROM order_steps WHERE order_id = ? ORDER BY n`, id)
 }
 
 func scanStep(rows *sql.Rows) (step api.Step, err error) {
-	err = rows.Scan(&step.Status, &step.At)
+	var n int // for the order
+	err = rows.Scan(&step.Status, &step.At, &n)
 	return step, err
 }
 

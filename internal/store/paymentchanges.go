@@ -93,13 +93,29 @@ func (s *Store) Pay(ctx context.Context, outTradeNo string, p order.Paid, now ti
 // was erased.
 const erased = `(trade_type = 'JSAPI' AND openid = '' OR EXISTS (SELECT 1 FROM orders WHERE id = order_id AND owner LIKE '` + order.ErasedPrefix + `%'))`
 
-// ClaimQuery claims the right to query WeChat about an unpaid payment now. One caller gets
-// true, and none until window has passed.
+// ClaimPoll claims the right to query WeChat about an unpaid payment now, for a request. One
+// caller gets true, and none until window has passed. The time of the timer's next query stays
+// as it is, because that is in an index.
+func (s *Store) ClaimPoll(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, outTradeNo, `
+		UPDATE payments SET queried_at = ?1
+		WHERE out_trade_no = ?2 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?3)`,
+		now.UnixMilli(), outTradeNo, now.Add(-window).UnixMilli())
+}
+
+// ClaimQuery is ClaimPoll for the timer. It sets the time of the timer's next query.
 func (s *Store) ClaimQuery(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, outTradeNo, `
 		UPDATE payments SET queried_at = ?1, due_at = `+due+`
 		WHERE out_trade_no = ?6 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?7)`,
 		append(dueArgs(now), outTradeNo, now.Add(-window).UnixMilli())...)
+}
+
+// QueryAgain makes a payment due earlier, because WeChat did not respond to the timer's query.
+func (s *Store) QueryAgain(ctx context.Context, outTradeNo string, now time.Time) error {
+	_, err := s.exec(ctx, outTradeNo, `UPDATE payments SET due_at = `+dueAgain+` WHERE out_trade_no = ?3 AND status IN ('created', 'pending')`,
+		now.UnixMilli(), minDue.Milliseconds(), outTradeNo)
+	return err
 }
 
 // ClaimNotified claims the right to query WeChat about an unpaid payment that a notification

@@ -104,13 +104,17 @@ const (
 )
 
 // due is SQL for the time of the next query about a payment that is queried at ?1. The
-// pause is half the age of the payment, but at least minDue. After the expiry it is half
-// the time since then, between minDue and maxDue. The age of a payment that is to be closed
-// counts from that decision, and the payment waits until WeChat closes it. The arguments
-// are those of dueArgs; D1 binds them as REAL, so the result is cast.
+// pause is twice the age of the payment, but at least minDue: each query writes two rows, and
+// most payments are paid in their first minutes. A payment that is to be closed has a pause of
+// half the time since that decision, and waits until WeChat closes it. After the expiry the
+// pause is half the time since then, between minDue and maxDue. The arguments are those of
+// dueArgs; D1 binds them as REAL, so the result is cast.
 const due = `CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
-	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
+	MIN(?1 + MAX(?2, IIF(status = 'closing', (?1 - updated_at) / 2, (?1 - created_at) * 2)),
 		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)`
+
+// dueAgain is due after a query without a response: the pause is half the age.
+const dueAgain = `CAST(MIN(due_at, ?1 + MAX(?2, (?1 - created_at) / 2)) AS INTEGER)`
 
 func dueArgs(now time.Time) []any {
 	return []any{now.UnixMilli(), minDue.Milliseconds(), order.ExpiryGrace.Milliseconds(), order.MinCloseAge.Milliseconds(), maxDue.Milliseconds()}

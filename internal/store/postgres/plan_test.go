@@ -75,7 +75,7 @@ func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := db.Query(`SELECT relname, seq_scan, seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables
-		WHERE relname IN ('orders', 'payments', 'refunds', 'events', 'deliveries', 'order_steps', 'used_states')`)
+		WHERE relname IN ('orders', 'payments', 'refunds', 'events', 'deliveries', 'order_changes', 'used_states')`)
 	if err != nil {
 		t.Fatal(err)
 	}
