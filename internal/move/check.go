@@ -51,7 +51,7 @@ var rules = []struct{ what, sql string }{
 	{"the sums of a link are wrong", `SELECT id FROM links WHERE paid <> (SELECT COUNT(*) FROM orders WHERE link_id = links.id AND paid_by IS NOT NULL)
 		OR paid_amount <> (SELECT COALESCE(SUM(total), 0) FROM orders WHERE link_id = links.id AND paid_by IS NOT NULL)`},
 	{"a closed order can be paid", `SELECT id FROM orders WHERE status = 'closed' AND EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND payments.status IN ('created', 'pending', 'closing'))`},
-	{"the last step of an order is not its status", `SELECT id FROM orders WHERE status <> (SELECT step.status FROM order_steps AS step WHERE step.order_id = orders.id ORDER BY step.n DESC LIMIT 1)`},
+	{"the last step of an order is not its status", `SELECT id FROM orders WHERE status <> COALESCE((SELECT step.status FROM order_changes AS step WHERE step.order_id = orders.id ORDER BY step.n DESC LIMIT 1), 'open')`},
 	{"the count of open guest orders is wrong", `SELECT n FROM guests_open WHERE n <> (SELECT COUNT(*) FROM orders WHERE guest = 1 AND status = 'open')`},
 }
 

@@ -24,6 +24,20 @@ type AuditEntry struct {
 	Hash      string // Sum with the hash of the entry before
 }
 
+// AuditIntent is the intent of a call, which the store keeps before the call changes something.
+type AuditIntent struct {
+	Intent string
+	Entry  AuditEntry
+	Began  bool      // the store sets it: the intent is stored, and the list has no entry of the call
+	End    *AuditEnd // the store sets it, or leaves nil: the end of the list by then
+}
+
+// AuditEnd is the last entry of the list, the zero one of an empty list.
+type AuditEnd struct {
+	Seq  int64
+	Hash string
+}
+
 // Sum returns the hash of the entry, in hex. It covers the hash of the previous entry, so a
 // changed, inserted or removed entry breaks the chain.
 func (e AuditEntry) Sum(before string) string {

@@ -15,3 +15,12 @@ type Notification struct {
 	RequestID   string
 	More        int // messages since the one before that are not stored
 }
+
+// Note is the row of an acknowledged payment notification. D1 stores it in the round trip that finds
+// the payment paid by TransactionID, if the payment agrees with the notification.
+type Note struct {
+	Notification
+	Notified
+	TransactionID string
+	Stored        bool // the store sets it
+}

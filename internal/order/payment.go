@@ -85,6 +85,7 @@ type Paid struct {
 	PaidAt        time.Time // zero if WeChat does not report it
 	Source        string    // how the payment became known, for the operator
 	Simulated     bool      // a simulator reported it
+	Note          *Note     // of the notification that caused the query; nil without one
 }
 
 // Notified has the fields of a payment notification that must agree with the payment.

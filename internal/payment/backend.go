@@ -61,7 +61,7 @@ func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Or
 	if o.Token, err = alphabet.Lower32.Random(s.rand, tokenLength); err != nil {
 		return order.Order{}, err
 	}
-	return s.place(ctx, o, cmp.Or(r.ExpiresIn, order.Lifetime))
+	return s.place(ctx, o, cmp.Or(r.ExpiresIn, order.Lifetime), s.cfg.Store.Insert)
 }
 
 // complete prices an order and makes the checks that need more than one field or the settings.

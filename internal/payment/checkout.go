@@ -288,7 +288,7 @@ func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, er
 		if p.Status != api.PaymentClosing {
 			continue
 		}
-		claimed, err := s.cfg.Store.ClaimQuery(ctx, p.OutTradeNo, queryWindow, s.now())
+		claimed, err := s.cfg.Store.ClaimPoll(ctx, p.OutTradeNo, queryWindow, s.now())
 		if err != nil {
 			return api.Checkout{}, err
 		}

@@ -22,7 +22,7 @@ func (s *Service) Settle(ctx context.Context, trade wechat.Trade, source string)
 	if err != nil {
 		return p, err
 	}
-	return s.settle(ctx, p, trade, source)
+	return s.settle(ctx, p, trade, source, nil)
 }
 
 func (s *Service) SyncRefunds(ctx context.Context, p order.Payment, source string) error {
@@ -30,5 +30,6 @@ func (s *Service) SyncRefunds(ctx context.Context, p order.Payment, source strin
 }
 
 func (s *Service) ContinueRefund(ctx context.Context, r order.Refund, source string) error {
-	return s.continueRefund(ctx, r, source)
+	_, err := s.continueRefund(ctx, r, source)
+	return err
 }

@@ -155,5 +155,5 @@ func (s *Service) PlaceByLink(ctx context.Context, r LinkRequest) (order.Order, 
 	if o.Token, err = alphabet.Lower32.Random(s.rand, tokenLength); err != nil {
 		return order.Order{}, err
 	}
-	return s.place(ctx, o, order.LinkLifetime)
+	return s.place(ctx, o, order.LinkLifetime, s.cfg.Store.Insert)
 }

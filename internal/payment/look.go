@@ -55,7 +55,7 @@ func (s *Service) lookAtRefunds(ctx context.Context, o order.Order) (order.Order
 			continue
 		}
 		queried++
-		if err := s.continueRefund(ctx, refund, sourceOperator); err != nil {
+		if _, err := s.continueRefund(ctx, refund, sourceOperator); err != nil {
 			return o, nil, err
 		}
 	}

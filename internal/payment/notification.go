@@ -40,18 +40,31 @@ var (
 //
 // These notifications cause no query: one that differs from the stored payment, one of a paid
 // payment, and a duplicate.
-func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) error {
+//
+// row is what the operator's list shows if the error is nil. It may be stored here, in the same round
+// trip as the settlement. Otherwise the caller stores it.
+func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade, row order.Notification) (stored bool, err error) {
+	of := order.Notified{
+		APIVersion: string(notified.Version),
+		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
+	}
+	note := &order.Note{Notification: row, Notified: of, TransactionID: notified.TransactionID}
+	err = s.confirmPayment(ctx, notified, of, note)
+	return err == nil && note.Stored, err
+}
+
+func (s *Service) confirmPayment(ctx context.Context, notified wechat.Trade, of order.Notified, note *order.Note) error {
 	if !notified.Paid() { // a failed attempt changes nothing
 		p, err := s.paymentOf(ctx, notified, sourceNotify)
 		if err == nil {
-			_, err = s.settle(ctx, p, notified, sourceNotify)
+			_, err = s.settle(ctx, p, notified, sourceNotify, nil)
 		}
 		return err
 	}
-	p, claimed, err := s.cfg.Store.ClaimNotified(ctx, order.Notified{
-		APIVersion: string(notified.Version),
-		OutTradeNo: notified.OutTradeNo, AppID: notified.AppID, MchID: notified.MchID, Total: notified.TotalFee, Currency: notified.Currency,
-	}, confirmWindow, s.now())
+	if notified.PaidAt.IsZero() {
+		note = nil // see samePayment
+	}
+	p, claimed, err := s.cfg.Store.ClaimNotified(ctx, of, note, confirmWindow, s.now())
 	if errors.Is(err, store.ErrNotFound) {
 		return s.noteMismatch(ctx, order.Payment{}, notified, sourceNotify, Mismatch("unknown order"))
 	}
@@ -60,7 +73,9 @@ func (s *Service) ConfirmPayment(ctx context.Context, notified wechat.Trade) err
 	}
 	report := Settled
 	if claimed {
-		if p, report, err = s.Sync(ctx, p, sourceNotify); err != nil {
+		// WeChat's query may report the payment later than its notification (confirmLag). So the timer
+		// closes such a payment, and a notification does not.
+		if p, report, err = s.query(ctx, p, sourceNotify, note); err != nil {
 			return err
 		}
 	}
@@ -99,7 +114,9 @@ func (s *Service) confirms(ctx context.Context, p order.Payment, notified wechat
 // block by block and not signed. So one proves nothing and only causes a query. The error is nil if
 // the stored refund then agrees with the notification.
 func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) error {
-	r, err := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	status, _ := refundStatus(notified.State)
+	r, claimed, err := s.cfg.Store.ClaimNotifiedRefund(ctx, notified.OutRefundNo, status, notified.RefundID, queryWindow, s.now())
+	var stored order.Refund // without an ID if it has to be read
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		err = s.syncPaymentOf(ctx, notified)
@@ -108,13 +125,16 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	case agrees(r, notified):
 		return nil
 	default:
-		err = s.syncNotified(ctx, r)
+		stored, err = s.syncNotified(ctx, r, claimed)
 	}
 	var mismatch Mismatch
 	if err != nil && !errors.As(err, &mismatch) && !errors.Is(err, ErrQueried) {
 		return err
 	}
-	stored, readErr := s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	var readErr error
+	if err != nil || stored.ID == "" {
+		stored, readErr = s.cfg.Store.RefundByID(ctx, notified.OutRefundNo)
+	}
 	switch {
 	case readErr != nil && !errors.Is(readErr, store.ErrNotFound):
 		return readErr
@@ -130,20 +150,22 @@ func (s *Service) ConfirmRefund(ctx context.Context, notified wechat.Refund) err
 	return Mismatch("WeChat says otherwise")
 }
 
-// syncNotified syncs a stored refund that a notification reports.
-func (s *Service) syncNotified(ctx context.Context, r order.Refund) error {
-	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, queryWindow, s.now())
+// syncNotified syncs a stored refund that a notification reports, and returns it as it is afterwards.
+func (s *Service) syncNotified(ctx context.Context, r order.Refund, claimed bool) (stored order.Refund, err error) {
+	if !claimed {
+		claimed, err = s.cfg.Store.ClaimRefund(ctx, r, queryWindow, s.now())
+	}
 	switch {
 	case err != nil:
-		return err
+		return stored, err
 	case !claimed:
-		return ErrQueried
+		return stored, ErrQueried
 	}
-	found, err := s.syncRefund(ctx, r, sourceRefundNotify)
+	stored, found, err := s.syncRefund(ctx, r, sourceRefundNotify)
 	if err == nil && !found {
-		return Mismatch("WeChat does not know the refund")
+		return stored, Mismatch("WeChat does not know the refund")
 	}
-	return err
+	return stored, err
 }
 
 // syncPaymentOf syncs the payment of a notified refund that is not stored, because it was made at

@@ -96,6 +96,8 @@ type Service struct {
 	log    *slog.Logger
 	now    func() time.Time
 	rand   io.Reader
+
+	catalogue catalogue
 }
 
 // New returns a Service. An error names the wrong field of cfg.

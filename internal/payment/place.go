@@ -8,7 +8,6 @@ import (
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
-	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
 	"h5pay/internal/store"
@@ -35,18 +34,45 @@ func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order
 		return order.Order{}, basketError(err)
 	}
 	o := order.Order{Source: order.SourceShop, Owner: r.Owner, Network: r.Network, ClientKey: r.ClientKey, Fingerprint: basket.Fingerprint()}
-	// The statement that stores the order checks the operator's switch.
-	if err = errNotSelling(); !s.cfg.SellingOff {
-		o.Lines, o.Total, err = s.price(ctx, basket)
+	if s.cfg.SellingOff {
+		return s.placedBefore(ctx, o, errNotSelling())
 	}
-	if err == nil && r.Total != 0 && r.Total != o.Total {
-		err = reject(api.CodePriceChanged, "total: the prices have changed")
+	return s.placePriced(ctx, o, basket, r) // the statement that stores the order checks the operator's switch
+}
+
+// maxPriced is how often PlaceBasket computes a price if the catalogue changes meanwhile.
+const maxPriced = 3
+
+// placePriced prices a basket and stores its order. The first price may be that of a catalogue which
+// was read before. If the catalogue has changed, the price is computed again.
+func (s *Service) placePriced(ctx context.Context, o order.Order, basket order.Basket, r BasketRequest) (order.Order, error) {
+	changed := reject(api.CodePriceChanged, "total: the prices have changed")
+	for try := range maxPriced {
+		products, known := s.catalogue.get(s.now())
+		known = known && try == 0
+		var err error
+		if !known {
+			products, err = s.Products(ctx)
+		}
+		if err == nil {
+			o.Lines, o.Total, err = basket.Price(products)
+		}
+		if err == nil && r.Total != 0 && r.Total != o.Total {
+			err = changed
+		}
+		if err != nil && known {
+			continue
+		}
+		if err != nil {
+			return s.placedBefore(ctx, o, err)
+		}
+		o.Description = order.Body(s.cfg.ShopName, o.Lines)
+		placed, err := s.place(ctx, o, order.Lifetime, s.cfg.Store.InsertPriced)
+		if !errors.Is(err, store.ErrPrices) {
+			return placed, err
+		}
 	}
-	if err != nil {
-		return s.placedBefore(ctx, o, err)
-	}
-	o.Description = order.Body(s.cfg.ShopName, o.Lines)
-	return s.place(ctx, o, order.Lifetime)
+	return order.Order{}, changed
 }
 
 // Place stores an order of any source. WeChat gets nothing before a call of Pay. o has the source,
@@ -57,11 +83,11 @@ func (s *Service) Place(ctx context.Context, o order.Order) (order.Order, error)
 	if err := s.Selling(ctx); err != nil {
 		return s.placedBefore(ctx, o, err)
 	}
-	return s.place(ctx, o, order.Lifetime)
+	return s.place(ctx, o, order.Lifetime, s.cfg.Store.Insert)
 }
 
-// place is Place without the check of Selling. The order can be paid for life.
-func (s *Service) place(ctx context.Context, o order.Order, life time.Duration) (order.Order, error) {
+// place is Place without the check of Selling. The order can be paid for life, and insert stores it.
+func (s *Service) place(ctx context.Context, o order.Order, life time.Duration, insert func(context.Context, order.Order) (order.Order, error)) (order.Order, error) {
 	id, err := order.NewID(s.rand)
 	if err != nil {
 		return order.Order{}, err
@@ -69,7 +95,7 @@ func (s *Service) place(ctx context.Context, o order.Order, life time.Duration) 
 	o.ID, o.Shop, o.AppID, o.MchID, o.Currency, o.Simulated = id, s.origin, s.cfg.AppID, s.cfg.MchID, order.Currency, s.cfg.Simulated
 	o.CreatedAt = s.now()
 	o.ExpiresAt = o.CreatedAt.Add(life)
-	stored, err := s.cfg.Store.Insert(ctx, o)
+	stored, err := insert(ctx, o)
 	switch {
 	case errors.Is(err, store.ErrReference):
 		return order.Order{}, &ReferenceUsed{stored.ID}
@@ -110,15 +136,6 @@ func repeated(o order.Order, fingerprint string) (order.Order, error) {
 		return order.Order{}, reject(api.CodeConflict, "client_key was used for another order")
 	}
 	return o, nil
-}
-
-// price returns the lines and the total of a basket, with the catalogue's prices.
-func (s *Service) price(ctx context.Context, basket order.Basket) ([]order.Line, fen.Fen, error) {
-	products, err := s.cfg.Store.ProductsOf(ctx, basket)
-	if err != nil {
-		return nil, 0, err
-	}
-	return basket.Price(products)
 }
 
 // insertError translates the store's reason for rejecting an order.

@@ -30,13 +30,13 @@ const (
 	// and the next one continues.
 	queryCost = 4
 	// closingCost is the number of statements after the queries.
-	closingCost = 2
+	closingCost = 1
 )
 
 // Reconcile continues what no request has finished, in bounded portions and in this order:
 //
-//  1. It deletes old unpaid orders, ends the wait of orders whose time is over, and notes the
-//     size of the database.
+//  1. It notes the size of the database, deletes old unpaid orders, and ends the wait of orders
+//     whose time is over.
 //  2. It queries WeChat about payments that a notification reported and WeChat has not confirmed.
 //  3. It sends refunds that WeChat has not taken, and queries WeChat about those that have
 //     not ended.
@@ -47,37 +47,45 @@ const (
 // payment after reconcileTime. The next call continues with the rest, so it may stop or fail
 // anywhere. Failures of WeChat's are logged. The error is the database's, or that ctx ended;
 // without one the time is noted for the health page.
+//
+// One round trip reads what is due. If nothing is, it is the only one.
 func (s *Service) Reconcile(ctx context.Context) error {
 	began := s.now()
 	ctx, statements := store.CountStatements(ctx)
+	m, err := s.cfg.Store.Minute(ctx, store.MinuteFilter{
+		MchID: s.cfg.MchID, Now: began, Unpaid: began.Add(-s.cfg.KeepUnpaid), Refunds: refundBatch, Notified: s.bounded(2*queryAtOnce, 2*queryCost), Payments: s.bounded(dueBatch, 1),
+	})
+	if err != nil {
+		return fmt.Errorf("reconciling: %w", err)
+	}
 	// In a full database settling needs the space that deleting frees, so deleting comes first. If
 	// it fails the rest continues.
-	kept := s.tidy(ctx, began)
-	refunds, err := s.cfg.Store.DueRefunds(ctx, began, refundBatch)
-	if err != nil {
-		return fmt.Errorf("reconciling: %w", errors.Join(err, kept))
+	kept := errors.Join(s.noteSize(ctx, m.Size), s.tidy(ctx, m, began))
+	if m.Done {
+		if kept != nil {
+			return fmt.Errorf("reconciling: %w", kept)
+		}
+		return nil
 	}
-	q := queries{s: s, began: began, statements: statements, calls: 3 * len(refunds)}
-	if err := q.notified(ctx); err != nil {
+	q := queries{s: s, began: began, statements: statements, calls: 3 * len(m.Refunds)}
+	if err := q.batch(ctx, m.Notified, s.cfg.Store.ClaimDueNotified); err != nil {
 		return fmt.Errorf("reconciling: %w", errors.Join(err, kept))
 	}
 	refundsBegan := s.now()
-	for _, r := range refunds {
+	for _, r := range m.Refunds {
 		if job.Stopping(ctx) || s.now().Sub(refundsBegan) > refundTime {
 			break // refunds that hang must not delay payments; the next call begins with the others
 		}
-		if err := s.continueRefund(ctx, r, sourceCron); err != nil {
+		if _, err := s.continueRefund(ctx, r, sourceCron); err != nil {
 			return fmt.Errorf("reconciling: %w", err)
 		}
 	}
-	err = q.run(ctx)
+	if m.Expired || len(m.Notified)+len(m.Refunds) > 0 {
+		m.Due = nil // what came before may have changed it
+	}
+	err = q.run(ctx, m.Due)
 	if q.queried > 0 {
 		s.log.Info("payments reconciled", "queried", q.queried, "failed", q.failed, "more", q.more)
-		counts := map[string]int{"reconciled.queried": q.queried}
-		if q.failed > 0 {
-			counts["reconciled.failed"] = q.failed
-		}
-		s.count(ctx, counts)
 	}
 	if err = errors.Join(err, kept); err != nil {
 		return fmt.Errorf("reconciling: %w", err)
@@ -85,35 +93,58 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.cfg.Store.Reconciled(ctx, s.now())
+	return s.cfg.Store.Reconciled(ctx, s.now(), q.queried, q.failed)
 }
 
-// tidy deletes old rows and expires orders, a bounded number of each, and stores the size of the
-// database.
-func (s *Service) tidy(ctx context.Context, now time.Time) error {
-	deleted, err := s.cfg.Store.DeleteUnpaid(ctx, now.Add(-s.cfg.KeepUnpaid), maxDeleted)
-	if deleted > 0 {
-		s.log.Info("old unpaid orders deleted", "orders", deleted)
+// bounded returns most, or fewer if Config.Statements allows no more than that of a number of
+// statements each.
+func (s *Service) bounded(most, cost int) int {
+	if s.cfg.Statements > 0 {
+		return min(most, s.cfg.Statements/cost)
 	}
-	if !job.Stopping(ctx) {
+	return most
+}
+
+// tidy deletes old rows and expires orders, a bounded number of each.
+func (s *Service) tidy(ctx context.Context, m store.Minute, now time.Time) (err error) {
+	if m.Unpaid {
+		var deleted int
+		if deleted, err = s.cfg.Store.DeleteUnpaid(ctx, now.Add(-s.cfg.KeepUnpaid), maxDeleted); deleted > 0 {
+			s.log.Info("old unpaid orders deleted", "orders", deleted)
+		}
+	}
+	if m.Expired && !job.Stopping(ctx) {
 		expired, expireErr := s.cfg.Store.Expire(ctx, now, maxExpired)
 		if len(expired) > 0 {
 			s.log.Info("orders have expired", "orders", len(expired))
 		}
 		err = errors.Join(err, expireErr)
 	}
-	err = errors.Join(err, s.cfg.Store.DeleteStates(ctx, now, maxDeletedStates), s.cfg.Store.DeleteHours(ctx, now))
+	if m.States {
+		err = errors.Join(err, s.cfg.Store.DeleteStates(ctx, now, maxDeletedStates))
+	}
+	if m.Hours {
+		err = errors.Join(err, s.cfg.Store.DeleteHours(ctx, now))
+	}
+	return err
+}
+
+// noteSize stores the size of the database if it differs from the stored one.
+func (s *Service) noteSize(ctx context.Context, stored store.Size) error {
 	if s.cfg.Size == nil {
+		return nil
+	}
+	size, err := s.cfg.Size(ctx)
+	if err != nil || size.Capacity <= 0 {
 		return err
 	}
-	size, sizeErr := s.cfg.Size(ctx)
-	if sizeErr == nil && size.Capacity > 0 {
-		if size.Full() {
-			s.log.Error("the database is nearly full, new orders are rejected", "used", size.Used, "capacity", size.Capacity)
-		}
-		sizeErr = s.cfg.Store.NoteSize(ctx, size)
+	if size.Full() {
+		s.log.Error("the database is nearly full, new orders are rejected", "used", size.Used, "capacity", size.Capacity)
 	}
-	return errors.Join(err, sizeErr)
+	if !size.Differs(stored) {
+		return nil
+	}
+	return s.cfg.Store.NoteSize(ctx, size)
 }
 
 // queries are the queries about payments of one Reconcile. Some run concurrently.
@@ -133,32 +164,16 @@ type queried struct {
 	failed  bool
 }
 
-// notified queries WeChat about payments that were notified and not confirmed. They may be paid, so
-// they come first. Their number per run is small: if WeChat responds to none of them, refunds and
-// other payments follow after two timeouts.
-func (q *queries) notified(ctx context.Context) error {
-	limit := 2 * queryAtOnce
-	if most := q.s.cfg.Statements; most > 0 {
-		limit = min(limit, most/(2*queryCost))
-	}
-	due, err := q.s.cfg.Store.DueNotified(ctx, q.s.cfg.MchID, q.began, limit)
-	if err != nil {
-		return err
-	}
-	return q.batch(ctx, due, q.s.cfg.Store.ClaimDueNotified)
-}
-
 // run queries WeChat about the payments that are due, batch by batch, until there are no more or a
-// bound is reached. The error is the database's.
-func (q *queries) run(ctx context.Context) error {
-	limit := dueBatch
-	if most := q.s.cfg.Statements; most > 0 {
-		limit = min(limit, most)
-	}
-	for {
-		due, err := q.s.cfg.Store.Due(ctx, q.s.cfg.MchID, q.s.now(), limit)
-		if err != nil {
-			return err
+// bound is reached. due is the first batch, or nil if it has to be read. The error is the
+// database's.
+func (q *queries) run(ctx context.Context, due []order.Payment) (err error) {
+	limit := q.s.bounded(dueBatch, 1)
+	for ; ; due = nil {
+		if due == nil {
+			if due, err = q.s.cfg.Store.Due(ctx, q.s.cfg.MchID, q.s.now(), limit); err != nil {
+				return err
+			}
 		}
 		queried := q.queried
 		if err := q.batch(ctx, due, q.s.cfg.Store.ClaimQuery); err != nil || q.more || len(due) < limit {
@@ -234,6 +249,7 @@ func (s *Service) queryDue(ctx context.Context, p order.Payment, claim claimFunc
 	var mismatch Mismatch
 	if _, _, err := s.Sync(ctx, p, sourceCron); err != nil && !errors.As(err, &mismatch) {
 		r.failed = true
+		r.err = s.cfg.Store.QueryAgain(ctx, p.OutTradeNo, s.now())
 		s.log.Warn("querying WeChat about a payment failed", "order", p.OrderID, "out_trade_no", p.OutTradeNo, "source", sourceCron, "error", err)
 	}
 	return r

@@ -23,13 +23,14 @@ const maxReason = 80
 // refundCall is a request for a refund.
 type refundCall struct {
 	orderID     string
-	key         string // makes requests idempotent: the same key is the same refund of an order
-	fingerprint string // of the request: the same key with another one is CodeConflict
-	outTradeNo  string // "": the payment that pays the order
-	amount      fen.Fen
+	key         string  // makes requests idempotent: the same key is the same refund of an order
+	fingerprint string  // of the request: the same key with another one is CodeConflict
+	outTradeNo  string  // "": the payment that pays the order
+	amount      fen.Fen // 0: what is left of the payment
 	reason      string
 	fromBalance bool
-	bound       fen.Fen // see BackEndRefund
+	bound       fen.Fen            // see BackEndRefund
+	intent      *order.AuditIntent // see BackEndRefund
 }
 
 // RefundKey returns the refund_key of a request for a refund under an API key.
@@ -52,6 +53,8 @@ type BackEndRefund struct {
 	// Bound, in fen: after this refund the refunds of the order, without those of duplicates, must be
 	// below it. 0 means no bound.
 	Bound fen.Fen
+	// Intent is that of an audited call, or nil. It is stored before the refund, in the same round trip.
+	Intent *order.AuditIntent
 }
 
 // ErrBound is the error of a refund that reaches its Bound.
@@ -61,22 +64,8 @@ var ErrBound = errors.New("the refunds of the order reach the bound")
 // key with another fingerprint is CodeConflict. The error is ErrBound if the refunds would reach
 // the Bound. The statement that stores the refund checks it, so it also holds for concurrent calls.
 func (s *Service) RefundForBackEnd(ctx context.Context, r BackEndRefund) (order.Refund, error) {
-	req := refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
-		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound}
-	if req.amount == 0 {
-		o, err := s.anyOrder(ctx, r.OrderID)
-		if err != nil {
-			return order.Refund{}, err
-		}
-		p, err := s.refundable(ctx, o, req.outTradeNo)
-		if err != nil {
-			return order.Refund{}, err
-		}
-		if req.amount, err = s.wholeRefund(ctx, p, req.key); err != nil {
-			return order.Refund{}, err
-		}
-	}
-	return s.refund(ctx, req)
+	return s.refund(ctx, refundCall{orderID: r.OrderID, key: RefundKey(r.KeyID, r.IdempotencyKey), fingerprint: r.Fingerprint,
+		outTradeNo: r.OutTradeNo, amount: r.Amount, reason: r.Reason, fromBalance: r.FromBalance, bound: r.Bound, intent: r.Intent})
 }
 
 // wholeRefund returns the amount of a refund whose request has none. If the key has made a refund
@@ -122,18 +111,42 @@ func (s *Service) RefundOf(ctx context.Context, id string) (order.Refund, error)
 // refund makes a refund. It is stored before it is sent to WeChat, so a later call with the same
 // key, or Reconcile, can continue it. refund returns the stored refund, with the status created if
 // WeChat has not accepted it yet.
+//
+// Most refunds are new and can be stored at once: then the round trip that reads the order also
+// stores the refund.
 func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, error) {
 	switch {
-	case req.amount < 1 || req.amount > order.MaxTotal:
+	case req.amount < 0 || req.amount > order.MaxTotal:
 		return order.Refund{}, reject(api.CodeBadRequest, "amount: want 1 to 100000000 fen")
 	case len(req.reason) > maxReason || strings.ContainsFunc(req.reason, unicode.IsControl):
 		return order.Refund{}, reject(api.CodeBadRequest, "reason: want at most 80 bytes without control characters")
 	}
-	o, err := s.anyOrder(ctx, req.orderID)
+	unknown := reject(api.CodeNotFound, "no such order")
+	if !order.ValidID(req.orderID) {
+		return order.Refund{}, unknown
+	}
+	now := s.now()
+	id, err := order.NewRefundID(s.rand, now)
 	if err != nil {
 		return order.Refund{}, err
 	}
-	p, err := s.refundable(ctx, o, req.outTradeNo)
+	draft := order.Refund{
+		ID: id, OrderID: req.orderID, OutTradeNo: req.outTradeNo, Key: req.key, Fingerprint: req.fingerprint, Amount: req.amount, Reason: req.reason,
+		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: now, FromBalance: req.fromBalance,
+	}
+	placed, err := s.cfg.Store.PlaceRefund(ctx, draft, store.RefundConditions{
+		V2: s.canRefund(wechat.V2), V3: s.canRefund(wechat.V3), PaidAfter: now.AddDate(-order.RefundYears, 0, 1), Bound: req.bound,
+	}, req.intent)
+	switch {
+	case err != nil:
+		return order.Refund{}, err
+	case placed.Stored:
+		s.logger(ctx).Info("refund created", "order", req.orderID, "refund", id, "amount", int64(placed.Refund.Amount), "total", int64(placed.Refund.Total))
+		return s.sent(s.continueClaimed(ctx, placed.Refund, sourceOperator))
+	case placed.Order.ID == "":
+		return order.Refund{}, unknown
+	}
+	p, err := s.refundable(ctx, placed.Order, req.outTradeNo)
 	if err != nil {
 		return order.Refund{}, err
 	}
@@ -144,7 +157,8 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 	case !pay.CanRefund():
 		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
 	}
-	r, err := s.placeRefund(ctx, p, req)
+	draft.OutTradeNo = p.OutTradeNo
+	r, err := s.placeRefund(ctx, p, draft, req.bound, placed.Refund)
 	if err != nil {
 		return order.Refund{}, err
 	}
@@ -155,17 +169,26 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 		r.FromBalance = true
 	}
 	if r.Status == api.RefundCreated {
-		if err := s.continueRefund(ctx, r, sourceOperator); err != nil {
-			return order.Refund{}, err
-		}
-		if r, err = s.cfg.Store.RefundByID(ctx, r.ID); err != nil {
-			return order.Refund{}, err
-		}
+		r, err = s.continueRefund(ctx, r, sourceOperator)
+	}
+	return s.sent(r, err)
+}
+
+// sent returns the error of a refund that WeChat declined.
+func (s *Service) sent(r order.Refund, err error) (order.Refund, error) {
+	if err != nil {
+		return order.Refund{}, err
 	}
 	if r.Status == api.RefundFailed {
 		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat declined the refund: "+r.Failure+", "+r.FailureText)
 	}
 	return r, nil
+}
+
+// canRefund reports whether refunds of payments of an API version can be sent.
+func (s *Service) canRefund(v wechat.Version) bool {
+	pay, err := s.cfg.WeChat.For(v)
+	return err == nil && pay.CanRefund()
 }
 
 // refundable returns the payment to refund: the one that pays the order, or the one with
@@ -187,37 +210,34 @@ func (s *Service) refundable(ctx context.Context, o order.Order, outTradeNo stri
 	return p, err
 }
 
-// placeRefund stores a new refund, or finds the one that the same key made before.
-func (s *Service) placeRefund(ctx context.Context, p order.Payment, req refundCall) (order.Refund, error) {
-	if old, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.key); !errors.Is(err, store.ErrNotFound) {
-		if err != nil {
-			return order.Refund{}, err
-		}
-		return repeatedRefund(old, req)
+// placeRefund stores a new refund that PlaceRefund did not store, or returns why it cannot be. old is
+// the refund that the same key made before, if its ID is not "".
+func (s *Service) placeRefund(ctx context.Context, p order.Payment, draft order.Refund, bound fen.Fen, old order.Refund) (order.Refund, error) {
+	if old.ID != "" {
+		return repeatedRefund(old, draft)
 	}
 	if refundTooOld(p, s.now()) {
 		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat accepts no refund more than a year after the payment")
 	}
-	id, err := order.NewRefundID(s.rand, s.now())
+	var err error
+	if draft.Amount == 0 {
+		if draft.Amount, err = s.wholeRefund(ctx, p, draft.Key); err != nil {
+			return order.Refund{}, err
+		}
+	}
+	stored, err := s.cfg.Store.InsertRefund(ctx, draft, bound)
 	if err != nil {
 		return order.Refund{}, err
 	}
-	stored, err := s.cfg.Store.InsertRefund(ctx, order.Refund{
-		ID: id, OrderID: p.OrderID, OutTradeNo: p.OutTradeNo, Key: req.key, Fingerprint: req.fingerprint, Amount: req.amount, Reason: req.reason,
-		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: s.now(), FromBalance: req.fromBalance,
-	}, req.bound)
-	if err != nil {
-		return order.Refund{}, err
-	}
-	refund, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, req.key)
+	refund, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, draft.Key)
 	if errors.Is(err, store.ErrNotFound) {
-		return order.Refund{}, s.refundRoomError(ctx, p, req.amount, req.bound)
+		return order.Refund{}, s.refundRoomError(ctx, p, draft.Amount, bound)
 	}
 	if err != nil {
 		return order.Refund{}, err
 	}
 	if !stored {
-		return repeatedRefund(refund, req)
+		return repeatedRefund(refund, draft)
 	}
 	s.logger(ctx).Info("refund created", "order", p.OrderID, "refund", refund.ID, "amount", int64(refund.Amount), "total", int64(p.Total))
 	return refund, nil
@@ -226,8 +246,8 @@ func (s *Service) placeRefund(ctx context.Context, p order.Payment, req refundCa
 // repeatedRefund returns the refund that a key made before, if the request is the same. A request
 // without an amount refunds the rest of the payment, and the rest can differ between two concurrent
 // calls.
-func repeatedRefund(r order.Refund, req refundCall) (order.Refund, error) {
-	if r.Fingerprint != req.fingerprint {
+func repeatedRefund(r, draft order.Refund) (order.Refund, error) {
+	if r.Fingerprint != draft.Fingerprint {
 		return order.Refund{}, reject(api.CodeConflict, "the key was used for another request")
 	}
 	return r, nil
@@ -265,21 +285,39 @@ func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount, 
 }
 
 // continueRefund submits a refund that is created, and syncs any other, at most once per
-// resendWindow. WeChat's response is stored and logged. The error is the database's.
-func (s *Service) continueRefund(ctx context.Context, r order.Refund, source string) error {
+// resendWindow. WeChat's response is stored and logged. It returns the stored refund. The error is
+// the database's.
+func (s *Service) continueRefund(ctx context.Context, r order.Refund, source string) (order.Refund, error) {
 	claimed, err := s.cfg.Store.ClaimRefund(ctx, r, resendWindow, s.now())
-	if err != nil || !claimed {
-		return err
+	switch {
+	case err != nil:
+		return r, err
+	case !claimed:
+		return s.cfg.Store.RefundByID(ctx, r.ID)
 	}
+	return s.continueClaimed(ctx, r, source)
+}
+
+// continueClaimed is continueRefund for a refund that the caller has claimed.
+func (s *Service) continueClaimed(ctx context.Context, r order.Refund, source string) (order.Refund, error) {
+	stored, err := s.submitOrSync(ctx, r, source)
+	if err != nil || stored.ID != "" {
+		return stored, err
+	}
+	return s.cfg.Store.RefundByID(ctx, r.ID)
+}
+
+// submitOrSync returns the stored refund, without an ID if it has to be read.
+func (s *Service) submitOrSync(ctx context.Context, r order.Refund, source string) (stored order.Refund, err error) {
 	log := s.refundLog(ctx, r, source)
 	if r.Status == api.RefundCreated {
 		if r.Duplicate && r.QueriedAt.IsZero() {
 			log.Warn("an order was paid twice: the second payment is refunded", "amount", int64(r.Amount))
 		}
-		err = s.submitRefund(ctx, log, r, source)
+		stored, err = s.submitRefund(ctx, log, r, source)
 	} else {
 		var found bool
-		if found, err = s.syncRefund(ctx, r, source); err == nil && !found {
+		if stored, found, err = s.syncRefund(ctx, r, source); err == nil && !found {
 			log.Error("WeChat does not know a refund that it accepted")
 		}
 	}
@@ -288,11 +326,11 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 	switch {
 	case errors.As(err, &e): // a later call may succeed
 		log.Warn("querying WeChat about a refund failed", "error", err)
-		return nil
+		return order.Refund{}, nil
 	case errors.As(err, &mismatch):
-		return nil // it is in the log
+		return order.Refund{}, nil // it is in the log
 	}
-	return err
+	return stored, err
 }
 
 // submitRefund makes the call of a refund that the caller has claimed, and acts on its outcome. It
@@ -302,14 +340,16 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 //
 // If WeChat declines it because the source of the money does not suffice, it is sent again with the
 // other source (docs/wechat.md 9.4). If the operator chooses the source, it is not sent again.
-func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) error {
+//
+// It returns the stored refund, without an ID if it has to be read.
+func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) (stored order.Refund, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins earlier
 	defer cancel()
 	report, err := s.sendRefund(callCtx, r)
 	if err != nil && wechatError(err).Code == wechat.CodeNotEnough && !s.cfg.ManualBalance {
 		switched, dbErr := s.cfg.Store.SwitchSource(ctx, r, s.now())
 		if dbErr != nil {
-			return dbErr
+			return stored, dbErr
 		}
 		if switched {
 			r.FromBalance = !r.FromBalance
@@ -328,31 +368,31 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 	switch refundOutcome(e) {
 	case outcomeRetry:
 		log.Warn("WeChat did not respond to a refund", "error", err)
-		return nil
+		return stored, nil
 	case outcomeLater:
 		log.Warn("WeChat will accept a refund later", "error", err)
-		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
+		return stored, s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	case outcomeShop:
 		// WeChat accepts the refund when the balance, certificate or key is correct. A retry does
 		// not repair that, so the refund is sent less often.
 		log.Error("WeChat declines the shop's refunds", "error", err)
 		failure.Stuck = true
-		return s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
+		return stored, s.cfg.Store.NoteRefundFailure(ctx, r, failure, s.now())
 	}
 	// WeChat may have accepted an earlier call whose response was lost.
-	if found, err := s.syncRefund(ctx, r, source); err != nil || found {
-		return err
+	if stored, found, err := s.syncRefund(ctx, r, source); err != nil || found {
+		return stored, err
 	}
 	log.Error("WeChat declines a refund", "error", err)
 	if _, err := s.cfg.Store.FailRefund(ctx, r.ID, failure, s.now()); err != nil {
-		return err
+		return stored, err
 	}
 	// The cause may be refunds at the merchant platform.
 	p, err := s.cfg.Store.Payment(ctx, r.OutTradeNo)
 	if err != nil {
-		return err
+		return stored, err
 	}
-	return s.syncRefunds(ctx, p, source)
+	return stored, s.syncRefunds(ctx, p, source)
 }
 
 // sendRefund makes the call of a refund.

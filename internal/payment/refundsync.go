@@ -13,24 +13,26 @@ import (
 	"h5pay/wechat"
 )
 
-// syncRefund queries WeChat about one refund and applies the response. found is false if WeChat
-// does not know the refund. The error is a Mismatch, WeChat's or the database's.
-func (s *Service) syncRefund(ctx context.Context, r order.Refund, source string) (found bool, err error) {
+// syncRefund queries WeChat about one refund, applies the response and returns the stored refund.
+// found is false if WeChat does not know the refund. The error is a Mismatch, WeChat's or the
+// database's.
+func (s *Service) syncRefund(ctx context.Context, r order.Refund, source string) (stored order.Refund, found bool, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	pay, err := s.api(r.APIVersion)
 	if err != nil {
-		return false, fmt.Errorf("querying refund %s: %w", r.ID, err)
+		return stored, false, fmt.Errorf("querying refund %s: %w", r.ID, err)
 	}
 	report, err := pay.QueryRefund(callCtx, r.ID)
 	var e *wechat.Error
 	switch {
 	case errors.As(err, &e) && e.Code == wechat.CodeRefundNotExist:
-		return false, nil
+		return stored, false, nil
 	case err != nil:
-		return false, fmt.Errorf("querying refund %s: %w", r.ID, err)
+		return stored, false, fmt.Errorf("querying refund %s: %w", r.ID, err)
 	}
-	return true, s.applyRefund(ctx, r, report, source)
+	stored, err = s.applyRefund(ctx, r, report, source)
+	return stored, true, err
 }
 
 // syncRefunds queries WeChat about all refunds of a paid payment and applies the responses. It also
@@ -75,7 +77,7 @@ func (s *Service) settleRefunded(ctx context.Context, p order.Payment, trade wec
 	if trade.OpenID == "" && p.TradeType == api.TradeJSAPI {
 		trade.OpenID = p.OpenID // only this user can pay it inside WeChat
 	}
-	if p, err = s.settle(ctx, p, trade, source); err != nil {
+	if p, err = s.settle(ctx, p, trade, source, nil); err != nil {
 		return p, err
 	}
 	return p, s.applyRefunds(ctx, p, reports, source)
@@ -150,7 +152,7 @@ func (s *Service) syncPaid(ctx context.Context, p order.Payment, source string) 
 	case trade.State != wechat.StateSuccess:
 		return false, nil
 	}
-	_, err = s.settle(ctx, p, trade, source)
+	_, err = s.settle(ctx, p, trade, source, nil)
 	return err == nil, err
 }
 
@@ -196,7 +198,7 @@ func (s *Service) syncNamed(ctx context.Context, p order.Payment, outRefundNo, s
 	}
 	switch r, err := s.cfg.Store.RefundByID(ctx, outRefundNo); {
 	case err == nil && order.RefundOpen(r.Status):
-		_, err = s.syncRefund(ctx, r, source)
+		_, _, err = s.syncRefund(ctx, r, source)
 		return err
 	case !errors.Is(err, store.ErrNotFound):
 		return err
@@ -239,7 +241,7 @@ func (s *Service) applyRefunds(ctx context.Context, p order.Payment, reports []w
 			r, err = s.recordRefund(ctx, p, report, source)
 		}
 		if err == nil && !agrees(r, report) { // most agree, and need no more statements
-			err = s.applyRefund(ctx, r, report, source)
+			_, err = s.applyRefund(ctx, r, report, source)
 		}
 		var mismatch Mismatch
 		switch {
@@ -299,37 +301,37 @@ func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wech
 // verified signature. It must agree with the refund in payment and amounts. Like settle it may be
 // called any number of times and in any order.
 //
-// The error is a Mismatch, which is logged, or the database's.
-func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat.Refund, source string) error {
+// It returns the stored refund. The error is a Mismatch, which is logged, or the database's.
+func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat.Refund, source string) (order.Refund, error) {
 	log := s.refundLog(ctx, r, source)
-	err := s.moveTo(ctx, log, r, report)
+	stored, err := s.moveTo(ctx, log, r, report)
 	var mismatch Mismatch
 	if errors.As(err, &mismatch) {
 		log.Error("refund mismatch", "reason", string(mismatch), "state", string(report.State), "refund_id", report.RefundID,
 			"amount", int64(r.Amount), "reported_amount", int64(report.Amount), "reported_total", int64(report.Total))
 	}
-	return err
+	return stored, err
 }
 
-func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, report wechat.Refund) error {
+func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, report wechat.Refund) (order.Refund, error) {
 	switch {
 	case report.OutRefundNo != r.ID || report.OutTradeNo != r.OutTradeNo:
-		return Mismatch("it is about another refund")
+		return r, Mismatch("it is about another refund")
 	case report.TransactionID != r.TransactionID:
-		return Mismatch("transaction differs")
+		return r, Mismatch("transaction differs")
 	case report.Total != r.Total:
-		return Mismatch("the order's amount differs")
+		return r, Mismatch("the order's amount differs")
 	case report.Amount != r.Amount:
-		return Mismatch("amount differs")
+		return r, Mismatch("amount differs")
 	}
 	to, ok := refundStatus(report.State)
 	if !ok {
-		return Mismatch("unknown refund state")
+		return r, Mismatch("unknown refund state")
 	}
 	if r.Status == api.RefundFailed && to != api.RefundProcessing {
 		// First the refund counts against the payment again.
-		if err := s.move(ctx, log, r, api.RefundProcessing, report); err != nil {
-			return err
+		if stored, err := s.move(ctx, log, r, api.RefundProcessing, report); err != nil {
+			return stored, err
 		}
 		r.Status = api.RefundProcessing
 	}
@@ -338,11 +340,11 @@ func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, 
 
 // move makes one change of a refund's status. It is no error if the refund has that status or a
 // later one already. The trigger refund_goes_on continues: it sets the status of the order and the
-// refunded amounts.
-func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to api.RefundStatus, report wechat.Refund) error {
-	moved, err := s.cfg.Store.MoveRefund(ctx, r.ID, to, report.RefundID, report.RefundedAt, s.now())
+// refunded amounts. move returns the stored refund.
+func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to api.RefundStatus, report wechat.Refund) (order.Refund, error) {
+	stored, moved, err := s.cfg.Store.MoveRefund(ctx, r.ID, to, report.RefundID, report.RefundedAt, s.now())
 	if err != nil {
-		return err
+		return stored, err
 	}
 	if moved {
 		level := slog.LevelInfo
@@ -356,22 +358,19 @@ func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to
 			s.cfg.Announce()
 		}
 		log.Log(ctx, level, "refund "+string(to), "was", string(r.Status), "refund_id", report.RefundID, "amount", int64(r.Amount))
-		return nil
+		return stored, nil
 	}
-	stored, err := s.cfg.Store.RefundByID(ctx, r.ID)
 	switch {
-	case err != nil:
-		return err
 	case stored.RefundID != "" && stored.RefundID != report.RefundID:
-		return Mismatch("WeChat has it under another number")
+		return stored, Mismatch("WeChat has it under another number")
 	case stored.Status == to || order.RefundCanBecome(to, stored.Status):
-		return nil // reported before
+		return stored, nil // reported before
 	case stored.Status == api.RefundFailed:
-		return Mismatch("more than was paid would go back")
+		return stored, Mismatch("more than was paid would go back")
 	case stored.Status == api.RefundAbnormal && to == api.RefundProcessing:
-		return nil // an operator has restarted it
+		return stored, nil // an operator has restarted it
 	}
-	return Mismatch("it has ended as " + string(stored.Status))
+	return stored, Mismatch("it has ended as " + string(stored.Status))
 }
 
 // agrees reports whether a refund is stored as WeChat reports it.

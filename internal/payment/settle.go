@@ -23,9 +23,10 @@ func (m Mismatch) Error() string { return string(m) }
 // trade. One of the calls changes the payment.
 //
 // It returns the payment with the stored status. The error is a Mismatch, which is logged and
-// counted, or the database's. In the second case the trade should be reported again.
-func (s *Service) settle(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
-	settled, err := s.applyTrade(ctx, p, trade, source)
+// counted, or the database's. In the second case the trade should be reported again. note is that of
+// the notification that reports the payment, or nil.
+func (s *Service) settle(ctx context.Context, p order.Payment, trade wechat.Trade, source string, note *order.Note) (order.Payment, error) {
+	settled, err := s.applyTrade(ctx, p, trade, source, note)
 	return settled, s.noteMismatch(ctx, p, trade, source, err)
 }
 
@@ -52,13 +53,13 @@ func (s *Service) noteMismatch(ctx context.Context, p order.Payment, trade wecha
 }
 
 // applyTrade changes the payment to the state of the trade.
-func (s *Service) applyTrade(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
+func (s *Service) applyTrade(ctx context.Context, p order.Payment, trade wechat.Trade, source string, note *order.Note) (order.Payment, error) {
 	if err := sameAccount(p, trade); err != nil {
 		return p, err
 	}
 	switch trade.State {
 	case wechat.StateSuccess, wechat.StateRefund: // refunded means that it was paid
-		return s.applyPayment(ctx, p, trade, source)
+		return s.applyPayment(ctx, p, trade, source, note)
 	case wechat.StateClosed, wechat.StateRevoked:
 		return s.close(ctx, p, source)
 	case wechat.StateNotPay, wechat.StateUserPaying, wechat.StateAccept, wechat.StatePayError:
@@ -97,12 +98,12 @@ func samePayment(p order.Payment, trade wechat.Trade) error {
 
 // applyPayment marks the payment paid. Triggers continue the statement of Store.Pay: the
 // payment pays its order, or it is a duplicate and its refund is stored.
-func (s *Service) applyPayment(ctx context.Context, p order.Payment, trade wechat.Trade, source string) (order.Payment, error) {
+func (s *Service) applyPayment(ctx context.Context, p order.Payment, trade wechat.Trade, source string, note *order.Note) (order.Payment, error) {
 	if err := samePayment(p, trade); err != nil {
 		return p, err
 	}
 	paid, err := s.cfg.Store.Pay(ctx, p.OutTradeNo, order.Paid{
-		TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated,
+		TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated, Note: note,
 	}, s.now())
 	if err != nil {
 		return p, err

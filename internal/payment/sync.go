@@ -47,18 +47,17 @@ const (
 // Report is WeChat's report before the payment was closed. The error is a Mismatch, WeChat's or the
 // database's.
 func (s *Service) Sync(ctx context.Context, p order.Payment, source string) (order.Payment, Report, error) {
-	p, report, err := s.query(ctx, p, source)
-	// A notification reports a payment, and WeChat's query may report it later (confirmLag). So the
-	// timer closes such a payment, and a notification does not.
-	if err != nil || source == sourceNotify || !s.mayClose(p, report) {
+	p, report, err := s.query(ctx, p, source, nil)
+	if err != nil || !s.mayClose(p, report) {
 		return p, report, err
 	}
 	p, err = s.closeAtWeChat(ctx, p, report)
 	return p, report, err
 }
 
-// query queries WeChat about a payment and settles the response.
-func (s *Service) query(ctx context.Context, p order.Payment, source string) (order.Payment, Report, error) {
+// query queries WeChat about a payment and settles the response. note is that of the notification
+// that reports the payment, or nil.
+func (s *Service) query(ctx context.Context, p order.Payment, source string, note *order.Note) (order.Payment, Report, error) {
 	if p.MchID != s.cfg.MchID {
 		return p, Settled, fmt.Errorf("payment %s was made for another merchant: WeChat does not report it to this one", p.OutTradeNo)
 	}
@@ -85,7 +84,7 @@ func (s *Service) query(ctx context.Context, p order.Payment, source string) (or
 		p, err = s.settleRefunded(ctx, p, trade, source)
 		return p, Settled, err
 	}
-	p, err = s.settle(ctx, p, trade, source)
+	p, err = s.settle(ctx, p, trade, source, note)
 	if trade.State == wechat.StateNotPay {
 		return p, Unpaid, err
 	}
@@ -132,7 +131,7 @@ func (s *Service) closeAtWeChat(ctx context.Context, p order.Payment, report Rep
 	case err == nil, e != nil && (e.Code == wechat.CodeOrderClosed || e.Code == wechat.CodeOrderNotExist):
 		return s.close(ctx, p, source)
 	case e != nil && e.Code == wechat.CodeOrderPaid:
-		p, _, err = s.query(ctx, p, source)
+		p, _, err = s.query(ctx, p, source, nil)
 		return p, err
 	}
 	return p, fmt.Errorf("closing payment %s: %w", p.OutTradeNo, err)
@@ -152,7 +151,7 @@ func (s *Service) queryOrder(ctx context.Context, o order.Order) (notPaid, news 
 	}
 	unpaid := 0
 	for _, p := range live[:min(len(live), maxSynced)] {
-		claimed, err := s.cfg.Store.ClaimQuery(ctx, p.OutTradeNo, queryWindow, s.now())
+		claimed, err := s.cfg.Store.ClaimPoll(ctx, p.OutTradeNo, queryWindow, s.now())
 		if err != nil {
 			log.Error("claiming a query failed", "error", err)
 		}

@@ -2,6 +2,7 @@ package payment_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -47,15 +48,31 @@ func unknownThere(order.Payment) (wechat.Trade, error) {
 	return wechat.Trade{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeOrderNotExist}
 }
 
+// A notification closes no payment: WeChat's query may report the payment later.
+func TestNotificationClosesNoPayment(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.pending(t)
+	w := &scripted{reports: []func(order.Payment) (wechat.Trade, error){in(wechat.StateNotPay)}, order: p}
+	s.wechat.merchant = w
+	s.at = p.CreatedAt.Add(order.Lifetime + 2*order.ExpiryGrace)
+	var mismatch payment.Mismatch
+	if stored, err := s.Signer.ConfirmPayment(t.Context(), tradeOf(p), order.Notification{}); stored || !errors.As(err, &mismatch) {
+		t.Errorf("%v, %v", stored, err)
+	}
+	if got := s.status(t, p); got != api.PaymentPending || w.closes != 0 {
+		t.Errorf("the payment is %s after %d calls of closeorder", got, w.closes)
+	}
+}
+
 // A payment is closed at WeChat and here if it is unpaid, nobody is paying it, and it expired or was
-// cancelled. A notification never closes one.
+// cancelled.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	const young, expired = time.Minute, order.Lifetime + 2*order.ExpiryGrace
 	type report = func(order.Payment) (wechat.Trade, error)
 	for name, c := range map[string]struct {
 		reports   []report
-		source    string // payment.SourceCron when empty
 		age       time.Duration
 		closing   bool
 		closeErr  error
@@ -71,7 +88,6 @@ func TestSync(t *testing.T) {
 		"expired":                         {reports: []report{in(wechat.StateNotPay)}, age: expired, want: api.PaymentClosed, report: payment.Unpaid, closes: 1},
 		"expired and not known":           {reports: []report{unknownThere}, age: expired, want: api.PaymentClosed, report: payment.Unknown},
 		"expired while somebody pays":     {reports: []report{in(wechat.StateUserPaying)}, age: expired, want: api.PaymentPending, report: payment.Settled},
-		"expired by a notification":       {reports: []report{in(wechat.StateNotPay)}, source: payment.SourceNotify, age: expired, want: api.PaymentPending, report: payment.Unpaid},
 		"cancelled and young":             {reports: []report{in(wechat.StateNotPay)}, age: young, closing: true, want: api.PaymentClosing, report: payment.Unpaid},
 		"cancelled and old enough":        {reports: []report{in(wechat.StateNotPay)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosed, report: payment.Unpaid, closes: 1},
 		"cancelled while somebody pays":   {reports: []report{in(wechat.StateUserPaying)}, age: order.MinCloseAge, closing: true, want: api.PaymentClosing, report: payment.Settled},
@@ -102,11 +118,8 @@ func TestSync(t *testing.T) {
 			w := &scripted{reports: c.reports, order: o, closeErr: c.closeErr}
 			s.wechat.merchant = w
 			s.at = o.CreatedAt.Add(c.age)
-			if c.source == "" {
-				c.source = payment.SourceCron
-			}
 			before := storetest.Dump(t, s.DB)
-			synced, report, err := s.Signer.Sync(t.Context(), o, c.source)
+			synced, report, err := s.Signer.Sync(t.Context(), o, payment.SourceCron)
 			if c.wantError == "" && err != nil || c.wantError != "" && (err == nil || !strings.Contains(err.Error(), c.wantError)) {
 				t.Errorf("error %v, want %q", err, c.wantError)
 			}

@@ -81,7 +81,7 @@ func TestGuestsDoNotFillTheDatabase(t *testing.T) {
 	r.Handler = r.Open(func(cfg *paytest.Settings, _ *wechat.Config) { cfg.Store.Bounds.NetworkGuests = 5 })
 	rows := func() (n int) {
 		t.Helper()
-		if err := r.DB.QueryRow(`SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM payments) + (SELECT COUNT(*) FROM order_steps) + (SELECT COUNT(*) FROM events)
+		if err := r.DB.QueryRow(`SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM payments) + (SELECT COUNT(*) FROM order_changes) + (SELECT COUNT(*) FROM events)
 			+ (SELECT COUNT(*) FROM guests_by_hour)`).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestFullDatabaseSettlesLast(t *testing.T) {
 func fillUp(t *testing.T, s *paytest.Shop) {
 	t.Helper()
 	for i := 0; ; i++ {
-		_, steps := s.DB.Exec(`INSERT INTO order_steps VALUES ('nobody', ?, 'created', 0)`, i)
+		_, steps := s.DB.Exec(`INSERT INTO order_changes VALUES ('nobody', ?, 'created', 0)`, i)
 		_, events := s.DB.Exec(`INSERT INTO events (id, type, order_id, subject, data, created_at)
 			VALUES (?1, 'order.paid', 'nobody', ?1, '{}', 0)`, fmt.Sprint("filler-", i))
 		if steps != nil && events != nil {
@@ -244,7 +244,7 @@ func TestOneTimerRunQueriesMany(t *testing.T) {
 	}
 	// Without a limit, as in the native server, one run queries all due orders.
 	s.Handler = s.Open(nil)
-	s.Sim.Advance(61 * time.Second)
+	s.Sim.Advance(5 * time.Minute)
 	before = s.Calls("orderquery")
 	s.Reconcile()
 	if n := s.Calls("orderquery") - before; n != 60 {

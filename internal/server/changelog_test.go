@@ -88,7 +88,7 @@ func TestEveryChangeIsInTheLog(t *testing.T) {
 		notified.Order.ID: ` [open:page] "">created:page created>pending:prepay pending>paid:notify`,
 		polled.Order.ID:   ` [open:page] "">created:page created>pending:prepay pending>paid:poll`,
 		given.Order.ID:    ` [open:page] "">created:page created>pending:prepay [closing:close] closing>paid:notify`,
-		expired.Order.ID:  ` [open:page] "">created:page created>pending:prepay closing>closed:expiry`,
+		expired.Order.ID:  ` [open:page] "">created:page created>pending:prepay pending>closed:expiry`,
 	}
 	stories := loggedChanges(s)
 	if diff := cmp.Diff(want, stories); diff != "" {

@@ -135,7 +135,7 @@ func (s *Server) signOutEverywhere(ctx context.Context, record key.Record) error
 	if _, err := s.cfg.Store.SignOut(ctx, record.ID); err != nil {
 		return err
 	}
-	_, err = s.cfg.Store.Audit(ctx, intent, e)
+	_, err = s.cfg.Store.Audit(ctx, intent, e, nil)
 	backend{s}.endAudit(ctx, err)
 	return nil
 }

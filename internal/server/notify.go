@@ -31,7 +31,7 @@ func (s *Server) notifyPay(w http.ResponseWriter, r *http.Request) error {
 	if trade.Downgraded {
 		log.Warn("a notification is signed with MD5 though WECHAT_SIGN_TYPE is HMAC-SHA256")
 	}
-	err = s.payment.ConfirmPayment(n.ctx, trade)
+	n.kept, err = s.payment.ConfirmPayment(n.ctx, trade, s.notification(n, http.StatusOK, true, "OK"))
 	var mismatch payment.Mismatch
 	var e *wechat.Error
 	switch {
@@ -105,6 +105,7 @@ type incoming struct {
 
 	verified                bool   // whether it is WeChat's
 	outTradeNo, outRefundNo string // once it is verified
+	kept                    bool   // for the operator, as acknowledged
 }
 
 // readNotification reads a message. Without ok it has written the response.

@@ -134,7 +134,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 // not ended before.
 func (s *Server) useState(ctx context.Context, w http.ResponseWriter, begun signIn) (bool, error) {
 	s.state.clear(w)
-	return s.cfg.Store.UseState(ctx, begun.State, s.now().Add(stateLife))
+	return s.cfg.Store.UseState(ctx, begun.State, s.states.ends(begun.State))
 }
 
 // signInError translates WeChat's error for a code (docs/wechat.md 13.3).

@@ -34,7 +34,7 @@ func (s *Server) listProducts(w http.ResponseWriter, r *http.Request) error {
 
 // products returns the products for sale, in display order.
 func (s *Server) products(ctx context.Context) ([]api.Product, error) {
-	stored, err := s.cfg.Store.Products(ctx)
+	stored, err := s.payment.Products(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,19 @@ func (s stateSigner) make(attempt int) (string, error) {
 	return signed + stateSum(s.key, signed), nil
 }
 
+// ends returns a time after which no cookie has a state of make: the cookie is made within the next
+// minute and lives as long as the state. It is the same in every call with the state.
+func (s stateSigner) ends(state string) time.Time {
+	if len(state) != stateLength {
+		return time.Unix(0, 0)
+	}
+	seconds, err := strconv.ParseInt(state[stateNonce+1:stateSigned], 36, 64)
+	if err != nil {
+		return time.Unix(0, 0)
+	}
+	return time.Unix(seconds, 0).Add(stateLife + time.Minute)
+}
+
 // attempt returns the number of a state's attempt. A state that was not made here in the
 // last ten minutes has number 1.
 func (s stateSigner) attempt(state string) int {

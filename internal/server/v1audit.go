@@ -51,12 +51,14 @@ func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Han
 		sum := sha256.Sum256([]byte(c.by.id + "\n" + c.URL.Path + "\n" + c.idempotencyKey))
 		e.ID = hex.EncodeToString(sum[:16])
 	}
-	began, err := b.cfg.Store.BeginAudit(ctx, intent, e)
-	if err != nil {
-		return nil, err
+	c.intent = &order.AuditIntent{Intent: intent, Entry: e}
+	if route.Name != "createRefund" { // that one stores its intent in the round trip of the refund
+		if c.intent.Began, err = b.cfg.Store.BeginAudit(ctx, intent, e); err != nil {
+			return nil, err
+		}
 	}
 	response, callErr := h(ctx, c)
-	if !began { // a repeated call
+	if !c.intent.Began { // a repeated call, or one that failed before it could change something
 		return response, callErr
 	}
 	code := codeOf(callErr)
@@ -77,7 +79,7 @@ func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Han
 		b.endAudit(ctx, b.cfg.Store.DropAudit(ctx, intent))
 		return response, nil
 	}
-	appended, err := b.cfg.Store.Audit(ctx, intent, e)
+	appended, err := b.cfg.Store.Audit(ctx, intent, e, c.intent.End)
 	if b.endAudit(ctx, err); err == nil && appended.Hash != "" {
 		b.logger(ctx).Info("audited", "seq", appended.Seq, "action", appended.Action, "by", appended.KeyID, "hash", appended.Hash)
 	}

@@ -270,7 +270,7 @@ func TestAuditInParts(t *testing.T) {
 	}
 	for i := range n {
 		id := strconv.Itoa(i)
-		if _, err := st.Audit(t.Context(), id, order.AuditEntry{ID: id, At: s.Now(), KeyID: "root", Action: "putSelling"}); err != nil {
+		if _, err := st.Audit(t.Context(), id, order.AuditEntry{ID: id, At: s.Now(), KeyID: "root", Action: "putSelling"}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,8 +25,9 @@ type v1Call struct {
 	by             principal
 	idempotencyKey string // "" for a call that makes nothing
 
-	body, query any             // a request of the route's type
-	products    []order.Product // the products that the body names, if they are for sale
+	body, query any                // a request of the route's type
+	products    []order.Product    // the products that the body names, if they are for sale
+	intent      *order.AuditIntent // of an audited call
 }
 
 // v1Handler returns the response of a call.

@@ -15,11 +15,11 @@ import (
 // store the message. If a message is not WeChat's, it stores one a minute, with the number of the
 // others. A failure does not change the response to WeChat.
 func (s *Server) keepNotification(n incoming, status int, ok bool, reason string) {
-	kept := order.Notification{
-		At: s.now(), Kind: string(n.kind), Version: string(n.version), Verified: n.verified, Verdict: string(verdict(n, status, ok, reason)), Reason: reason,
-		OutTradeNo: n.outTradeNo, OutRefundNo: n.outRefundNo, RequestID: reqlog.ID(n.ctx),
-	}
+	kept := s.notification(n, status, ok, reason)
 	s.cfg.Notified(kept.Kind, kept.Verdict)
+	if n.kept {
+		return
+	}
 	if !n.verified {
 		var due bool
 		if kept.More, due = s.unverified.allow("", slog.LevelInfo, s.now()); !due {
@@ -28,6 +28,14 @@ func (s *Server) keepNotification(n incoming, status int, ok bool, reason string
 	}
 	if err := s.cfg.Store.InsertNotification(n.ctx, kept); err != nil {
 		s.logSeldom(n.ctx, slog.LevelError, "storing a notification for the operator failed", "error", err)
+	}
+}
+
+// notification is the row of a message with a response.
+func (s *Server) notification(n incoming, status int, ok bool, reason string) order.Notification {
+	return order.Notification{
+		At: s.now(), Kind: string(n.kind), Version: string(n.version), Verified: n.verified, Verdict: string(verdict(n, status, ok, reason)), Reason: reason,
+		OutTradeNo: n.outTradeNo, OutRefundNo: n.outRefundNo, RequestID: reqlog.ID(n.ctx),
 	}
 }
 

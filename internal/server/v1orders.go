@@ -174,7 +174,7 @@ func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 		return nil, err
 	}
 	r, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: c.PathValue("id"), KeyID: c.by.id, IdempotencyKey: c.idempotencyKey, Fingerprint: fingerprint,
-		OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance, Bound: b.soloBound(c)})
+		OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance, Bound: b.soloBound(c), Intent: c.intent})
 	var rejected *api.Error
 	switch {
 	case errors.Is(err, payment.ErrBound):

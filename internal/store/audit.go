@@ -17,11 +17,36 @@ import (
 // BeginAudit stores the intent of a call. It reports false and stores nothing if the list
 // already has an entry of the call.
 func (s *Store) BeginAudit(ctx context.Context, intent string, e order.AuditEntry) (bool, error) {
-	return s.run(ctx, "storing an intent", `
+	query, args := beginAudit(intent, e)
+	return s.run(ctx, "storing an intent", query, args...)
+}
+
+func beginAudit(intent string, e order.AuditEntry) (string, []any) {
+	return `
 		INSERT INTO audit_intents (intent, id, at, key_id, key_name, action, object, before, request_id)
 		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM audit WHERE id = ?)`,
-		intent, e.ID, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.RequestID, e.ID)
+		[]any{intent, e.ID, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.RequestID, e.ID}
 }
+
+// beginning returns the statements that store the intent of a call and read the end of the list, none
+// without an intent. They come before those of the change.
+func beginning(i *order.AuditIntent) []statement {
+	if i == nil {
+		return nil
+	}
+	query, args := beginAudit(i.Intent, i.Entry)
+	return []statement{
+		writing(&i.Began, "storing an intent", query, args...),
+		{"reading the end of the audit list", auditEnd, []any{i.Entry.ID}, func(rows *sql.Rows) error {
+			var there bool
+			i.End = &order.AuditEnd{}
+			return rows.Scan(&i.End.Seq, &i.End.Hash, &there)
+		}},
+	}
+}
+
+// auditEnd is SQL for the last entry of the list, and whether the list has the entry of a call.
+const auditEnd = `SELECT COALESCE((SELECT MAX(seq) FROM audit), 0), COALESCE((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), ''), EXISTS (SELECT 1 FROM audit WHERE id = ?)`
 
 // DropAudit removes the intent of a call that changed nothing.
 func (s *Store) DropAudit(ctx context.Context, intent string) error {
@@ -35,22 +60,24 @@ const appendTries = 50
 // Audit appends an entry, and the trigger audit_entry_ends_intent removes its intent. It sets
 // Seq and Hash of the entry. A call that already has an entry gets no second one. The
 // triggers audit_is_final and audit_is_kept reject a later change.
-func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry) (order.AuditEntry, error) {
+//
+// end is what the caller knows of the end of the list, or nil. With it the entry takes one
+// statement, if no other call has appended since.
+func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry, end *order.AuditEnd) (order.AuditEntry, error) {
 	for range appendTries {
-		var last int64
-		var hash string
-		var there bool
-		err := s.db.QueryRowContext(ctx, `
-			SELECT COALESCE((SELECT MAX(seq) FROM audit), 0), COALESCE((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), ''), EXISTS (SELECT 1 FROM audit WHERE id = ?)`, e.ID).
-			Scan(&last, &hash, &there)
-		if err != nil {
-			return e, fmt.Errorf("reading the end of the audit list: %w", err)
+		if end == nil {
+			end = &order.AuditEnd{}
+			var there bool
+			if err := s.db.QueryRowContext(ctx, auditEnd, e.ID).Scan(&end.Seq, &end.Hash, &there); err != nil {
+				return e, fmt.Errorf("reading the end of the audit list: %w", err)
+			}
+			if there {
+				return e, s.DropAudit(ctx, intent)
+			}
 		}
-		if there {
-			return e, s.DropAudit(ctx, intent)
-		}
-		e.Seq = last + 1
-		e.Hash = e.Sum(hash)
+		e.Seq = end.Seq + 1
+		e.Hash = e.Sum(end.Hash)
+		end = nil
 		appended, err := s.run(ctx, "appending to the audit list", `
 			INSERT INTO audit (seq, id, intent, at, key_id, key_name, action, object, before, after, unknown, request_id, hash)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -83,7 +110,7 @@ func (s *Store) RecoverAudit(ctx context.Context, before time.Time) error {
 		return err
 	}
 	for _, l := range left {
-		if _, err := s.Audit(ctx, l.intent, l.entry); err != nil {
+		if _, err := s.Audit(ctx, l.intent, l.entry, nil); err != nil {
 			return err
 		}
 	}

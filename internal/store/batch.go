@@ -41,7 +41,7 @@ func writing(changed *bool, what, query string, args ...any) statement {
 // that none is kept if one fails. Elsewhere each is committed by itself, and those after one that
 // fails do not run. So each has to be complete by itself.
 func (s *Store) together(ctx context.Context, statements ...statement) error {
-	if _, ok := s.db.Driver().(interface{ Batches() }); ok && len(statements) > 1 {
+	if s.batches() && len(statements) > 1 {
 		return s.batch(ctx, statements)
 	}
 	for _, st := range statements {
@@ -63,6 +63,12 @@ func (s *Store) together(ctx context.Context, statements ...statement) error {
 		}
 	}
 	return nil
+}
+
+// batches reports whether the database runs several statements in one round trip.
+func (s *Store) batches() bool {
+	_, ok := s.db.Driver().(interface{ Batches() })
+	return ok
 }
 
 // batch is the argument of a query that runs several statements: see signer/warm/d1.go.

@@ -40,13 +40,13 @@ func TestTimelineDoesNotDependOnOneClock(t *testing.T) {
 		must(b.Close(ctx, o.Payment.OutTradeNo, b.at(now.Add(3*time.Millisecond))))
 		must(a.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200", Payer: "alice", PaidAt: now}, a.at(now.Add(4*time.Millisecond))))
 		must(b.InsertRefund(ctx, order.Refund{ID: "R1", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-R1", Amount: 600, CreatedAt: b.at(now.Add(5 * time.Millisecond))}, 0))
-		must(a.MoveRefund(ctx, "R1", api.RefundProcessing, "5001", time.Time{}, a.at(now.Add(6*time.Millisecond))))
-		must(b.MoveRefund(ctx, "R1", api.RefundSucceeded, "5001", time.Time{}, b.at(now.Add(7*time.Millisecond))))
+		must(moved(a.MoveRefund(ctx, "R1", api.RefundProcessing, "5001", time.Time{}, a.at(now.Add(6*time.Millisecond)))))
+		must(moved(b.MoveRefund(ctx, "R1", api.RefundSucceeded, "5001", time.Time{}, b.at(now.Add(7*time.Millisecond)))))
 		// WeChat's clock is also behind, and has whole seconds.
 		must(b.InsertRefund(ctx, order.Refund{ID: "R2", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-R2", Amount: 600, CreatedAt: b.at(now.Add(8 * time.Millisecond))}, 0))
-		must(b.MoveRefund(ctx, "R2", api.RefundSucceeded, "5002", now.Add(-time.Minute), b.at(now.Add(9*time.Millisecond))))
+		must(moved(b.MoveRefund(ctx, "R2", api.RefundSucceeded, "5002", now.Add(-time.Minute), b.at(now.Add(9*time.Millisecond)))))
 		must(b.RecordRefund(ctx, order.Refund{ID: "R3", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: "5003", CreatedAt: b.at(now), AcceptedAt: b.at(now)}))
-		must(b.MoveRefund(ctx, "R3", api.RefundClosed, "5003", time.Time{}, b.at(now.Add(time.Millisecond))))
+		must(moved(b.MoveRefund(ctx, "R3", api.RefundClosed, "5003", time.Time{}, b.at(now.Add(time.Millisecond)))))
 		must(b.InsertRefund(ctx, order.Refund{ID: "R4", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-R4", Amount: 600, CreatedAt: b.at(now.Add(8 * time.Millisecond))}, 0))
 		must(true, b.NoteRefundFailure(ctx, order.Refund{ID: "R4"}, order.RefundFailure{Failure: "NOT_ENOUGH"}, b.at(now.Add(9*time.Millisecond))))
 		must(b.FailRefund(ctx, "R4", order.RefundFailure{Failure: "ERROR"}, b.at(now.Add(9*time.Millisecond))))
@@ -96,9 +96,9 @@ func TestTimelineUnderManyClocks(t *testing.T) {
 			case 5:
 				_, err = s.InsertRefund(ctx, order.Refund{ID: id, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-" + id, Amount: 100, CreatedAt: clock}, 0)
 			case 6:
-				_, err = s.MoveRefund(ctx, id, api.RefundProcessing, "50-"+id, time.Time{}, clock)
+				_, err = moved(s.MoveRefund(ctx, id, api.RefundProcessing, "50-"+id, time.Time{}, clock))
 			case 7:
-				_, err = s.MoveRefund(ctx, id, api.RefundSucceeded, "50-"+id, time.Time{}, clock)
+				_, err = moved(s.MoveRefund(ctx, id, api.RefundSucceeded, "50-"+id, time.Time{}, clock))
 			case 8:
 				err = s.NoteRefundFailure(ctx, order.Refund{ID: id}, order.RefundFailure{Failure: "NOT_ENOUGH"}, clock)
 			}

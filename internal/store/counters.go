@@ -31,14 +31,14 @@ func (s *Store) Count(ctx context.Context, counts map[string]int) error {
 // call then costs at most about ten times as many rows, whatever the shop has sold.
 const MaxOrdersCounted = 10_000
 
-// Counters returns all counters: those of Count, and those of the newest orders, their
-// payments, refunds and deliveries of events.
+// Counters returns all counters: those of Count and Reconciled, and those of the newest orders,
+// their payments, refunds and deliveries of events.
 func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 	// Columns instead of a UNION, because D1 allows a UNION five terms. CROSS JOIN makes
 	// SQLite read the newest orders first.
 	const counts = `(SELECT json_group_object(name, n) FROM (SELECT `
 	var groups [5]string
-	var late, duplicates int64
+	var late, duplicates, queried, failed int64
 	err := s.db.QueryRowContext(ctx, `
 		WITH newest AS (SELECT id, status, paid_by FROM orders ORDER BY created_at DESC, id DESC LIMIT `+strconv.Itoa(MaxOrdersCounted)+`)
 		SELECT (SELECT json_group_object(name, n) FROM counters),
@@ -48,9 +48,10 @@ func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 		`+counts+`'deliveries.' || deliveries.status AS name, COUNT(*) AS n FROM newest CROSS JOIN events ON order_id = newest.id CROSS JOIN endpoints
 			CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq GROUP BY deliveries.status)),
 		(SELECT COUNT(*) FROM newest WHERE paid_by IS NOT NULL AND EXISTS
-			(SELECT 1 FROM order_steps WHERE order_id = newest.id AND order_steps.status IN ('closing', 'closed'))),
-		(SELECT COUNT(*) FROM newest CROSS JOIN payments ON order_id = newest.id WHERE duplicate = 1)`).
-		Scan(&groups[0], &groups[1], &groups[2], &groups[3], &groups[4], &late, &duplicates)
+			(SELECT 1 FROM order_changes WHERE order_id = newest.id AND order_changes.status IN ('closing', 'closed'))),
+		(SELECT COUNT(*) FROM newest CROSS JOIN payments ON order_id = newest.id WHERE duplicate = 1),
+		COALESCE((SELECT queried FROM timers WHERE name = 'reconcile'), 0), COALESCE((SELECT failed FROM timers WHERE name = 'reconcile'), 0)`).
+		Scan(&groups[0], &groups[1], &groups[2], &groups[3], &groups[4], &late, &duplicates, &queried, &failed)
 	if err != nil {
 		return nil, fmt.Errorf("reading the counters: %w", err)
 	}
@@ -60,11 +61,12 @@ func (s *Store) Counters(ctx context.Context) (map[string]int64, error) {
 			return nil, fmt.Errorf("reading the counters: %w", err)
 		}
 	}
-	if late > 0 {
-		counters["orders.paid_late"] = late
-	}
-	if duplicates > 0 {
-		counters["payments.duplicate"] = duplicates
+	for name, n := range map[string]int64{
+		"orders.paid_late": late, "payments.duplicate": duplicates, "reconciled.queried": queried, "reconciled.failed": failed,
+	} {
+		if n > 0 {
+			counters[name] = n
+		}
 	}
 	return counters, nil
 }

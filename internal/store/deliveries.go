@@ -22,20 +22,24 @@ import (
 // try matters only if the sender dies in that try. Up to a tenth is added, which depends on the
 // event and the try and is not random. 37 and 101 have no common factor, so 101 events in a row
 // have 101 different pauses.
-func pause() string {
+//
+// tries is SQL for the tries before the one that begins.
+func pause(tries string) string {
 	var sql strings.Builder
-	sql.WriteString("CASE tries")
+	sql.WriteString("CASE " + tries)
 	for i, d := range order.EventSchedule()[1:] {
 		fmt.Fprintf(&sql, " WHEN %d THEN %d", i, d.Milliseconds())
 	}
-	fmt.Fprintf(&sql, " ELSE %d END * (1000 + (event_seq * 37 + tries * 61) %% 101) / 1000", order.EventSchedule()[len(order.EventSchedule())-1].Milliseconds())
+	fmt.Fprintf(&sql, " ELSE %d END * (1000 + (event_seq * 37 + %s * 61) %% 101) / 1000", order.EventSchedule()[len(order.EventSchedule())-1].Milliseconds(), tries)
 	return sql.String()
 }
 
 // ClaimEvents claims the deliveries of an endpoint that are due, at most limit, the longest
 // due first, and returns their events. One caller gets a delivery and may send it for
-// order.EventLease. A claim counts as a try even if its caller dies. An endpoint that is not
-// enabled has no due deliveries.
+// order.EventLease. A claim counts as a try even if its caller dies: then the delivery is due
+// when the lease ends. NextAt is the next try if this one fails, which FailDelivery stores. The
+// claim does not store it, because next_at is in an index. An endpoint that is not enabled has
+// no due deliveries.
 //
 // Events about money come first, because anybody can make order.closed by cancelling orders. closed
 // is the part of limit that is reserved for order.closed. Events that wait for earlier ones of
@@ -46,14 +50,14 @@ func (s *Store) ClaimEvents(ctx context.Context, endpoint string, now time.Time,
 		WHERE endpoint_id = ?5 AND status = 'pending' AND blocked = 0 AND next_at <= ?2 AND leased_until <= ?2
 		AND EXISTS (SELECT 1 FROM endpoints WHERE id = ?5 AND state = 'enabled') AND closed = `
 	return readAll(ctx, s, "due events", scanClaim, `
-		UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, tried_at = ?2, leased_until = ?1, next_at = ?2 + `+pause()+`
+		UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1, tried_at = ?2, leased_until = ?1
 		WHERE endpoint_id = ?5 AND event_seq IN (
 			SELECT event_seq FROM (
 				SELECT event_seq, IIF(ROW_NUMBER() OVER () <= ?3 - ?4, 0, 2) AS turn FROM (`+dueOf+`0 ORDER BY next_at LIMIT ?3)
 				UNION ALL
 				SELECT event_seq, IIF(ROW_NUMBER() OVER () <= ?4, 1, 3) FROM (`+dueOf+`1 ORDER BY next_at LIMIT ?3)
 			) ORDER BY turn LIMIT ?3)
-		RETURNING event_seq, endpoint_id, status, attempts, tries, next_at, COALESCE(last_status, 0), COALESCE(last_error, ''),
+		RETURNING event_seq, endpoint_id, status, attempts, tries, CAST(?2 + `+pause(`(tries - 1)`)+` AS INTEGER), COALESCE(last_status, 0), COALESCE(last_error, ''),
 			(SELECT json_array(id, type, order_id, created_at, data) FROM events WHERE seq = event_seq),
 			(SELECT `+origin+` FROM events WHERE seq = event_seq)`,
 		now.Add(order.EventLease).UnixMilli(), now.UnixMilli(), limit, closed, endpoint)
@@ -117,7 +121,7 @@ func (s *Store) Replay(ctx context.Context, id, endpoint string, now time.Time) 
 	return s.run(ctx, "replaying event "+id, `
 		INSERT INTO deliveries (endpoint_id, event_seq, closed, created_at, next_at)
 		SELECT endpoints.id, seq, IIF(type = 'order.closed', 1, 0), ?1, ?1 FROM events CROSS JOIN endpoints
-		WHERE events.id = ?2 AND `+mayReplay+` AND (endpoints.id = ?3 OR ?3 = ''
+		WHERE `+eventOfID(`?2`)+` AND `+mayReplay+` AND (endpoints.id = ?3 OR ?3 = ''
 			AND (`+takesType+` OR EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id AND event_seq = seq)))`+makeDue,
 		now.UnixMilli(), id, endpoint)
 }

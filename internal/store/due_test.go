@@ -13,7 +13,7 @@ import (
 	"h5pay/internal/store/storetest"
 )
 
-// A payment is due half its age after each query, at least a minute after it. After the
+// A payment is due twice its age after each query, at least a minute after it. After the
 // expiry it is due each minute.
 func TestDueTimes(t *testing.T) {
 	t.Parallel()
@@ -33,26 +33,46 @@ func TestDueTimes(t *testing.T) {
 			}
 		}
 	}
-	want := []int{1, 2, 3, 5, 8, 12, 18, 27, 41, 62, 93, 140, 210, 315, 473, 710, 1065, 1441, 1442, 1443, 1445}
+	want := []int{1, 3, 9, 27, 81, 243, 729, 1441, 1442, 1443, 1445}
 	if !slices.Equal(got, want) {
 		t.Errorf("due in minutes %v, want %v", got, want)
 	}
 }
 
-// A query for a buyer's page counts, so the timer waits. Half of an odd number of ms is
-// stored as a whole number, also by D1, which computes with REAL.
-func TestDueWaitsAfterAPoll(t *testing.T) {
+// A query of the timer moves its next one, and a query for a buyer's page does not. Half of an odd
+// number of ms is stored as a whole number, also by D1, which computes with REAL.
+func TestDueWaitsAfterAQuery(t *testing.T) {
 	t.Parallel()
 	s := store.New(storetest.Open(t))
 	o := insert(t, s, "alice", "key-1")
-	if ok, err := s.ClaimQuery(ctx, o.Payment.OutTradeNo, time.Second, now.Add(20*time.Minute+time.Millisecond)); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	for minutes, want := range map[int]int{21: 0, 30: 0, 31: 1} {
-		if due, err := s.Due(ctx, mchID, now.Add(time.Duration(minutes)*time.Minute), 10); err != nil || len(due) != want {
-			t.Errorf("%d due after %d minutes, %v; want %d", len(due), minutes, err, want)
+	no := o.Payment.OutTradeNo
+	dueAfter := func(want map[int]int) {
+		t.Helper()
+		for minutes, want := range want {
+			if due, err := s.Due(ctx, mchID, now.Add(time.Duration(minutes)*time.Minute), 10); err != nil || len(due) != want {
+				t.Errorf("%d due after %d minutes, %v; want %d", len(due), minutes, err, want)
+			}
 		}
 	}
+	if ok, err := s.ClaimPoll(ctx, no, time.Second, now.Add(10*time.Minute)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	dueAfter(map[int]int{0: 0, 1: 1, 20: 1})
+	if ok, err := s.ClaimQuery(ctx, no, time.Second, now.Add(20*time.Minute+time.Millisecond)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	dueAfter(map[int]int{21: 0, 60: 0, 61: 1})
+	if err := s.QueryAgain(ctx, no, now.Add(21*time.Minute+time.Millisecond)); err != nil { // no response
+		t.Fatal(err)
+	}
+	dueAfter(map[int]int{31: 0, 32: 1})
+	if to, err := s.BeginClose(ctx, o.ID, now.Add(61*time.Minute)); to != api.StatusClosing || err != nil {
+		t.Fatal(to, err)
+	}
+	if ok, err := s.ClaimQuery(ctx, no, time.Second, now.Add(65*time.Minute+time.Millisecond)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	dueAfter(map[int]int{66: 0, 67: 0, 68: 1})
 }
 
 // perMinute is the smallest number of orders that one run of the timer queries on Cloudflare's free
@@ -61,7 +81,7 @@ const perMinute = 38
 
 // queriesADay is how often the timer queries an unpaid order until it is closed. TestDueTimes has
 // the minutes.
-const queriesADay = 18
+const queriesADay = 8
 
 // The timer handles as many unpaid orders a day as its queries allow. Each is queried in its second
 // or third minute and closed within some minutes of its expiry. With twice as many orders the timer
@@ -178,20 +198,10 @@ func work(t *testing.T, orders int) map[string]int {
 			}
 		},
 		"timer, nothing due": func() {
-			_, err := s.DeleteUnpaid(ctx, now.AddDate(0, 0, -30), 100)
+			m, err := s.Minute(ctx, store.MinuteFilter{MchID: mchID, Now: now, Unpaid: now.AddDate(0, 0, -30), Refunds: 4, Notified: 10, Payments: 100})
 			must(err)
-			must(s.DeleteStates(ctx, now, 1000))
-			must(s.DeleteHours(ctx, now))
-			must(s.NoteSize(ctx, store.Size{Used: 1, Capacity: 1000}))
-			_, err = s.Expire(ctx, now, 100)
-			must(err)
-			due, err := s.Due(ctx, mchID, now, 100)
-			must(err)
-			_, err = s.DueRefunds(ctx, now, 4)
-			must(err)
-			must(s.Reconciled(ctx, now))
-			if len(due) != 0 {
-				t.Errorf("%d orders are due", len(due))
+			if !m.Done || len(m.Due) != 0 {
+				t.Errorf("%d orders are due", len(m.Due))
 			}
 		},
 		"timer, all expired":   func() { _, err := s.Expire(ctx, now.AddDate(1, 0, 0), 10); must(err) },

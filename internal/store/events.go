@@ -21,7 +21,18 @@ func (s *Store) EventsOf(ctx context.Context, orderID string) ([]order.Event, er
 
 // Event returns an event.
 func (s *Store) Event(ctx context.Context, id string) (order.Event, error) {
-	return one(s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE id = ?`, id))
+	return one(s.events(ctx, `SELECT `+eventColumns+` FROM events WHERE `+eventOfID(`?1`), id))
+}
+
+// eventOfID is SQL for the event with an id, which is a parameter. The triggers make an id of the
+// type and the subject, so that it names the order, a payment or a refund.
+func eventOfID(id string) string {
+	return `events.order_id = CASE
+		WHEN substr(` + id + `, 1, 9) = 'evt_paid_' THEN substr(` + id + `, 10)
+		WHEN substr(` + id + `, 1, 11) = 'evt_closed_' THEN substr(` + id + `, 12)
+		WHEN substr(` + id + `, 1, 14) = 'evt_duplicate_' THEN (SELECT payments.order_id FROM payments WHERE payments.out_trade_no = substr(` + id + `, 15))
+		WHEN substr(` + id + `, 1, 13) = 'evt_refunded_' THEN (SELECT refunds.order_id FROM refunds
+			WHERE refunds.id = replace(replace(replace(substr(` + id + `, 14), '~p', '|'), '~s', '*'), '~a', '@')) END AND events.id = ` + id
 }
 
 // EventPage is a part of the outbox.

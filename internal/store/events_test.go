@@ -47,7 +47,7 @@ func refund(t *testing.T, s *store.Store, o order.Order, id string, amount fen.F
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := s.MoveRefund(ctx, id, api.RefundSucceeded, "5000-"+id, at.Add(time.Second), at.Add(2*time.Second)); !ok || err != nil {
+	if ok, err := moved(s.MoveRefund(ctx, id, api.RefundSucceeded, "5000-"+id, at.Add(time.Second), at.Add(2*time.Second))); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 }
@@ -148,7 +148,7 @@ func TestEventOfARefundWhileAnotherRuns(t *testing.T) {
 		status string // in the event, and of the order
 	}{{"R1", api.RefundSucceeded, "refunding"}, {"R2", api.RefundClosed, ""}, {"R3", api.RefundSucceeded, "paid"}} {
 		at := now.Add(time.Duration(i+1) * time.Second)
-		if ok, err := s.MoveRefund(ctx, want.id, want.ends, "5000-"+want.id, at, at); !ok || err != nil {
+		if ok, err := moved(s.MoveRefund(ctx, want.id, want.ends, "5000-"+want.id, at, at)); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		if want.status == "" {
@@ -185,7 +185,7 @@ func TestEventIDOfARefundMadeByHand(t *testing.T) {
 		if ok, err := s.RecordRefund(ctx, order.Refund{ID: no, OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Amount: 1, RefundID: refundID, CreatedAt: now, AcceptedAt: now}); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
-		if ok, err := s.MoveRefund(ctx, no, api.RefundSucceeded, refundID, now, now); !ok || err != nil {
+		if ok, err := moved(s.MoveRefund(ctx, no, api.RefundSucceeded, refundID, now, now)); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		events, _, err := s.Events(ctx, store.EventPage{Limit: 1})

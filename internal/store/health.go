@@ -62,10 +62,12 @@ func (s *Store) Health(ctx context.Context, mchID string) (Health, error) {
 	return v, nil
 }
 
-// Reconciled stores that the timer completed a run. The trigger timer_ends deletes API keys
+// Reconciled stores that the timer completed a run, and adds to its counters the payments about
+// which it queried WeChat and the queries that failed. The trigger timer_ends deletes API keys
 // that ended KeepEndedKeys ago.
-func (s *Store) Reconciled(ctx context.Context, now time.Time) error {
-	_, err := s.db.ExecContext(ctx, `INSERT INTO timers (name, at) VALUES ('reconcile', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, now.UnixMilli())
+func (s *Store) Reconciled(ctx context.Context, now time.Time, queried, failed int) error {
+	_, err := s.db.ExecContext(ctx, `INSERT INTO timers (name, at, queried, failed) VALUES ('reconcile', ?, ?, ?) ON CONFLICT (name) DO UPDATE
+		SET at = excluded.at, queried = timers.queried + excluded.queried, failed = timers.failed + excluded.failed`, now.UnixMilli(), queried, failed)
 	if err != nil {
 		return fmt.Errorf("storing the time of the timer's run: %w", err)
 	}

@@ -234,7 +234,7 @@ func TestNodesKeepTheSumOfRefunds(t *testing.T) {
 		}
 		atOnce(t, all, 10, func(s *store.Store, i int) error {
 			id := fmt.Sprint("R", round, "-", i)
-			_, err := s.MoveRefund(ctx, id, api.RefundSucceeded, "50-"+id, now, now)
+			_, err := moved(s.MoveRefund(ctx, id, api.RefundSucceeded, "50-"+id, now, now))
 			return err
 		})
 		if back, err := all[0].ByID(ctx, o.ID); err != nil || back.Refunded != 4*amount {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"h5pay/internal/order"
@@ -13,11 +14,35 @@ import (
 // InsertNotification stores a message that claims to come from WeChat. The trigger
 // notification_is_stored removes the oldest one.
 func (s *Store) InsertNotification(ctx context.Context, n order.Notification) error {
-	_, err := s.run(ctx, "storing a notification", `
+	query, args := insertNotification(n)
+	_, err := s.run(ctx, "storing a notification", query, args...)
+	return err
+}
+
+func insertNotification(n order.Notification) (string, []any) {
+	return `
 		INSERT INTO notifications (verified, n, at, kind, version, verdict, reason, out_trade_no, out_refund_no, request_id, more)
 		SELECT ?1, COALESCE((SELECT MAX(n) FROM notifications WHERE verified = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10`,
-		flag(n.Verified), n.At.UnixMilli(), n.Kind, n.Version, n.Verdict, n.Reason, n.OutTradeNo, n.OutRefundNo, n.RequestID, n.More)
-	return err
+		[]any{flag(n.Verified), n.At.UnixMilli(), n.Kind, n.Version, n.Verdict, n.Reason, n.OutTradeNo, n.OutRefundNo, n.RequestID, n.More}
+}
+
+// noting is together with statements about the payment of a notification. At D1 the row of the
+// notification is stored in the same round trip, if the transaction of the notification pays the
+// payment after the statements. Without a Stored note the caller stores the row. No payment depends
+// on the row: if the round trip fails with it, the statements run again without it.
+func (s *Store) noting(ctx context.Context, n *order.Note, statements ...statement) error {
+	if n != nil && s.batches() {
+		query, args := insertNotification(n.Notification)
+		with := append(slices.Clip(statements), writing(&n.Stored, "storing a notification", query+`
+			WHERE EXISTS (SELECT 1 FROM payments WHERE payments.out_trade_no = ?11 AND transaction_id = ?12
+			AND api_version = ?13 AND appid = ?14 AND mch_id = ?15 AND total = ?16 AND currency = ?17)`,
+			append(args, n.Notified.OutTradeNo, n.TransactionID, n.APIVersion, n.AppID, n.MchID, int64(n.Total), n.Currency)...))
+		if err := s.together(ctx, with...); err == nil || ctx.Err() != nil {
+			return err
+		}
+		n.Stored = false
+	}
+	return s.together(ctx, statements...)
 }
 
 // Notifications returns at most limit messages, newest first. verdict and outTradeNo select

@@ -53,11 +53,16 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 	return s.ended(ctx, `WHERE id IN (SELECT value FROM json_each(?2)) AND +status = 'open'`, now.UnixMilli(), string(list))
 }
 
-// Expire is BeginClose for at most limit orders that have expired, the earliest first.
+// Expire is BeginClose for at most limit orders that have expired, the earliest first. An order
+// with a payment that can be paid has some minutes more: the timer closes the payment at WeChat
+// by then, and the trigger payment_ends closes the order with it, which writes fewer rows.
 func (s *Store) Expire(ctx context.Context, now time.Time, limit int) (map[string]api.OrderStatus, error) {
-	return s.ended(ctx, `WHERE id IN (SELECT id FROM orders INDEXED BY orders_due WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2) AND +status = 'open'`,
-		now.UnixMilli(), limit)
+	return s.ended(ctx, `WHERE id IN (`+expired+` ORDER BY due_at LIMIT ?2) AND +status = 'open'`, now.UnixMilli(), limit)
 }
+
+// expired is SQL for the IDs of the orders that Expire ends at ?1.
+const expired = `SELECT id FROM orders INDEXED BY orders_due WHERE due_at <= ?1 AND (due_at <= ?1 - 600000 OR NOT EXISTS
+	(SELECT 1 FROM payments WHERE order_id = orders.id AND payments.status IN ('created', 'pending', 'closing')))`
 
 // ended runs endOpen for the orders of where, and returns their new status by ID.
 func (s *Store) ended(ctx context.Context, where string, args ...any) (map[string]api.OrderStatus, error) {

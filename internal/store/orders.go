@@ -23,11 +23,26 @@ var ErrReference = errors.New("another order has this reference")
 // ErrFull, ErrBuyerBound, ErrNetworkBound or ErrGuestsBound. If the link takes no order, it returns
 // ErrLinkEnded.
 //
-// The trigger order_begins stores the first step, guest_order_begins counts the order of
-// a guest for the bounds, and link_order_begins that of a link.
+// The trigger guest_order_begins counts the order of a guest for the bounds, and
+// link_order_begins that of a link.
 func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) {
+	return s.insertAgain(ctx, o, false)
+}
+
+// ErrPrices means that a product of the order is no longer for sale with the name and the price that
+// the order has.
+var ErrPrices = errors.New("the prices of the catalogue have changed")
+
+// InsertPriced is Insert for an order whose lines are products of the catalogue, as it was read before.
+// It stores the order only if each is still for sale with the name and the price of its line, and
+// returns ErrPrices otherwise.
+func (s *Store) InsertPriced(ctx context.Context, o order.Order) (order.Order, error) {
+	return s.insertAgain(ctx, o, true)
+}
+
+func (s *Store) insertAgain(ctx context.Context, o order.Order, priced bool) (order.Order, error) {
 	for range maxInserts {
-		stored, err := s.insert(ctx, o)
+		stored, err := s.insert(ctx, o, priced)
 		if !errors.Is(err, errRoomAgain) {
 			return stored, err
 		}
@@ -39,7 +54,7 @@ func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) 
 const maxInserts = 3
 
 // insert is one try of Insert. After errRoomAgain another try may succeed.
-func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) {
+func (s *Store) insert(ctx context.Context, o order.Order, priced bool) (order.Order, error) {
 	if o.Lines == nil {
 		o.Lines = []order.Line{}
 	}
@@ -64,22 +79,24 @@ func (s *Store) insert(ctx context.Context, o order.Order) (order.Order, error) 
 			total, currency, description, metadata, return_url, trade_types, created_at, expires_at, status, updated_at, due_at, simulated, link_id)
 		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, 'open', ?25, ?26 + ?27, ?28, ?29
 		WHERE `+room+` = '' AND (?29 IS NULL OR EXISTS (SELECT 1 FROM links WHERE id = ?29 AND `+linkOpen+`))
+		AND (?30 = 0 OR `+pricesHold(`?18`)+`)
 		ON CONFLICT DO NOTHING`,
 		append(s.roomArgs(o), o.ID, text(o.Token), string(o.Source), text(o.Reference), text(o.KeyID), text(o.ClientKey), o.Fingerprint, o.Shop, o.AppID, o.MchID,
 			string(lines), int64(o.Total), o.Currency, o.Description, text(o.Metadata), text(o.ReturnURL), trades,
-			o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(), order.ExpiryGrace.Milliseconds(), flag(o.Simulated), text(o.LinkID))...)
+			o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(), order.ExpiryGrace.Milliseconds(), flag(o.Simulated), text(o.LinkID), flag(priced))...)
 	if err != nil {
 		return order.Order{}, err
 	}
 	if !stored {
-		return s.notStored(ctx, o)
+		return s.notStored(ctx, o, priced, string(lines))
 	}
 	return o, nil
 }
 
 // notStored returns the order that was stored before with the ClientKey of o, or the order with its
-// Reference and ErrReference. Otherwise it returns the error of the bound that Insert exceeded.
-func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, error) {
+// Reference and ErrReference. Otherwise it returns the error of the bound that Insert exceeded, or
+// ErrPrices.
+func (s *Store) notStored(ctx context.Context, o order.Order, priced bool, lines string) (order.Order, error) {
 	old, err := order.Order{}, ErrNotFound
 	switch {
 	case o.ClientKey == "":
@@ -105,6 +122,12 @@ func (s *Store) notStored(ctx context.Context, o order.Order) (order.Order, erro
 	if o.LinkID != "" {
 		if l, err := s.LinkByID(ctx, o.LinkID); err != nil || l.State(o.CreatedAt) != order.LinkOpen {
 			return order.Order{}, cmp.Or(err, ErrLinkEnded)
+		}
+	}
+	if priced {
+		var hold bool
+		if err := s.db.QueryRowContext(ctx, `SELECT `+pricesHold(`?1`), lines).Scan(&hold); err != nil || !hold {
+			return order.Order{}, cmp.Or(err, ErrPrices)
 		}
 	}
 	return order.Order{}, errRoomAgain
@@ -191,11 +214,12 @@ func (s *Store) FirstOrder(ctx context.Context) (time.Time, error) {
 
 // Timeline returns the steps of an order, oldest first.
 func (s *Store) Timeline(ctx context.Context, id string) ([]api.Step, error) {
-	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at FROM order_steps WHERE order_id = ? ORDER BY n`, id)
+	return readAll(ctx, s, "the steps of order "+id, scanStep, `SELECT status, at, n FROM order_steps WHERE order_id = ? ORDER BY n`, id)
 }
 
 func scanStep(rows *sql.Rows) (step api.Step, err error) {
-	err = rows.Scan(&step.Status, &step.At)
+	var n int // for the order
+	err = rows.Scan(&step.Status, &step.At, &n)
 	return step, err
 }
 

@@ -74,21 +74,36 @@ func (s *Store) StopOffering(ctx context.Context, outTradeNo string, prepayAt, n
 // link_order_paid counts the order of a link as paid, and takings_of_payment adds the payment to
 // the takings of its hour.
 func (s *Store) Pay(ctx context.Context, outTradeNo string, p order.Paid, now time.Time) (bool, error) {
-	return s.change(ctx, outTradeNo, api.PaymentPaid, now, change{
+	query, args := changePayment(outTradeNo, api.PaymentPaid, now, change{
 		set: `transaction_id = ?, paid_at = ?, payer = IIF(` + erased + `, '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),
 			simulated = MAX(simulated, ?)`,
 		args:      []any{p.TransactionID, milli(p.PaidAt), p.Payer, p.Source, now.UnixMilli(), flag(p.Simulated)},
 		where:     `transaction_id IS NULL AND NOT EXISTS (SELECT 1 FROM payments AS other WHERE other.transaction_id = ?)`,
 		whereArgs: []any{p.TransactionID},
 	})
+	if p.Note == nil {
+		return s.exec(ctx, outTradeNo, query, args...)
+	}
+	var paid bool
+	err := s.noting(ctx, p.Note, writing(&paid, "changing payment "+outTradeNo, query, args...))
+	return paid, err
 }
 
 // erased is SQL for whether the person who was to pay a payment, or who owned its order,
 // was erased.
 const erased = `(trade_type = 'JSAPI' AND openid = '' OR EXISTS (SELECT 1 FROM orders WHERE id = order_id AND owner LIKE '` + order.ErasedPrefix + `%'))`
 
-// ClaimQuery claims the right to query WeChat about an unpaid payment now. One caller gets
-// true, and none until window has passed.
+// ClaimPoll claims the right to query WeChat about an unpaid payment now, for a request. One
+// caller gets true, and none until window has passed. The time of the timer's next query stays
+// as it is, because that is in an index.
+func (s *Store) ClaimPoll(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
+	return s.exec(ctx, outTradeNo, `
+		UPDATE payments SET queried_at = ?1
+		WHERE out_trade_no = ?2 AND status IN ('created', 'pending', 'closing') AND (queried_at IS NULL OR queried_at <= ?3)`,
+		now.UnixMilli(), outTradeNo, now.Add(-window).UnixMilli())
+}
+
+// ClaimQuery is ClaimPoll for the timer. It sets the time of the timer's next query.
 func (s *Store) ClaimQuery(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, outTradeNo, `
 		UPDATE payments SET queried_at = ?1, due_at = `+due+`
@@ -96,16 +111,23 @@ func (s *Store) ClaimQuery(ctx context.Context, outTradeNo string, window time.D
 		append(dueArgs(now), outTradeNo, now.Add(-window).UnixMilli())...)
 }
 
+// QueryAgain makes a payment due earlier, because WeChat did not respond to the timer's query.
+func (s *Store) QueryAgain(ctx context.Context, outTradeNo string, now time.Time) error {
+	_, err := s.exec(ctx, outTradeNo, `UPDATE payments SET due_at = `+dueAgain+` WHERE out_trade_no = ?3 AND status IN ('created', 'pending')`,
+		now.UnixMilli(), minDue.Milliseconds(), outTradeNo)
+	return err
+}
+
 // ClaimNotified claims the right to query WeChat about an unpaid payment that a notification
 // reports as paid. It writes nothing if the payment is paid, or differs from the
 // notification. One caller gets true, and none until window has passed. Until it is paid,
-// the timer queries it before all others: see DueNotified.
+// the timer queries it before all others: see Minute.
 //
 // The payment is read in the same round trip, after the claim. The error is ErrNotFound if there is
-// none.
-func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, window time.Duration, now time.Time) (p order.Payment, claimed bool, err error) {
+// none. note is the row of the notification, or nil.
+func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, note *order.Note, window time.Duration, now time.Time) (p order.Payment, claimed bool, err error) {
 	var payments []order.Payment
-	err = s.together(ctx, writing(&claimed, "changing payment "+t.OutTradeNo, `
+	err = s.noting(ctx, note, writing(&claimed, "changing payment "+t.OutTradeNo, `
 		UPDATE payments SET notified_at = ?, queried_at = ?
 		WHERE out_trade_no = ? AND transaction_id IS NULL AND api_version = ? AND appid = ? AND mch_id = ? AND total = ? AND currency = ?
 		AND (notified_at IS NULL OR notified_at <= ?)`,
@@ -117,7 +139,7 @@ func (s *Store) ClaimNotified(ctx context.Context, t order.Notified, window time
 	return p, claimed, err
 }
 
-// ClaimDueNotified is ClaimNotified for a payment of DueNotified.
+// ClaimDueNotified is ClaimNotified for a payment of Minute.
 func (s *Store) ClaimDueNotified(ctx context.Context, outTradeNo string, window time.Duration, now time.Time) (bool, error) {
 	return s.exec(ctx, outTradeNo, `
 		UPDATE payments SET queried_at = ? WHERE out_trade_no = ? AND notified_at IS NOT NULL AND transaction_id IS NULL AND queried_at <= ?`,
@@ -140,6 +162,12 @@ type change struct {
 }
 
 func (s *Store) change(ctx context.Context, outTradeNo string, to api.PaymentStatus, now time.Time, c change) (bool, error) {
+	query, args := changePayment(outTradeNo, to, now, c)
+	return s.exec(ctx, outTradeNo, query, args...)
+}
+
+// changePayment returns the statement of a change and its arguments.
+func changePayment(outTradeNo string, to api.PaymentStatus, now time.Time, c change) (string, []any) {
 	set := []string{`status = ?`, `updated_at = MAX(updated_at, ?)`}
 	if to == api.PaymentClosing {
 		set = append(set, `closing = 1`)
@@ -163,7 +191,7 @@ func (s *Store) change(ctx context.Context, outTradeNo string, to api.PaymentSta
 		where = append(where, c.where)
 	}
 	args = append(args, c.whereArgs...)
-	return s.exec(ctx, outTradeNo, `UPDATE payments SET `+strings.Join(set, `, `)+` WHERE `+strings.Join(where, ` AND `), args...)
+	return `UPDATE payments SET ` + strings.Join(set, `, `) + ` WHERE ` + strings.Join(where, ` AND `), args
 }
 
 func (s *Store) exec(ctx context.Context, outTradeNo, query string, args ...any) (bool, error) {

@@ -104,28 +104,36 @@ const (
 )
 
 // due is SQL for the time of the next query about a payment that is queried at ?1. The
-// pause is half the age of the payment, but at least minDue. After the expiry it is half
-// the time since then, between minDue and maxDue. The age of a payment that is to be closed
-// counts from that decision, and the payment waits until WeChat closes it. The arguments
-// are those of dueArgs; D1 binds them as REAL, so the result is cast.
+// pause is twice the age of the payment, but at least minDue: each query writes two rows, and
+// most payments are paid in their first minutes. A payment that is to be closed has a pause of
+// half the time since that decision, and waits until WeChat closes it. After the expiry the
+// pause is half the time since then, between minDue and maxDue. The arguments are those of
+// dueArgs; D1 binds them as REAL, so the result is cast.
 const due = `CAST(MAX(IIF(status = 'closing', created_at + ?4, 0),
-	MIN(?1 + MAX(?2, (?1 - IIF(status = 'closing', updated_at, created_at)) / 2),
+	MIN(?1 + MAX(?2, IIF(status = 'closing', (?1 - updated_at) / 2, (?1 - created_at) * 2)),
 		MAX(expires_at + ?3, ?1 + MAX(?2, MIN(?5, (?1 - expires_at) / 2))))) AS INTEGER)`
+
+// dueAgain is due after a query without a response: the pause is half the age.
+const dueAgain = `CAST(MIN(due_at, ?1 + MAX(?2, (?1 - created_at) / 2)) AS INTEGER)`
 
 func dueArgs(now time.Time) []any {
 	return []any{now.UnixMilli(), minDue.Milliseconds(), order.ExpiryGrace.Milliseconds(), order.MinCloseAge.Milliseconds(), maxDue.Milliseconds()}
 }
 
-// DueNotified returns unpaid payments of any status that a notification of the last day
+// selectNotified reads unpaid payments of any status that a notification of the last day
 // reported as paid and that WeChat has not confirmed. A payment is due after a pause of
 // ten seconds, or half the time between the notification and the last query if that is
-// longer. The longest pause comes first; DueNotified returns at most limit payments.
-func (s *Store) DueNotified(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Payment, error) {
-	return s.payments(ctx, `INDEXED BY notified_payments
-		WHERE notified_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 AND queried_at <= ?2 AND mch_id = ?3
-		AND queried_at + (queried_at - notified_at) / 2 <= ?4 AND notified_at > ?1
-		ORDER BY payments.queried_at LIMIT ?5`, // notified_at <= queried_at, so that the index bounds both
-		now.Add(-24*time.Hour).UnixMilli(), now.Add(-10*time.Second).UnixMilli(), mchID, now.UnixMilli(), limit)
+// longer. The longest pause comes first.
+func selectNotified(mchID string, now time.Time, limit int) (string, []any) {
+	return `SELECT ` + paymentColumns + ` FROM payments INDEXED BY notified_payments WHERE ` + dueNotified(`?2`) + ` ORDER BY payments.queried_at LIMIT ?3`,
+		[]any{now.UnixMilli(), mchID, limit}
+}
+
+// dueNotified is SQL for the payments of selectNotified. ?1 is the time, and mchID a parameter.
+// notified_at is at most queried_at, so that the index bounds both.
+func dueNotified(mchID string) string {
+	return `notified_at IS NOT NULL AND transaction_id IS NULL AND queried_at > ?1 - 86400000 AND queried_at <= ?1 - 10000 AND mch_id = ` + mchID + `
+		AND queried_at + (queried_at - notified_at) / 2 <= ?1 AND notified_at > ?1 - 86400000`
 }
 
 // Due returns the payments of a merchant that the timer has to query WeChat about, at
@@ -136,6 +144,12 @@ func (s *Store) DueNotified(ctx context.Context, mchID string, now time.Time, li
 // payments of one kind delays another. The statement reads at most limit index entries of each
 // kind, and the payments that it returns.
 func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int) ([]order.Payment, error) {
+	query, args := selectDue(mchID, now, limit)
+	return readAll(ctx, s, "payments", scanPayment, query, args...)
+}
+
+// selectDue returns the statement of Due and its arguments.
+func selectDue(mchID string, now time.Time, limit int) (string, []any) {
 	var versions []string // D1 takes compounds of five terms at most
 	for n, version := range []string{`v2`, `v3`} {
 		var kinds []string
@@ -146,9 +160,9 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 		}
 		versions = append(versions, `SELECT * FROM (`+strings.Join(kinds, ` UNION ALL `)+`)`)
 	}
-	return s.payments(ctx, `JOIN (
+	return `SELECT ` + paymentColumns + ` FROM payments JOIN (
 			SELECT number, kind, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at) AS turn
-			FROM (`+strings.Join(versions, ` UNION ALL `)+`) ORDER BY turn, kind LIMIT ?3
+			FROM (` + strings.Join(versions, ` UNION ALL `) + `) ORDER BY turn, kind LIMIT ?3
 		) ON payments.out_trade_no = number ORDER BY turn, kind`,
-		mchID, now.UnixMilli(), limit)
+		[]any{mchID, now.UnixMilli(), limit}
 }

@@ -71,7 +71,7 @@ func TestSecondPaymentGetsARefund(t *testing.T) {
 	if d := cmp.Diff(want, refunds); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if due, err := s.DueRefunds(ctx, later.Add(time.Hour), 4); err != nil || len(due) != 1 || due[0].ID != want[0].ID {
+	if due, err := dueRefunds(s, later.Add(time.Hour), 4); err != nil || len(due) != 1 || due[0].ID != want[0].ID {
 		t.Errorf("due %+v, %v", due, err)
 	}
 	events := claim(t, s, later.Add(time.Hour))
@@ -99,7 +99,7 @@ func TestSecondPaymentGetsARefund(t *testing.T) {
 	if !addRefund(t, s, by) {
 		t.Error("an operator cannot refund it")
 	}
-	if ok, err := s.MoveRefund(ctx, "R1", api.RefundSucceeded, "50-1", later.Add(2*time.Hour), later.Add(2*time.Hour)); !ok || err != nil {
+	if ok, err := moved(s.MoveRefund(ctx, "R1", api.RefundSucceeded, "50-1", later.Add(2*time.Hour), later.Add(2*time.Hour))); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	storetest.Check(t, db)
@@ -336,27 +336,44 @@ func TestBeginCloseAllAndExpire(t *testing.T) {
 	if _, err := s.Insert(ctx, young); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]api.OrderStatus{bare.ID: api.StatusClosed, tried.ID: api.StatusClosing}
+	ended := insert(t, s, "alice", "key-4")
 	over := now.Add(order.Lifetime + order.ExpiryGrace)
 	if got, err := s.Expire(ctx, over.Add(-time.Millisecond), 10); err != nil || len(got) != 0 {
 		t.Errorf("expired before its time: %v, %v", got, err)
 	}
-	if got, err := s.Expire(ctx, over, 1); err != nil || len(got) != 1 {
-		t.Errorf("%v, %v, want one", got, err)
-	} else {
-		rest, err := s.Expire(ctx, over, 10)
-		for id, status := range rest {
-			got[id] = status
-		}
+	expires := func(at time.Time, limit int, want map[string]api.OrderStatus) {
+		t.Helper()
+		got, err := s.Expire(ctx, at, limit)
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, d)
 		}
 	}
+	none := map[string]api.OrderStatus{}
+	expires(over, 1, map[string]api.OrderStatus{bare.ID: api.StatusClosed})
+	// Those with a payment wait for the timer, which closes the payment and with it the order.
+	expires(over, 10, none)
+	if ok, err := s.Close(ctx, ended.Payment.OutTradeNo, over); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if o, err := s.ByID(ctx, ended.ID); err != nil || o.Status != api.StatusClosed {
+		t.Errorf("the order is %s, %v", o.Status, err)
+	}
+	expires(over.Add(10*time.Minute-time.Millisecond), 10, none)
+	expires(over.Add(10*time.Minute), 10, map[string]api.OrderStatus{tried.ID: api.StatusClosing})
+	// A payment that ends before the order's time leaves the order open.
+	left := insert(t, s, "alice", "key-5")
+	if ok, err := s.Close(ctx, left.Payment.OutTradeNo, over.Add(-time.Millisecond)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if o, err := s.ByID(ctx, left.ID); err != nil || o.Status != api.StatusOpen {
+		t.Errorf("the order is %s, %v", o.Status, err)
+	}
+	over = over.Add(10 * time.Minute)
 	if due, err := s.Due(ctx, mchID, over, 10); err != nil || len(due) != 1 || due[0].Status != api.PaymentClosing {
 		t.Errorf("due %+v, %v", due, err)
 	}
 	bare, tried = insertBare(t, s, "bob", "key-1"), insert(t, s, "bob", "key-2")
-	want = map[string]api.OrderStatus{bare.ID: api.StatusClosed, tried.ID: api.StatusClosing}
+	want := map[string]api.OrderStatus{bare.ID: api.StatusClosed, tried.ID: api.StatusClosing}
 	got, err := s.BeginCloseAll(ctx, []string{bare.ID, tried.ID, "nobody's"}, now)
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"h5pay/internal/order"
 )
@@ -22,14 +21,12 @@ func (s *Store) Products(ctx context.Context) ([]order.Product, error) {
 	return readAll(ctx, s, "products", scanProduct, selectProducts+` ORDER BY position, id`)
 }
 
-// ProductsOf returns the products of a basket that are for sale.
-func (s *Store) ProductsOf(ctx context.Context, b order.Basket) ([]order.Product, error) {
-	ids := make([]any, len(b))
-	for i, item := range b {
-		ids[i] = item.ProductID
-	}
-	in := strings.TrimSuffix(strings.Repeat("?, ", len(ids)), ", ")
-	return readAll(ctx, s, "products", scanProduct, selectProducts+` AND id IN (`+in+`)`, ids...)
+// pricesHold is SQL for whether the products of lines are for sale with the names and prices of the
+// lines. lines is a parameter with the JSON of []order.Line.
+func pricesHold(lines string) string {
+	return `NOT EXISTS (SELECT 1 FROM json_each(` + lines + `) WHERE NOT EXISTS (SELECT 1 FROM products
+		WHERE products.id = value ->> 'product_id' AND for_sale = 1 AND products.name = value ->> 'name'
+		AND CAST(value ->> 'price' AS INTEGER) BETWEEN COALESCE(min_price, products.price) AND COALESCE(max_price, products.price)))`
 }
 
 // productsJSON is SQL for a JSON list of the products for sale whose IDs are in the JSON list

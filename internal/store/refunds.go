@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 	"time"
 
@@ -31,6 +32,55 @@ func (s *Store) InsertRefund(ctx context.Context, r order.Refund, bound fen.Fen)
 			WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
 		ON CONFLICT DO NOTHING`,
 		r.ID, r.Key, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OutTradeNo, r.OrderID, order.MaxRefunds, r.Fingerprint, int64(bound))
+}
+
+// RefundConditions are those of PlaceRefund that depend on the settings.
+type RefundConditions struct {
+	V2, V3    bool      // whether refunds of payments of an API version can be sent
+	PaidAfter time.Time // the payment is younger
+	Bound     fen.Fen   // see InsertRefund
+}
+
+// Placed is the result of PlaceRefund.
+type Placed struct {
+	Order  order.Order  // without an ID if there is none
+	Refund order.Refund // with the key; without an ID if there is none
+	Stored bool         // it is new, and claimed as by ClaimRefund
+}
+
+// PlaceRefund reads an order, and its refund with the key of r. In the same round trip it stores r as
+// InsertRefund does, if the conditions hold. Otherwise the caller decides what follows. Without an
+// OutTradeNo r is of the payment that pays the order, and without an Amount of all that is left of
+// the payment.
+//
+// intent, if not nil, is stored before the refund.
+func (s *Store) PlaceRefund(ctx context.Context, r order.Refund, c RefundConditions, intent *order.AuditIntent) (p Placed, err error) {
+	var orders []order.Order
+	var refunds []order.Refund
+	err = s.together(ctx, append(beginning(intent),
+		writing(&p.Stored, "storing refund "+r.ID, `
+			INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, queried_at, updated_at)
+			SELECT ?1, order_id, out_trade_no, api_version, ?2, ?3, IIF(?4 = 0, rest, ?4), ?5, ?6, MAX(updated_at, ?7), ?8, 'created', ?7, MAX(updated_at, ?7)
+			FROM (SELECT payments.order_id, payments.out_trade_no, payments.api_version, payments.updated_at,
+					total - (SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = payments.out_trade_no AND refunds.status NOT IN ('failed', 'closed')) AS rest
+				FROM payments WHERE payments.out_trade_no = IIF(?10 = '', (SELECT paid_by FROM orders WHERE orders.id = ?9), ?10) AND payments.order_id = ?9
+				AND payments.status = 'paid' AND COALESCE(paid_at, expires_at) > ?11 AND IIF(api_version = 'v3', ?12, ?13) = 1) AS paid
+			WHERE rest > 0 AND rest >= ?4
+			AND ?14 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = paid.out_trade_no AND refunds.status <> 'failed')
+			AND (?15 = 0 OR ?15 > IIF(?4 = 0, rest, ?4) + (SELECT COALESCE(SUM(amount), 0) FROM refunds JOIN payments AS of_refund ON of_refund.out_trade_no = refunds.out_trade_no
+				WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
+			ON CONFLICT DO NOTHING`,
+			r.ID, r.Key, r.Fingerprint, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OrderID, r.OutTradeNo,
+			c.PaidAfter.UnixMilli(), flag(c.V3), flag(c.V2), order.MaxRefunds, int64(c.Bound)),
+		reading(&orders, "orders", scan, selectOrders+`WHERE orders.id = ?`, r.OrderID),
+		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.order_id = ? AND refund_key = ?`, r.OrderID, r.Key))...)
+	if len(orders) > 0 {
+		p.Order = orders[0]
+	}
+	if len(refunds) > 0 {
+		p.Refund = refunds[0]
+	}
+	return p, err
 }
 
 // RecordRefund stores a refund that WeChat has accepted and that was not made here, as
@@ -93,7 +143,10 @@ func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time
 		bound(from), until, bound(after), afterID, limit)
 }
 
-// DueRefunds returns at most limit refunds that are to be sent again or queried. They have not
+// refundQueried is SQL for the time of the last call about a refund.
+const refundQueried = `COALESCE(refunds.queried_at, refunds.created_at)`
+
+// dueRefunds reads at most limit refunds that are to be sent again or queried. They have not
 // ended, and their last call was at least a minute ago. The pause is half the age that the refund
 // had then. It is at most half an hour in the first week of a refund, and grows with the age after
 // it. For a refund that waits for the operator it is at most a day. For an abnormal refund it is
@@ -101,18 +154,20 @@ func (s *Store) RefundsAcceptedBetween(ctx context.Context, from, to, after time
 //
 // The longest pause comes first. Refunds that WeChat has accepted take turns with those
 // that it has not.
-func (s *Store) DueRefunds(ctx context.Context, now time.Time, limit int) ([]order.Refund, error) {
-	const (
-		queried = `COALESCE(refunds.queried_at, refunds.created_at)`
-		age     = `(` + queried + ` - refunds.created_at)`
-	)
-	return s.queryRefunds(ctx, `
-		WHERE refunds.status IN ('created', 'processing', 'abnormal') AND `+queried+` <= ?
-		AND `+queried+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(?, `+age+` / 10)
-			WHEN refunds.status = 'created' AND stuck = 1 THEN MIN(`+age+` / 2, ?)
-			ELSE MIN(`+age+` / 2, MAX(?, `+age+` / 336)) END <= ?
-		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY `+queried+`), `+queried+` LIMIT ?`,
-		now.Add(-time.Minute).UnixMilli(), (6 * time.Hour).Milliseconds(), (24 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds(), now.UnixMilli(), limit)
+func dueRefunds(now time.Time, limit int) (string, []any) {
+	return selectRefunds + `WHERE ` + dueRefund() + `
+		ORDER BY ROW_NUMBER() OVER (PARTITION BY refunds.status = 'created' ORDER BY ` + refundQueried + `), ` + refundQueried + ` LIMIT ?2`,
+		[]any{now.UnixMilli(), limit}
+}
+
+// dueRefund is SQL for the refunds of dueRefunds. ?1 is the time.
+func dueRefund() string {
+	const age = `(` + refundQueried + ` - refunds.created_at)`
+	return fmt.Sprintf(`refunds.status IN ('created', 'processing', 'abnormal') AND `+refundQueried+` <= ?1 - %d
+		AND `+refundQueried+` + CASE WHEN refunds.status = 'abnormal' THEN MAX(%d, `+age+` / 10)
+			WHEN refunds.status = 'created' AND stuck = 1 THEN MIN(`+age+` / 2, %d)
+			ELSE MIN(`+age+` / 2, MAX(%d, `+age+` / 336)) END <= ?1`,
+		time.Minute.Milliseconds(), (6 * time.Hour).Milliseconds(), (24 * time.Hour).Milliseconds(), (30 * time.Minute).Milliseconds())
 }
 
 func (s *Store) oneRefund(ctx context.Context, where string, args ...any) (order.Refund, error) {
@@ -154,16 +209,24 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 //
 // The trigger event_order_refunded makes the event of a refund that succeeded, and
 // takings_of_refund adds it to the takings.
-func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (bool, error) {
+//
+// MoveRefund returns the refund as it is afterwards, and whether it changed. Both are one round trip.
+func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (r order.Refund, moved bool, err error) {
 	from, args := refundFrom(to)
-	return s.run(ctx, "changing refund "+id, `
+	var refunds []order.Refund
+	err = s.together(ctx, writing(&moved, "changing refund "+id, `
 		UPDATE refunds SET status = ?, refund_id = ?, accepted_at = COALESCE(accepted_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
 			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
 			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
 		AND (status <> 'failed' OR (SELECT total FROM payments WHERE payments.out_trade_no = refunds.out_trade_no) >= amount +
 			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.out_trade_no = refunds.out_trade_no AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
-		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)
+		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...),
+		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.id = ?`, id))
+	if err == nil {
+		r, err = one(refunds, nil)
+	}
+	return r, moved, err
 }
 
 // FailRefund ends a refund that WeChat declined, with WeChat's code and message: created
@@ -212,6 +275,25 @@ func (s *Store) ClaimRefund(ctx context.Context, r order.Refund, window time.Dur
 		UPDATE refunds SET queried_at = ?
 		WHERE id = ? AND from_balance = ? AND status NOT IN ('succeeded', 'closed') AND (queried_at IS NULL OR queried_at <= ?)`,
 		now.UnixMilli(), r.ID, flag(r.FromBalance), now.Add(-window).UnixMilli())
+}
+
+// ClaimNotifiedRefund claims the right to query WeChat about a refund that a notification reports with
+// a status and WeChat's number. It writes nothing if the refund has both, or has ended. One caller
+// gets true, and none until window has passed.
+//
+// The refund is read in the same round trip, after the claim. The error is ErrNotFound if there is
+// none.
+func (s *Store) ClaimNotifiedRefund(ctx context.Context, id string, status api.RefundStatus, refundID string, window time.Duration, now time.Time) (r order.Refund, claimed bool, err error) {
+	var refunds []order.Refund
+	err = s.together(ctx, writing(&claimed, "changing refund "+id, `
+		UPDATE refunds SET queried_at = ?
+		WHERE id = ? AND status NOT IN ('succeeded', 'closed') AND (status <> ? OR COALESCE(refund_id, '') <> ?) AND (queried_at IS NULL OR queried_at <= ?)`,
+		now.UnixMilli(), id, string(status), refundID, now.Add(-window).UnixMilli()),
+		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.id = ?`, id))
+	if err == nil {
+		r, err = one(refunds, nil)
+	}
+	return r, claimed, err
 }
 
 // refundFrom returns the statuses that lead to a status, as the list of an IN.

@@ -65,7 +65,7 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 			t.Errorf("order %s of %s: %v", o.ID, o.ClientKey, err)
 		}
 	}
-	for _, table := range []string{"order_steps", "payments", "events"} {
+	for _, table := range []string{"order_changes", "payments", "events"} {
 		var strays int
 		if err := db.QueryRow(`SELECT COUNT(*) FROM ` + table + ` WHERE order_id NOT IN (SELECT id FROM orders)`).Scan(&strays); err != nil || strays != 0 {
 			t.Errorf("%d rows of %s belong to no order, %v", strays, table, err)

@@ -12,6 +12,12 @@ type Size struct{ Used, Capacity int64 }
 // and events of the orders that exist. The SQL of Insert has the same rule.
 func (s Size) Full() bool { return s.Capacity > 0 && s.Used >= s.Capacity/10*9 }
 
+// Differs reports whether NoteSize writes a size in place of the stored one.
+func (s Size) Differs(stored Size) bool {
+	least := stored.Capacity / 1000
+	return stored.Capacity == 0 || max(s.Capacity, stored.Capacity)-min(s.Capacity, stored.Capacity) >= least || max(s.Used, stored.Used)-min(s.Used, stored.Used) >= least
+}
+
 // NoteSize stores the size of the database for Insert and Health. It writes nothing
 // when size and capacity have changed by less than a thousandth of the capacity.
 func (s *Store) NoteSize(ctx context.Context, size Size) error {

@@ -44,7 +44,7 @@ func (s *Store) whole(ctx context.Context, first *statement, where string, args 
 	var orders []order.Order
 	statements := []statement{
 		reading(&orders, "orders", scan, selectOrders+`WHERE orders.`+where, args...),
-		reading(&w.Steps, "the steps of an order", scanStep, `SELECT status, at FROM order_steps WHERE order_id = (SELECT id FROM orders WHERE `+where+`) ORDER BY n`, args...),
+		reading(&w.Steps, "the steps of an order", scanStep, `SELECT status, at, n FROM order_steps WHERE order_id = (SELECT id FROM orders WHERE `+where+`) ORDER BY n`, args...),
 		reading(&w.Refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.order_id = (SELECT id FROM orders WHERE `+where+`) ORDER BY refunds.created_at, refunds.id`, args...),
 	}
 	if first != nil {

@@ -60,7 +60,7 @@ func Life(ctx context.Context, s *store.Store, n int64, o LifeOptions) error {
 		return err
 	}
 	before()
-	_, ok, err = s.ClaimNotified(ctx, order.Notified{OutTradeNo: no, APIVersion: "v3", AppID: "wx", MchID: mchID, Total: 100, Currency: order.Currency}, 3*time.Second, now)
+	_, ok, err = s.ClaimNotified(ctx, order.Notified{OutTradeNo: no, APIVersion: "v3", AppID: "wx", MchID: mchID, Total: 100, Currency: order.Currency}, nil, 3*time.Second, now)
 	if err := did("ClaimNotified", ok, err); err != nil {
 		return err
 	}

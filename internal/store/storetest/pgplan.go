@@ -33,8 +33,7 @@ func FillPostgres(ctx context.Context, s *pgtest.Server, name string, orders int
 			CASE WHEN i % 5 <> 0 THEN '4200' || i END, CASE WHEN i % 5 <> 0 THEN 'payer' || i / 7 END,
 			CASE WHEN i % 5 <> 0 THEN 1763800000000 + i * 1000 END, CASE WHEN i % 5 <> 0 THEN 1763800000000 + i * 1000 END, 1763800000000 + i * 1000
 		FROM generate_series(1, ORDERS) AS i;
-		INSERT INTO order_steps (order_id, n, status, at) SELECT id, 0, 'open', created_at FROM orders;
-		INSERT INTO order_steps (order_id, n, status, at) SELECT id, 1, status, updated_at FROM orders WHERE status <> 'open';
+		INSERT INTO order_changes (order_id, n, status, at) SELECT id, 1, status, updated_at FROM orders WHERE status <> 'open';
 		INSERT INTO refunds (id, order_id, out_trade_no, refund_key, api_version, amount, reason, notify_url, created_at, status, refund_id, accepted_at, ended_at, updated_at)
 		SELECT 'R' || out_trade_no, order_id, out_trade_no, 'key', 'v3', 10, '', '', settled_at, 'succeeded', '50' || out_trade_no, settled_at, settled_at, settled_at
 		FROM payments WHERE transaction_id IS NOT NULL AND created_at % 10000 = 1000;

@@ -64,6 +64,8 @@ var allowed = []struct{ sql, step, why string }{
 	{"WHERE id IN (SELECT id FROM orders WHERE id = ?5", "UNION USING TEMP B-TREE", "joins the few orders that have a number"},
 	{"WHERE id IN (SELECT id FROM orders WHERE id = ?5", "USE TEMP B-TREE FOR ORDER BY", "sorts the few orders that have a number"},
 	{"AS turn", "USE TEMP B-TREE", "sorts the rows of subqueries that have a LIMIT each"},
+	{"FROM order_steps WHERE order_id = ", "SCAN order_steps", "reads the steps of one order"},
+	{"FROM order_steps WHERE order_id = ", "USE TEMP B-TREE FOR ORDER BY", "sorts the steps of one order"},
 	{"WHERE refunds.order_id = ", "USE TEMP B-TREE FOR ORDER BY", "sorts the refunds of one order, MaxRefunds of each of its bounded payments at most"},
 	{"PARTITION BY refunds.status = 'created'", "USE TEMP B-TREE", "sorts the refunds that have not ended; only the operator makes refunds"},
 	{"FROM refunds INDEXED BY open_refunds WHERE status IN", "SCAN refunds USING INDEX open_refunds", "reads the partial index until LIMIT"},

@@ -104,31 +104,26 @@ CREATE INDEX orders_due ON orders (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX orders_open_by_owner ON orders (owner) WHERE status = 'open';
 CREATE INDEX orders_open_by_network ON orders (network) WHERE network IS NOT NULL;
 
--- The statuses that an order went through.
-CREATE TABLE order_steps (
+-- The changes of an order's status.
+CREATE TABLE order_changes (
   order_id TEXT COLLATE "C" NOT NULL,
-  n        BIGINT NOT NULL, -- 0 for the first
+  n        BIGINT NOT NULL, -- 1 for the first
   status   TEXT COLLATE "C" NOT NULL, -- the new one
   at       BIGINT NOT NULL,
   PRIMARY KEY (order_id, n)
 );
 
--- Continues Insert in orders.go.
-CREATE FUNCTION order_begins() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO order_steps (order_id, n, status, at) VALUES (NEW.id, 0, NEW.status, NEW.created_at);
-  RETURN NULL;
-END $$;
-
-CREATE TRIGGER order_begins AFTER INSERT ON orders
-FOR EACH ROW
-EXECUTE FUNCTION order_begins();
+-- The statuses that an order went through. It begins open.
+CREATE VIEW order_steps AS
+SELECT id AS order_id, 0 AS n, 'open' AS status, created_at AS at FROM orders
+UNION ALL
+SELECT order_id, n, status, at FROM order_changes;
 
 -- Continues the changes in orderchanges.go, and those of other triggers.
 CREATE FUNCTION order_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO order_steps (order_id, n, status, at)
-  SELECT NEW.id, COUNT(*), NEW.status, GREATEST(NEW.updated_at, OLD.updated_at) FROM order_steps WHERE order_id = NEW.id;
+  INSERT INTO order_changes (order_id, n, status, at)
+  SELECT NEW.id, COUNT(*) + 1, NEW.status, GREATEST(NEW.updated_at, OLD.updated_at) FROM order_changes WHERE order_id = NEW.id;
   RETURN NULL;
 END $$;
 
@@ -140,7 +135,7 @@ EXECUTE FUNCTION order_goes_on();
 -- Continues DeleteUnpaid in retention.go.
 CREATE FUNCTION order_is_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM order_steps WHERE order_id = OLD.id;
+  DELETE FROM order_changes WHERE order_id = OLD.id;
   DELETE FROM payments WHERE order_id = OLD.id;
   DELETE FROM events WHERE order_id = OLD.id;
   RETURN NULL;
@@ -318,12 +313,12 @@ FOR EACH ROW
 WHEN (NEW.status = 'closing' AND OLD.status <> 'closing')
 EXECUTE FUNCTION order_closes();
 
--- Continues Close and Fail in paymentchanges.go: an order is closed when none of its
--- payments can be paid at WeChat any more.
+-- Continues Close and Fail in paymentchanges.go: an order that is closing, or whose time is
+-- over, is closed when none of its payments can be paid at WeChat any more.
 CREATE FUNCTION payment_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE orders SET status = 'closed', updated_at = GREATEST(updated_at, NEW.updated_at)
-  WHERE id = NEW.order_id AND status = 'closing'
+  UPDATE orders SET status = 'closed', network = NULL, due_at = NULL, updated_at = GREATEST(updated_at, NEW.updated_at)
+  WHERE id = NEW.order_id AND (status = 'closing' OR status = 'open' AND due_at <= NEW.updated_at)
   AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.order_id AND status IN ('created', 'pending', 'closing'));
   RETURN NULL;
 END $$;
@@ -359,7 +354,7 @@ BEGIN
   FROM payments JOIN orders ON orders.id = payments.order_id
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = out_trade_no
   WHERE out_trade_no = NEW.out_trade_no
-  ON CONFLICT (id) DO NOTHING;
+  ON CONFLICT (order_id, id) DO NOTHING;
   RETURN NULL;
 END $$;
 
@@ -560,15 +555,17 @@ CREATE TABLE events (
   -- out_refund_no of the merchant platform may have '|', '*' and '@', which an id
   -- does not: '~' and a letter replace them. No number of WeChat's has a '~'. An id
   -- has no '.', because '.' divides the signed content of a delivery.
-  id           TEXT COLLATE "C" NOT NULL UNIQUE,
+  id           TEXT COLLATE "C" NOT NULL,
   type         TEXT COLLATE "C" NOT NULL,
   order_id     TEXT COLLATE "C" NOT NULL,
   subject      TEXT COLLATE "C" NOT NULL, -- the order, the payment or the refund that the event is about
   data         TEXT COLLATE "C" NOT NULL, -- JSON; nothing of it changes, but the payer is removed after some time
-  created_at   BIGINT NOT NULL
+  created_at   BIGINT NOT NULL,
+  -- An id names its order (eventOfID in events.go), so this makes ids unique, and it finds the
+  -- events of an order.
+  UNIQUE (order_id, id)
 );
 
-CREATE INDEX events_by_order ON events (order_id);
 -- Finds the events of a time, for ReplayRange in deliveries.go.
 CREATE INDEX events_by_time ON events (created_at, seq);
 -- Finds the events whose payer is to be removed.
@@ -758,7 +755,7 @@ BEGIN
   SELECT 'evt_closed_' || id, 'order.closed', id, id, jsonb_build_object('order', (data)::jsonb), NEW.updated_at
   FROM order_snapshots
   WHERE id = NEW.id AND (NEW.source = 'api' OR EXISTS (SELECT 1 FROM payments WHERE order_id = NEW.id AND prepay_id IS NOT NULL))
-  ON CONFLICT (id) DO NOTHING;
+  ON CONFLICT (order_id, id) DO NOTHING;
   RETURN NULL;
 END $$;
 
@@ -781,7 +778,7 @@ BEGIN
   JOIN order_snapshots ON order_snapshots.id = orders.id JOIN payment_snapshots ON number = paid_by
   JOIN (SELECT order_id, SUM(amount) AS back FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status = 'succeeded' GROUP BY order_id) AS sub1 ON order_id = orders.id
   WHERE orders.id = NEW.order_id AND paid_by = NEW.out_trade_no
-  ON CONFLICT (id) DO NOTHING;
+  ON CONFLICT (order_id, id) DO NOTHING;
   RETURN NULL;
 END $$;
 
@@ -867,13 +864,13 @@ CREATE TABLE bill_differences (
 -- Sign-ins
 -- ---------------------------------------------------------------------------
 
--- The states of finished sign-ins, kept until they would have expired anyway.
+-- The states of finished sign-ins, kept until they would have expired anyway. The time of a
+-- state follows from the state, so that a state has one row.
 CREATE TABLE used_states (
-  state      TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-  expires_at BIGINT NOT NULL
+  expires_at BIGINT NOT NULL,
+  state      TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (expires_at, state)
 );
-
-CREATE INDEX used_states_by_expiry ON used_states (expires_at);
 
 -- ---------------------------------------------------------------------------
 -- Operating. But for switches no order depends on any of it.
@@ -899,8 +896,10 @@ CREATE TABLE wechat_certificates (
 -- When a timer last completed. 'certificates': when a download of the platform
 -- certificates was last begun. 'checks': when the checks that make calls last ran.
 CREATE TABLE timers (
-  name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-  at   BIGINT NOT NULL
+  name    TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  at      BIGINT NOT NULL,
+  queried BIGINT NOT NULL DEFAULT 0, -- 'reconcile': payments about which it queried WeChat
+  failed  BIGINT NOT NULL DEFAULT 0  -- 'reconcile': those queries that failed
 );
 
 -- Counts of things that no other table stores (Count in counters.go). Counters computes the
