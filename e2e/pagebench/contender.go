@@ -42,8 +42,8 @@ type contender struct {
 	agent string       // the browser's user agent, "" for its own
 }
 
-// inWeChat is the shop in WeChat on a phone, where a first visit signs in: the page leaves for the
-// authorize page, and comes again with a code.
+// inWeChat is the shop in WeChat on a phone, where a first visit signs in. The page opens WeChat's
+// authorize page, which redirects back with a code.
 func inWeChat(c contender) contender {
 	for _, place := range wechattest.Environments() {
 		if place.Environment == wechattest.Android {
@@ -187,7 +187,7 @@ func command(ctx context.Context, env []string, name string, args ...string) err
 	return nil
 }
 
-// startSigner runs the real signer natively, on SQLite with the demo catalogue. settings come over
+// startSigner runs the real signer natively, on SQLite with the demo catalogue. settings replace
 // those of the example.
 func startSigner(ctx context.Context, dir string, settings map[string]string) (address *url.URL, stop func(), err error) {
 	file := filepath.Join(dir, "shop.db")
