@@ -142,12 +142,12 @@ bench: build ## compare the signer with the stock entry and JavaScript (minutes)
 	go run ./e2e/bench -o docs
 
 # For example `make chaos SEED=7 ORDERS=500 BUYERS=1`, see docs/chaos.md. `make chaos ON=postgres` runs
-# three nodes on PostgreSQL.
+# three nodes on PostgreSQL, `make chaos ON=sqlite` one node on a file.
 SEED   ?= 1
 ORDERS ?= 3000
 BUYERS ?= 6
 campaign = go run ./e2e/chaos -seed $(SEED) -orders $(ORDERS) -buyers $(BUYERS) $(if $(API),-api $(API)) $(if $(ON),-on $(ON))
-machines = $(if $(filter postgres,$(ON)),tools postgres,$(ENTRY) build/wasm_exec.js build/signer.wasm)
+machines = $(if $(filter sqlite,$(ON)),tools,$(if $(filter postgres,$(ON)),tools postgres,$(ENTRY) build/wasm_exec.js build/signer.wasm))
 
 chaos: $(machines) ## place thousands of orders while faults occur; SEED=7 ORDERS=3000 repeats a run
 	@mkdir -p artifacts

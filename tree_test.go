@@ -96,6 +96,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/order", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen"}},
 	{pkg: "h5pay/internal/store", project: []string{"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/key", "h5pay/internal/order"}},
 	{pkg: "h5pay/internal/store/postgres", direct: true, foreign: []string{"github.com/jackc/pgx/v5"}},                             // native only
+	{pkg: "h5pay/internal/store/sqlite", direct: true, foreign: []string{"modernc.org/sqlite"}},                                    // native only
 	{pkg: "h5pay/internal/move", direct: true, project: []string{"h5pay/internal/store"}, foreign: []string{"modernc.org/sqlite"}}, // native only
 	{pkg: "h5pay/internal/cmd/pgschema", direct: true, project: []string{"h5pay/internal/store/postgres"}},
 	{pkg: "h5pay/webhook"}, // receivers may copy it
@@ -138,7 +139,7 @@ var importRules = []struct {
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/doctor", "h5pay/internal/edge", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/move", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
-		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/startpage", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/telemetry", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
+		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/startpage", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite", "h5pay/internal/telemetry", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
 	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{
@@ -158,7 +159,7 @@ var importRules = []struct {
 		"h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cleanup", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox",
 		"h5pay/internal/payment", "h5pay/internal/server", "h5pay/internal/stack", "h5pay/internal/store", "h5pay/internal/store/storetest", "h5pay/internal/v1", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"},
 		foreign: []string{"github.com/google/go-cmp"}},
-	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/pgtest", "h5pay/internal/store", "h5pay/internal/store/postgres"},
+	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/pgtest", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
 	{pkg: "h5pay/simulator/simtest", direct: true, project: []string{"h5pay/wechat", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/cmd/dev", direct: true, project: []string{

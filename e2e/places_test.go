@@ -184,7 +184,7 @@ func TestPlacesWithoutPayment(t *testing.T) {
 	} {
 		t.Run(string(e), func(t *testing.T) {
 			p := newPlace(t, e, recordCalls)
-			p.sees("乌龙茶")
+			p.until("the shop", onShop)
 			p.until("a notice", `document.querySelector("[data-outside]")`)
 			p.sees(says)
 			p.screenshot("place-" + string(e))

@@ -150,8 +150,9 @@ func TestReloadForADeploymentKeepsTheCode(t *testing.T) {
 	}
 	defer world.sim.SetShop(before)
 	newest := lastMessage()
-	// The program of the first visit is cached, so the redirected page must fetch it again.
-	p := newPlace(t, wechattest.Android, `{ const real = window.fetch; window.fetch = (url, init) => real(url, {cache: "no-store", ...init}); delete window.Worker; }`)
+	// The page and the program of the first visit are cached, so the redirected page must fetch them
+	// again.
+	p := newPlace(t, wechattest.Android, `{ const real = window.fetch; window.fetch = (url, init) => real(url, {cache: "no-store", ...init}); delete window.Worker; delete Navigator.prototype.serviceWorker; }`)
 	p.until("the shop", onShop)
 	mu.Lock()
 	defer mu.Unlock()

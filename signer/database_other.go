@@ -14,10 +14,9 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite"
-
 	"h5pay/internal/store"
 	"h5pay/internal/store/postgres"
+	"h5pay/internal/store/sqlite"
 )
 
 // defaultDatabase is the database of a shop without DB_FILE.
@@ -120,7 +119,7 @@ func openSQLiteWith(open openFunc, name string) (*sql.DB, error) {
 	if err := createPrivate(name); err != nil {
 		return nil, fmt.Errorf("creating the database: %w", err)
 	}
-	db, err := open("sqlite", store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
+	db, err := open(sqlite.Name, store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
 	if err != nil {
 		return nil, err
 	}

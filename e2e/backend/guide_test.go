@@ -119,7 +119,7 @@ func TestGuide(t *testing.T) {
 			if out := g.run(root, env, g.command("3", 0)); json.Unmarshal([]byte(out), &made) != nil || made.Status != v1.OrderOpen {
 				t.Fatalf("the order: %s", out)
 			}
-			w.pay(w.orderAt(made.URL))
+			w.pay(made.URL)
 			var found v1.Orders
 			if out := g.run(root, env, g.command("3", 1)); json.Unmarshal([]byte(out), &found) != nil || len(found.Orders) != 1 || found.Orders[0].Status != v1.OrderPaid {
 				t.Errorf("the paid order: %s", out)
@@ -133,8 +133,9 @@ func TestGuide(t *testing.T) {
 				t.Fatalf("the guide runs %q", g.command("4", 2))
 			}
 			listener := startListen(t, root, env, signer+" "+arguments)
-			id := w.orderAt(s.buy())
-			w.pay(id)
+			bought := s.buy()
+			id := w.orderAt(bought)
+			w.pay(bought)
 			var reference string
 			if err := w.DB.QueryRow(`SELECT reference FROM orders WHERE id = ?`, id).Scan(&reference); err != nil {
 				t.Fatal(err)

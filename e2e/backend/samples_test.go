@@ -224,7 +224,8 @@ func TestSamplesSell(t *testing.T) {
 
 			// The first response is lost. The repeated call makes no second order.
 			w.loseNext.Store(true)
-			id := w.orderAt(s.buy())
+			bought := s.buy()
+			id := w.orderAt(bought)
 			if n := w.count(`SELECT COUNT(*) FROM orders`); n != 1 || w.loseNext.Load() {
 				t.Errorf("%d orders", n)
 			}
@@ -266,7 +267,7 @@ func TestSamplesSell(t *testing.T) {
 			}
 
 			// The payment is reported once, and repeated.
-			w.pay(id)
+			w.pay(bought)
 			w.deliverEvents()
 			sent := w.hook.deliveries()
 			if len(sent) != 1 || sent[0].status/100 != 2 {

@@ -20,7 +20,6 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/outbox"
-	"h5pay/internal/payment"
 	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
@@ -68,6 +67,12 @@ func newWorld(t *testing.T) *world {
 // post makes a call of /v1 that must make something.
 func (w *world) post(token, path string, body, result any) {
 	w.T.Helper()
+	w.send(path, http.Header{"Authorization": {"Bearer " + token}, "Idempotency-Key": {webhook.NewSecret()}}, body, http.StatusCreated, result)
+}
+
+// send posts JSON and reads the response, which must have a status.
+func (w *world) send(path string, header http.Header, body any, status int, result any) {
+	w.T.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
 		w.T.Fatal(err)
@@ -76,43 +81,45 @@ func (w *world) post(token, path string, body, result any) {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	req.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Idempotency-Key": {webhook.NewSecret()}}
+	req.Header = header
+	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	text, err = io.ReadAll(res.Body)
-	if err = errors.Join(err, json.Unmarshal(text, result)); err != nil || res.StatusCode != http.StatusCreated {
+	if err = errors.Join(err, json.Unmarshal(text, result)); err != nil || res.StatusCode != status {
 		w.T.Fatalf("%s: %s %s, %v", path, res.Status, text, err)
 	}
 }
 
-// orderAt returns the order that a customer's URL pays.
-func (w *world) orderAt(customerURL string) string {
+// token returns the token in a customer's URL.
+func (w *world) token(customerURL string) string {
 	w.T.Helper()
 	token, ok := strings.CutPrefix(customerURL, w.url+api.PathCustomer)
 	if !ok {
 		w.T.Fatalf("%q is no customer's URL of %s", customerURL, w.url)
 	}
-	o, err := store.New(w.DB).WholeByToken(w.T.Context(), token)
+	return token
+}
+
+// orderAt returns the order that a customer's URL pays.
+func (w *world) orderAt(customerURL string) string {
+	w.T.Helper()
+	o, err := store.New(w.DB).WholeByToken(w.T.Context(), w.token(customerURL))
 	if err != nil {
 		w.T.Fatal(err)
 	}
 	return o.ID
 }
 
-// pay pays an order by a QR code and delivers WeChat's notification.
-func (w *world) pay(id string) {
+// pay pays as a customer who opens the URL on a computer and scans the code there. It delivers
+// WeChat's notification.
+func (w *world) pay(customerURL string) {
 	w.T.Helper()
-	o, err := store.New(w.DB).ByID(w.T.Context(), id)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	checkout, err := w.Signer.Pay(w.T.Context(), o, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, ClientIP: "203.0.113.9"})
-	if err != nil {
-		w.T.Fatal(err)
-	}
+	var checkout api.Checkout
+	w.send(api.CustomerPayPath(w.token(customerURL)), http.Header{"Origin": {w.url}}, api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, http.StatusOK, &checkout)
 	if err := w.Scan(0, checkout.CodeURL); err != nil {
 		w.T.Fatal(err)
 	}

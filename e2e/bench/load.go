@@ -17,6 +17,7 @@ import (
 	"h5pay/e2e/proc"
 	"h5pay/internal/api"
 	"h5pay/internal/stack"
+	"h5pay/internal/v1"
 )
 
 // load is the result of one round of one flow on one Worker.
@@ -34,6 +35,7 @@ type driver struct {
 	up     *upstream
 	shop   string // the Origin
 	cookie string
+	apiKey string
 	client *http.Client
 	keys   atomic.Int64
 }
@@ -55,7 +57,7 @@ func (d *driver) post(ctx context.Context, path string, body []byte) ([]byte, *h
 	return d.send(ctx, path, http.Header{"Content-Type": {"application/json"}}, body)
 }
 
-// send sends a request and returns the response, whose status must be 200 or 204.
+// send sends a request and returns the response, whose status must be 200, 201 or 204.
 func (d *driver) send(ctx context.Context, path string, header http.Header, body []byte) ([]byte, *http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL+path, bytes.NewReader(body))
 	if err != nil {
@@ -75,7 +77,7 @@ func (d *driver) get(ctx context.Context, path string) error {
 	return err
 }
 
-// do sends a request and returns the response, whose status must be 200 or 204.
+// do sends a request and returns the response, whose status must be 200, 201 or 204.
 func (d *driver) do(req *http.Request) ([]byte, *http.Response, error) {
 	req.Header.Set("Origin", d.shop)
 	req.Header.Set("CF-Connecting-IP", "203.0.113.7")
@@ -91,7 +93,7 @@ func (d *driver) do(req *http.Request) ([]byte, *http.Response, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNoContent {
+	if !slices.Contains([]int{http.StatusOK, http.StatusCreated, http.StatusNoContent}, res.StatusCode) {
 		return nil, nil, fmt.Errorf("%s: %s %s: %s", d.name, req.URL.Path, res.Status, response)
 	}
 	return response, res, nil
@@ -129,6 +131,36 @@ func cookies(res *http.Response) string {
 		}
 	}
 	return strings.Join(all, "; ")
+}
+
+// createKey returns a new API key that may create orders. Every Worker with the same database accepts it.
+func (d *driver) createKey(ctx context.Context, adminToken string) (string, error) {
+	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + adminToken}, "Idempotency-Key": {"benchmark-key-0001"}}
+	response, _, err := d.send(ctx, "/v1/keys", header, []byte(`{"name":"bench","scopes":["write"]}`))
+	if err != nil {
+		return "", err
+	}
+	var k v1.Key
+	err = json.Unmarshal(response, &k)
+	return k.Key, err
+}
+
+// backEndOrder creates one order with the API for back ends.
+func (d *driver) backEndOrder(ctx context.Context) error {
+	n := d.keys.Add(1)
+	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + d.apiKey}, "Idempotency-Key": {fmt.Sprintf("%s-%016d", d.name, n)}}
+	response, _, err := d.send(ctx, "/v1/orders", header, fmt.Appendf(nil, `{"amount":18480,"description":"tea and cake","reference":"%s-%d"}`, d.name, n))
+	if err != nil {
+		return err
+	}
+	var o v1.Order
+	if err := json.Unmarshal(response, &o); err != nil {
+		return err
+	}
+	if o.Amount != 18480 || o.URL == "" {
+		return fmt.Errorf("%s: want an order with its address in the response", d.name)
+	}
+	return nil
 }
 
 // order creates one order and requests what pays it: the two requests from the tap on "order" to

@@ -137,8 +137,13 @@ func run(ctx context.Context, p plan, report string) error {
 	if err != nil {
 		return err
 	}
+	// They have the same database and accept the same API key.
+	apiKey, err := drivers[0].createKey(ctx, env["ADMIN_TOKEN"])
+	if err != nil {
+		return err
+	}
 	for _, d := range drivers {
-		d.cookie = cookie
+		d.cookie, d.apiKey = cookie, apiKey
 	}
 
 	r := newResults()
@@ -175,7 +180,7 @@ func run(ctx context.Context, p plan, report string) error {
 	return os.WriteFile(filepath.Join(report, "benchmarks.md"), []byte(text), 0o644)
 }
 
-// round runs one round of both flows and adds its measurements to r.
+// round runs one round of the Worker's flows and adds its measurements to r.
 func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *results) error {
 	n := p.requests
 	if d.name == "stock" {
@@ -194,7 +199,14 @@ func (d *driver) round(ctx context.Context, p plan, s setting, keep bool, r *res
 		r.add(d.name, orderFlow, s, created)
 		r.add(d.name, notificationFlow, s, notified)
 	}
-	return nil
+	if !has(d.name, backEndFlow) {
+		return nil
+	}
+	created, err = d.run(ctx, n, s.conns, func(ctx context.Context, _ int) error { return d.backEndOrder(ctx) })
+	if err == nil && keep {
+		r.add(d.name, backEndFlow, s, created)
+	}
+	return err
 }
 
 // buildStock builds the Worker with the same handlers behind the library's entry.

@@ -8,7 +8,7 @@ import (
 // colours of the Workers, readable on white and on black.
 var colours = map[string]string{"signer": "#07a35a", signerV3: "#0b7285", "stock": "#8a8f98", "javascript": "#d9930d"}
 
-// plot draws CPU time and p50 of both flows, with eight connections and no delay, as horizontal
+// plot draws CPU time and p50 of the flows, with eight connections and no delay, as horizontal
 // bars.
 func (r *results) plot() string {
 	const width, left, bar, gap = 720, 190, 18, 4
@@ -18,6 +18,9 @@ func (r *results) plot() string {
 		top := 0.0
 		for _, flow := range flows {
 			for _, name := range names {
+				if !has(name, flow) {
+					continue
+				}
 				top = max(top, value(r.figures(key{name, flow, setting{8, 0}})))
 			}
 		}
@@ -26,6 +29,9 @@ func (r *results) plot() string {
 		y += 10
 		for _, flow := range flows {
 			for _, name := range names {
+				if !has(name, flow) {
+					continue
+				}
 				v := value(r.figures(key{name, flow, setting{8, 0}}))
 				w := v / top * (width - left - 70)
 				fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s, %s</text>`+"\n", left-8, y+bar-5, flow, name)

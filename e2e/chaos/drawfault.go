@@ -94,6 +94,12 @@ func (d drawer) failure(kind failureKind) failure {
 	if kind == fail {
 		m.site = pick(d, atDatabase, atBackend) // WeChat has faults of its own
 	}
+	if d.on == onSQLite && m.site == atDatabase { // nothing is between a node and its file
+		m.site = atBackend
+		if kind == kill {
+			m.site, m.nth, m.wait = atSigner, 1, time.Duration(d.IntN(25000))*time.Microsecond
+		}
+	}
 	return m
 }
 
@@ -116,11 +122,14 @@ func (d drawer) placeKills(rounds []round) {
 	d.Shuffle(len(busy), func(i, j int) { busy[i], busy[j] = busy[j], busy[i] })
 	for i, s := range busy[:min(len(busy), 5+d.orders/50)] {
 		m := d.failure(kill)
-		if i%2 == 0 {
-			m.call = moments[i/2%len(moments)]
+		if call := moments[i/2%len(moments)]; i%2 == 0 && (d.on != onSQLite || siteOf(call) != atDatabase) {
+			m.call, m.wait = call, 0
 			m.site, m.nth = siteOf(m.call), 1+d.IntN(2)
 		}
 		s.failures = append(s.failures, m)
+	}
+	if d.on == onSQLite {
+		return
 	}
 	for i := range 2 + d.orders/100 {
 		m := d.failure(restart)

@@ -50,7 +50,7 @@ func (c *campaign) makeEndpoints() error {
 		receiver := c.world.backend.receiver
 		h.backend = &backend{world: c.world, events: map[string]webhook.Event{}, receiver: receiver}
 		var made v1.Endpoint
-		req := v1.CreateEndpoint{URL: fmt.Sprintf("http://localhost:%d/%s", l.Addr().(*net.TCPAddr).Port, h.name), Types: h.types}
+		req := v1.CreateEndpoint{URL: fmt.Sprintf("http://localhost:%d%s/%s", l.Addr().(*net.TCPAddr).Port, webhookPath, h.name), Types: h.types}
 		if status, rejected := c.callV1(http.MethodPost, "/v1/endpoints", "endpoint-"+h.name, req, &made); status != http.StatusCreated {
 			l.Close()
 			return fmt.Errorf("making an endpoint: status %d, %+v", status, rejected)

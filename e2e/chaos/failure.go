@@ -37,6 +37,7 @@ const (
 	atDatabase site = "the database"
 	atWeChat   site = "WeChat"
 	atBackend  site = "the back end" // the merchant's, which receives webhooks
+	atSigner   site = "the signer"   // a request to it; the failure comes after a moment, whatever the signer does then
 )
 
 // failures holds the failures that wait for their calls, and counts those that occurred.

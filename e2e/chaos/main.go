@@ -20,6 +20,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"slices"
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
@@ -34,7 +35,7 @@ func program() int {
 	cmdflag.Int(flag.CommandLine, &o.orders, "orders", 3000, 1, "`number` of orders")
 	cmdflag.Int(flag.CommandLine, &o.atOnce, "buyers", 6, 1, "`number` of buyers that act in parallel")
 	flag.StringVar(&o.api, "api", "v2", "`version` of WeChat's API: v2, v3, or move for v2 and then every change of version and keys")
-	flag.StringVar(&o.on, "on", onWorkerd, "what the signer runs on: workerd, with D1, or postgres: three nodes and one PostgreSQL")
+	flag.StringVar(&o.on, "on", onWorkerd, "what the signer runs on: workerd, with D1, postgres: three nodes and one PostgreSQL, or sqlite: one node and its file")
 	flag.BoolVar(&o.calm, "calm", false, "inject no faults: measure the throughput")
 	output := flag.String("log", "", "`file` for the signer's log")
 	flag.Parse()
@@ -46,8 +47,8 @@ func program() int {
 		log.Printf("chaos: -api %s: want v2, v3 or move", o.api)
 		return 2
 	}
-	if o.on != onWorkerd && o.on != onPostgres {
-		log.Printf("chaos: -on %s: want workerd or postgres", o.on)
+	if !slices.Contains([]string{onWorkerd, onPostgres, onSQLite}, o.on) {
+		log.Printf("chaos: -on %s: want workerd, postgres or sqlite", o.on)
 		return 2
 	}
 	if o.api == "move" && o.orders < minMoveOrders {

@@ -26,20 +26,29 @@ const nodeHeader = "Campaign-Node"
 
 var errStopped = errors.New("the node was stopped")
 
-// startNodes starts the nodes, each behind its own proxy to PostgreSQL. dir is the project's root.
-func (w *world) startNodes(ctx context.Context, dir string, pg *postgresDatabase, vars map[string]string, calm bool) error {
-	binary, err := buildNode(ctx, dir)
-	if err != nil {
+// prepareNodes builds the program of the nodes, and makes their clock and their settings. dir is the
+// project's root.
+func (w *world) prepareNodes(ctx context.Context, dir string, vars map[string]string) (err error) {
+	if w.binary, err = buildNode(ctx, dir); err != nil {
 		return err
 	}
-	w.closers = append(w.closers, func() { os.Remove(binary) })
+	w.closers = append(w.closers, func() { os.RemoveAll(filepath.Dir(w.binary)) })
 	w.worker = w.newWorker("node")
 	if w.worker.lead, err = os.CreateTemp("", "h5pay-chaos-clock"); err != nil {
 		return err
 	}
 	w.closers = append(w.closers, func() { w.worker.lead.Close(); os.Remove(w.worker.lead.Name()) })
 	w.worker.setLead()
+	w.closers = append(w.closers, w.worker.close)
 	vars["CLIENT_IP_HEADER"] = "CF-Connecting-IP"
+	return nil
+}
+
+// startNodes starts the nodes, each behind its own proxy to PostgreSQL. dir is the project's root.
+func (w *world) startNodes(ctx context.Context, dir string, pg *postgresDatabase, vars map[string]string, calm bool) error {
+	if err := w.prepareNodes(ctx, dir, vars); err != nil {
+		return err
+	}
 	vars["DATABASE_MB"] = "100000"
 	for i := range nodeCount {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,11 +60,10 @@ func (w *world) startNodes(ctx context.Context, dir string, pg *postgresDatabase
 		if calm {
 			skew = 0
 		}
-		n := node{world: w, binary: binary, number: i + 1, database: l.Addr().String(), skew: skew}
+		n := node{world: w, binary: w.binary, number: i + 1, database: "DATABASE_URL=postgres://h5pay@" + l.Addr().String() + "/shop?sslmode=disable", skew: skew}
 		m := w.worker.add(n.name(), vars, n.launch)
 		go pg.proxy(m, l) // ends with the listener
 	}
-	w.closers = append(w.closers, w.worker.close)
 	for _, m := range w.worker.machines {
 		if err := m.start(ctx); err != nil {
 			return err
@@ -84,7 +92,7 @@ type node struct {
 	*world
 	binary   string
 	number   int
-	database string // host:port
+	database string // the setting that names it
 	skew     int64  // ms that its clock is ahead
 }
 
@@ -125,7 +133,7 @@ func (n node) launchOnce(ctx context.Context, vars map[string]string) (*process,
 	for name, value := range vars {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	cmd.Env = append(cmd.Env, "LISTEN="+addrs[0], "DATABASE_URL=postgres://h5pay@"+n.database+"/shop?sslmode=disable",
+	cmd.Env = append(cmd.Env, "LISTEN="+addrs[0], n.database,
 		"CAMPAIGN_CLOCK="+n.worker.lead.Name(), "CAMPAIGN_SKEW="+strconv.FormatInt(n.skew, 10), "CAMPAIGN_NODE="+n.name(), "CAMPAIGN_EVENTS="+addrs[1])
 	output := &lineWriter{to: &n.log}
 	cmd.Stdout, cmd.Stderr = output, output

@@ -103,7 +103,7 @@ type options struct {
 	seed   uint64
 	orders int
 	atOnce int    // number of parallel visits; with 1 all steps run in sequence
-	on     string // onWorkerd or onPostgres
+	on     string // onWorkerd, onPostgres or onSQLite
 	api    string // of WeChat: "v2", "v3", or "move" for v2 and then all moves
 	calm   bool   // no failures and no leaps in time: to measure
 }
@@ -112,6 +112,7 @@ type options struct {
 const (
 	onWorkerd  = "workerd"  // one workerd and D1
 	onPostgres = "postgres" // three nodes and PostgreSQL
+	onSQLite   = "sqlite"   // one node and its file
 )
 
 // perRound is the largest number of new orders per round.

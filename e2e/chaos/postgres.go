@@ -134,29 +134,11 @@ func (p *postgresDatabase) query(statement string, args ...any) (json.RawMessage
 		return nil, p.why(err)
 	}
 	defer rows.Close()
-	names, err := rows.Columns()
+	all, err := objects(rows)
 	if err != nil {
-		return nil, err
-	}
-	all := []map[string]any{}
-	for rows.Next() {
-		values, into := make([]any, len(names)), make([]any, len(names))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return nil, err
-		}
-		row := map[string]any{}
-		for i, name := range names {
-			row[name] = values[i]
-		}
-		all = append(all, row)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, p.why(err)
 	}
-	return json.Marshal(all)
+	return all, nil
 }
 
 // why returns errNoResponse if the server ended, or if it starts.

@@ -68,7 +68,7 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 // siteOf returns where calls of this name are made.
 func siteOf(call string) site {
 	switch {
-	case call == webhookPath:
+	case strings.HasPrefix(call, webhookPath):
 		return atBackend
 	case strings.HasPrefix(call, "/"):
 		return atWeChat

@@ -264,6 +264,9 @@ type answer struct {
 // keeps the request, and goes on with it when it wakes.
 func (k *worker) send(s seat, req *http.Request) answer {
 	done := make(chan answer, 1)
+	if f, hit := k.failures.next(atSigner, "a request"); hit {
+		time.AfterFunc(f.wait, s.kill)
+	}
 	k.underway.Go(func() {
 		var a answer
 		if a.Response, a.err = k.client.Do(req); a.err == nil {

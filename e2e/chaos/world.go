@@ -32,6 +32,7 @@ type world struct {
 	wechat   *wechattest.WeChat
 	db       storage
 	worker   *worker
+	binary   string // the program of the nodes; "" with workerd
 	backend  *backend
 	failures failures
 	judge
@@ -118,10 +119,9 @@ func newWorld(ctx context.Context, dir string, o options, bounds store.Bounds) (
 		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
 	}}
 	w.serve(hooks, w.injectFailures(atBackend, nameCall, w.backend))
-	start := w.startWorkerd
-	if o.on == onPostgres {
-		start = w.startOnPostgres
-	}
+	start := map[string]func(context.Context, string, map[string]string, bool) error{
+		onWorkerd: w.startWorkerd, onPostgres: w.startOnPostgres, onSQLite: w.startOnSQLite,
+	}[o.on]
 	if err := start(ctx, dir, vars, o.calm); err != nil {
 		return nil, err
 	}

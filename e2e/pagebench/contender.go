@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -29,6 +30,7 @@ import (
 	"h5pay/internal/startpage"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
+	"h5pay/wechat/wechattest"
 )
 
 // contender is a site to measure.
@@ -37,6 +39,19 @@ type contender struct {
 	site  http.Handler
 	api   http.Handler // nil for a site without calls
 	ready string       // a JavaScript expression: whether the program has shown its content
+	agent string       // the browser's user agent, "" for its own
+}
+
+// inWeChat is the shop in WeChat on a phone, where a first visit signs in: the page leaves for the
+// authorize page, and comes again with a code.
+func inWeChat(c contender) contender {
+	for _, place := range wechattest.Environments() {
+		if place.Environment == wechattest.Android {
+			c.agent = place.UserAgent
+		}
+	}
+	c.ready += ` && document.querySelector('[data-waits="false"]') !== null`
+	return c
 }
 
 // buttons is when the catalogue has buttons that work.
@@ -172,8 +187,9 @@ func command(ctx context.Context, env []string, name string, args ...string) err
 	return nil
 }
 
-// startSigner runs the real signer natively, on SQLite with the demo catalogue.
-func startSigner(ctx context.Context, dir string) (address *url.URL, stop func(), err error) {
+// startSigner runs the real signer natively, on SQLite with the demo catalogue. settings come over
+// those of the example.
+func startSigner(ctx context.Context, dir string, settings map[string]string) (address *url.URL, stop func(), err error) {
 	file := filepath.Join(dir, "shop.db")
 	if err := seed(ctx, file); err != nil {
 		return nil, nil, fmt.Errorf("creating the catalogue: %w", err)
@@ -190,6 +206,7 @@ func startSigner(ctx context.Context, dir string) (address *url.URL, stop func()
 	if err != nil {
 		return nil, nil, err
 	}
+	maps.Copy(env, settings)
 	cmd := exec.CommandContext(ctx, binary, "serve")
 	cmd.Env = append(os.Environ(), "LISTEN=localhost:"+strconv.Itoa(port), "DB_FILE="+file)
 	for name, value := range env {

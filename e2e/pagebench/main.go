@@ -1,6 +1,6 @@
 // Command pagebench compares the page's speed on an emulated phone with go-app's own hello world,
 // which uses the same toolchain and framework, and with the same page in JavaScript by hand. One
-// server serves all to real Chromium. `make
+// server serves all to real Chromium. It measures the sign-in inside WeChat too. `make
 // bench-page` runs it; it writes docs/pagespeed.md.
 package main
 
@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -54,7 +56,20 @@ func run(ctx context.Context, rounds int, cli string, audits int, out string) er
 	if err != nil {
 		return err
 	}
-	signer, stop, err := startSigner(ctx, tmp)
+	var signer *url.URL
+	shop, err := pages.Start("node_modules/.bin/node", http.NotFoundHandler(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httputil.NewSingleHostReverseProxy(signer).ServeHTTP(w, r)
+	}))
+	if err != nil {
+		return err
+	}
+	defer shop.Close()
+	wechat, stop, err := startWeChat(shop.URL)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	signer, stop, err = startSigner(ctx, tmp, map[string]string{"SHOP_URL": shop.URL, "WECHAT_BASE_URL": wechat})
 	if err != nil {
 		return err
 	}
@@ -70,17 +85,22 @@ func run(ctx context.Context, rounds int, cli string, audits int, out string) er
 	contenders := []contender{ours(signer), hello, js}
 	servers := make([]*pages.Server, len(contenders))
 	for i, c := range contenders {
-		if servers[i], err = pages.Start("node_modules/.bin/node", c.site, c.api); err != nil {
-			return err
+		if c.name == nameOurs {
+			servers[i] = shop
+			shop.Serve(c.site)
+		} else {
+			if servers[i], err = pages.Start("node_modules/.bin/node", c.site, c.api); err != nil {
+				return err
+			}
+			defer servers[i].Close()
 		}
-		defer servers[i].Close()
 		if err := servers[i].Pack(); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		new(link).slow(servers[i])
 		servers[i].Fault(http.HandlerFunc(delayed))
 	}
-	r := results{}
+	r := results{visits: map[series]*[2][]visit{}, signIns: map[bool][]visit{}}
 	for round := range 2 * rounds {
 		workers := round%2 == 1
 		for i := range contenders {
@@ -95,6 +115,14 @@ func run(ctx context.Context, rounds int, cli string, audits int, out string) er
 			r.add(c.name, workers, first, second)
 			log.Printf("round %d: %-11s workers %-5v first: %v; second: %v", round/2+1, c.name, workers, first, second)
 		}
+		profile := filepath.Join(tmp, fmt.Sprintf("profile-%d-wechat", round))
+		v, err := visitOnce(ctx, browser, profile, inWeChat(contenders[0]), shop, workers)
+		if err != nil {
+			return fmt.Errorf("sign-in: %w", err)
+		}
+		os.RemoveAll(profile)
+		r.signIns[workers] = append(r.signIns[workers], v)
+		log.Printf("round %d: sign-in     workers %-5v %v", round/2+1, workers, v)
 	}
 	found := map[string][]audit{}
 	for i := range audits {

@@ -144,6 +144,30 @@ func TestDeadEndpointDelaysNoOther(t *testing.T) {
 	}
 }
 
+// An event that waits at an endpoint which answered 410 loses its payer like one that is delivered:
+// nobody may enable the endpoint again, and each run would read all that wait there.
+func TestPayerIsForgottenAtAGoneEndpoint(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	gone := b.endpoint("gone.example")
+	gone.status(http.StatusGone)
+	b.paid()
+	b.deliver()
+	waits := b.paid()
+	b.deliver()
+	b.advance(31 * 24 * time.Hour)
+	if err := b.sender.RemovePayers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := b.delivery(waits, gone.ID); d.Status != api.EventPending {
+		t.Errorf("the delivery is %s", d.Status)
+	}
+	if strings.Contains(b.stored(waits).Data, b.buyer.User.OpenID) {
+		t.Error("the event has its payer after 31 days")
+	}
+	b.check()
+}
+
 // A response 410 stops only its endpoint. After it is enabled, it gets the events that
 // waited. The event that it rejected with 410 is dead until it is replayed.
 func TestGoneEndpoint(t *testing.T) {

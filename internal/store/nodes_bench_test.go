@@ -13,6 +13,7 @@ import (
 	"h5pay/internal/pgtest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/postgres"
+	"h5pay/internal/store/sqlite"
 )
 
 // BenchmarkLifeOfAnOrder measures the database alone: an order of a guest from its insertion to the
@@ -21,7 +22,7 @@ import (
 //	go test -run '^$' -bench Life -benchtime 5s ./internal/store
 func BenchmarkLifeOfAnOrder(b *testing.B) {
 	b.Run("SQLite", func(b *testing.B) {
-		db, err := sql.Open("sqlite", store.SQLiteURI(filepath.Join(b.TempDir(), "shop.db"), "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
+		db, err := sql.Open(sqlite.Name, store.SQLiteURI(filepath.Join(b.TempDir(), "shop.db"), "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
 		if err != nil {
 			b.Fatal(err)
 		}

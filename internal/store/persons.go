@@ -54,16 +54,15 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 	return nil
 }
 
-// RemovePayers removes the payer from events that were made before a time and wait at no
-// endpoint that may get them, at most limit. With unset no event waits for
-// order.SettingsEndpoint.
+// RemovePayers removes the payer from events that were made before a time and wait at no enabled
+// endpoint, at most limit. With unset no event waits for order.SettingsEndpoint.
 func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
 			SELECT seq FROM events INDEXED BY events_with_payer
 			WHERE json_extract(data, '$.payment.payer') IS NOT NULL AND created_at < ?1
 			AND NOT EXISTS (SELECT 1 FROM endpoints CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq
-				WHERE state IN ('enabled', 'gone') AND (?2 = 0 OR endpoints.id <> 'settings') AND deliveries.status = 'pending')
+				WHERE state = 'enabled' AND (?2 = 0 OR endpoints.id <> 'settings') AND deliveries.status = 'pending')
 			ORDER BY created_at LIMIT ?3)`, before.UnixMilli(), flag(unset), limit)
 	if err != nil {
 		return fmt.Errorf("forgetting the payers of old events: %w", err)

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"runtime"
@@ -10,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	_ "modernc.org/sqlite" // the driver, native only
+	"h5pay/internal/store/sqlite"
 )
 
 // Statement is a statement that a method of store.Store ran.
@@ -85,22 +84,12 @@ func Statements(do func()) []Statement {
 	return recorded.log
 }
 
-// database opens connections to one database with modernc's SQLite. They also record the
+// database opens connections to one database of SQLite. They also record the
 // statements of store.Store, and count changes.
 type database struct {
 	dsn     string
 	changes changes
 }
-
-// plain is modernc's driver.
-var plain = func() driver.Driver {
-	db, err := sql.Open("sqlite", "")
-	if err != nil {
-		panic(err)
-	}
-	defer db.Close()
-	return db.Driver()
-}()
 
 // Driver returns the database itself, so that Check finds its changes.
 func (d *database) Driver() driver.Driver { return d }
@@ -111,14 +100,14 @@ func (d *database) counted() *changes { return &d.changes }
 func (d *database) Open(string) (driver.Conn, error) { return d.Connect(context.Background()) }
 
 func (d *database) Connect(context.Context) (driver.Conn, error) {
-	conn, err := plain.Open(d.dsn)
+	conn, err := sqlite.Driver{}.Open(d.dsn)
 	if err != nil {
 		return nil, err
 	}
 	return recordingConn{conn, &d.changes, new(int64), false}, nil
 }
 
-// recordingConn passes on every method of modernc's connection that database/sql uses, except
+// recordingConn passes on every method of a connection to SQLite that database/sql uses, except
 // Prepare, which nobody calls.
 type recordingConn struct {
 	driver.Conn
