@@ -40,8 +40,19 @@ type BillRow struct {
 	Rate          string      // "0.60%"
 }
 
+// Settlement is what the payments of the day brought the merchant: without refunds and fees.
+func (b Bill) Settlement() Fen { return b.Settled - b.SettledBack - b.Fee.Fen() }
+
 // Fee is what WeChat keeps, in thousandths of a fen.
 type Fee int64
+
+// Fen returns the fee in fen, rounded half away from zero.
+func (f Fee) Fen() Fen {
+	if f < 0 {
+		return -(-f).Fen()
+	}
+	return Fen((f + 500) / 1000)
+}
 
 // Bills (docs/wechat.md 12.1).
 const (

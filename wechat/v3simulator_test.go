@@ -198,8 +198,10 @@ func TestBillsOfAPIv3AtTheSimulator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text, err := io.ReadAll(flow); err != nil || !strings.Contains(string(text), "资金流水总笔数") {
-			t.Errorf("%q, %v", text, err)
+		sums, err := wechat.ReadFundFlow(flow)
+		want := wechat.FundFlow{Rows: 6, Payments: bill.Settled, Refunds: bill.SettledBack, Fees: bill.Fee.Fen(), Balance: 1_000_000 + bill.Settlement()}
+		if err != nil || sums != want || sums.Fees != 8 || sums.Settlement() != bill.Settlement() {
+			t.Errorf("%+v, %v; want %+v", sums, err, want)
 		}
 		if bill, err := w.pay.DownloadBill(ctx, day.Add(-24*time.Hour)); err != nil || len(bill.Rows) != 0 {
 			t.Errorf("the day before: %+v, %v", bill, err)

@@ -39,7 +39,9 @@ func examples() map[reflect.Type]any {
 	whole.Refunds = []v1.Refund{refund}
 	whole.Steps = []v1.Step{{Status: v1.OrderOpen, At: at}, {Status: v1.OrderPaid, At: at + 60_500}}
 	bill := v1.Bill{Date: "2026-11-22", Status: v1.BillDiffers, CheckedAt: at, Payments: 41, Refunds: 2, Differences: []v1.BillDifference{
-		{Kind: v1.AmountDiffers, OutTradeNo: "202611225G7K2M9P1R7T3V5X8Z6B1C2E", Ours: "68.00", Theirs: "67.00"}}}
+		{Kind: v1.AmountDiffers, OutTradeNo: "202611225G7K2M9P1R7T3V5X8Z6B1C2E", Ours: "68.00", Theirs: "67.00"}},
+		Trade: &v1.BillMoney{Income: 278_800, Refunded: 300, Fees: 1671, Settlement: 276_829}, FundsDifference: -6759,
+		Funds: &v1.BillFunds{BillMoney: v1.BillMoney{Income: 272_000, Refunded: 300, Fees: 1630, Settlement: 270_070}, Other: -200_000, Balance: 1_070_070}}
 	request := v1.RefundRequest{ID: "rr5d41402abc4b2a76b9719d", OrderID: event.OrderID, Amount: 300, Reason: "少了一包", KeyID: key.ID, KeyName: key.Name, CreatedAt: at, Status: v1.RequestWaiting}
 	all := map[reflect.Type]any{}
 	for _, example := range []any{

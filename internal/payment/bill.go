@@ -33,7 +33,7 @@ const (
 
 // CheckBills compares one bill of the last days with the shop's books: the oldest that was not
 // compared yet. If there is none, it compares a bill again that may have the missing payer or time
-// of a payment. A timer calls it every ten minutes. It does nothing until WeChat has a bill, at ten
+// of a payment, or whose fund-flow bill is missing. A timer calls it every ten minutes. It does nothing until WeChat has a bill, at ten
 // in the morning. It may be stopped anywhere: only a finished run counts, and a later call begins
 // the day again.
 func (s *Service) CheckBills(ctx context.Context) error {
@@ -41,6 +41,9 @@ func (s *Service) CheckBills(ctx context.Context) error {
 	first := err == nil && !day.IsZero()
 	if err == nil && !first {
 		day, err = s.incompleteBill(ctx)
+	}
+	if err == nil && day.IsZero() {
+		day, err = s.pendingFunds(ctx)
 	}
 	if err != nil || day.IsZero() {
 		return err
@@ -89,6 +92,16 @@ func (s *Service) incompleteBill(ctx context.Context) (time.Time, error) {
 	return cst.ParseDay(found)
 }
 
+// pendingFunds returns a day whose fund-flow bill must be fetched again, the zero time if there is
+// none.
+func (s *Service) pendingFunds(ctx context.Context) (time.Time, error) {
+	found, err := s.cfg.Store.PendingFunds(ctx, s.lastBill().AddDate(0, 0, 1-order.BillDays).Format(time.DateOnly), s.now())
+	if err != nil || found == "" {
+		return time.Time{}, err
+	}
+	return cst.ParseDay(found)
+}
+
 // lastBill returns the last day that has a bill.
 func (s *Service) lastBill() time.Time {
 	return cst.Day(s.now().Add(-billHour*time.Hour)).AddDate(0, 0, -1)
@@ -124,9 +137,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 		} else {
 			log.Error("the bill cannot be downloaded or read", "error", err)
 		}
-		delay := s.now().Sub(day.AddDate(0, 0, 1).Add(billHour * time.Hour))
-		wait = min(max(wait, delay/2), billSeldom)
-		return api.BillCheck{Date: run.Date, Status: status}, s.cfg.Store.PostponeBill(ctx, run, status, s.now().Add(wait))
+		return api.BillCheck{Date: run.Date, Status: status}, s.cfg.Store.PostponeBill(ctx, run, status, s.nextTry(day, wait))
 	}
 	c := comparison{s: s, date: run.Date, from: day, to: day.AddDate(0, 0, 1).Add(-billSlack)}
 	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(time.DateOnly), 1, 0); err != nil {
@@ -137,8 +148,14 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 	if err := c.compare(ctx, bill); err != nil {
 		return api.BillCheck{}, fmt.Errorf("comparing the bill of %s: %w", run.Date, err)
 	}
+	c.check.Trade = tradeMoney(bill)
+	next := s.now()
+	if c.check.Funds, err = s.downloadFunds(ctx, day); err != nil {
+		log.Warn("no fund-flow bill yet", "error", err)
+		c.check.FundsPending, next = true, s.nextTry(day, billFailed)
+	}
 	now := s.now()
-	ended, err := s.cfg.Store.EndBill(ctx, run, c.check, now)
+	ended, err := s.cfg.Store.EndBill(ctx, run, c.check, now, next)
 	if err != nil {
 		return api.BillCheck{}, err
 	}
@@ -146,6 +163,16 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 		return api.BillCheck{}, errBillUnderWay
 	}
 	check := c.check
+	if check.FundsPending { // an earlier run may have read it
+		stored, err := s.cfg.Store.BillChecks(ctx, run.Date, 1, 0)
+		if err != nil || len(stored) == 0 {
+			return api.BillCheck{}, err
+		}
+		check.Funds, check.FundsPending = stored[0].Funds, stored[0].FundsPending
+	}
+	if f := check.Funds; f != nil && f.Settlement() != check.Trade.Settlement() {
+		log.Warn("the fund-flow bill has another settlement", "trade", check.Trade.Settlement().String(), "funds", f.Settlement().String())
+	}
 	check.Date, check.CheckedAt, check.Status = run.Date, now.UnixMilli(), order.BillAgrees
 	for _, d := range check.Differences {
 		check.Status = order.BillDiffers
@@ -163,6 +190,55 @@ func (s *Service) downloadBill(ctx context.Context, day time.Time) (wechat.Bill,
 		return wechat.Bill{}, err
 	}
 	return pay.DownloadBill(ctx, day)
+}
+
+// nextTry returns when a bill of a day is fetched again: after wait, or after half of its delay.
+func (s *Service) nextTry(day time.Time, wait time.Duration) time.Time {
+	now := s.now()
+	delay := now.Sub(day.AddDate(0, 0, 1).Add(billHour * time.Hour))
+	return now.Add(min(max(wait, delay/2), billSeldom))
+}
+
+// tradeMoney returns what a trade bill comes to. A refund that WeChat closed moved no money.
+func tradeMoney(bill wechat.Bill) api.BillMoney {
+	m, fee := api.BillMoney{Income: bill.Settled, Refunded: bill.SettledBack}, bill.Fee
+	for _, row := range bill.Rows {
+		if row.OutRefundNo != "" && row.RefundState == wechat.RefundClosed {
+			m.Refunded -= row.SettledBack
+			fee -= row.Fee
+		}
+	}
+	m.Fees = fee.Fen()
+	return m
+}
+
+// downloadFunds fetches the fund-flow bill of a day. It returns nil if the version of new payments
+// does not offer one.
+func (s *Service) downloadFunds(ctx context.Context, day time.Time) (*api.BillFunds, error) {
+	pay, err := s.cfg.WeChat.For(s.cfg.WeChat.Version())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, billTimeout)
+	defer cancel()
+	var flow wechat.FundFlow
+	file, err := pay.FundFlowBill(ctx, day)
+	if err == nil {
+		flow, err = wechat.ReadFundFlow(file)
+		file.Close()
+	}
+	var e *wechat.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &e) && e.Code == wechat.CodeNotOffered:
+		return nil, nil
+	case errors.As(err, &e) && e.Code == wechat.CodeNoBill: // nothing moved
+	default:
+		return nil, err
+	}
+	return &api.BillFunds{
+		BillMoney: api.BillMoney{Income: flow.Payments, Refunded: flow.Refunds, Fees: flow.Fees}, Other: flow.Other, Balance: flow.Balance,
+	}, nil
 }
 
 // CheckBill compares the bill of a day now, even if it was compared before.

@@ -8,6 +8,7 @@ import (
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/cst"
+	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
 )
@@ -68,7 +69,7 @@ func spreadsheet(head []string, rows [][]string) (string, error) {
 // formula, and the last digits of a long number would be rounded.
 func cell(s string) string {
 	switch {
-	case s == "":
+	case s == "", isNegative(s):
 		return s
 	case strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]):
 		return "'" + s
@@ -76,6 +77,13 @@ func cell(s string) string {
 		return "\t" + s
 	}
 	return s
+}
+
+// isNegative reports whether s is a negative amount, which begins like a formula.
+func isNegative(s string) bool {
+	amount, negative := strings.CutPrefix(s, "-")
+	_, ok := fen.ParseYuan(amount)
+	return negative && ok
 }
 
 // masked returns an openid or guest id that nobody can use, "" for none.

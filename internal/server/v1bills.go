@@ -57,5 +57,18 @@ func publicBill(c api.BillCheck) v1.Bill {
 		public.Differences = append(public.Differences, v1.BillDifference{
 			Kind: v1.DifferenceKind(d.Kind), OutTradeNo: d.OutTradeNo, OutRefundNo: d.OutRefundNo, Ours: d.Ours, Theirs: d.Theirs})
 	}
+	if c.CheckedAt == 0 {
+		return public
+	}
+	trade := publicMoney(c.Trade)
+	public.Trade, public.FundsPending = &trade, c.FundsPending
+	if f := c.Funds; f != nil {
+		public.Funds = &v1.BillFunds{BillMoney: publicMoney(f.BillMoney), Other: f.Other, Balance: f.Balance}
+		public.FundsDifference = public.Funds.Settlement - trade.Settlement
+	}
 	return public
+}
+
+func publicMoney(m api.BillMoney) v1.BillMoney {
+	return v1.BillMoney{Income: m.Income, Refunded: m.Refunded, Fees: m.Fees, Settlement: m.Settlement()}
 }

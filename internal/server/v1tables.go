@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"h5pay/internal/cst"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 )
@@ -14,7 +15,10 @@ const tableRows = 500
 
 var (
 	refundsHead = []string{"id", "refund_id", "order_id", "out_trade_no", "transaction_id", "amount", "status", "reason", "created_at", "accepted_at", "ended_at", "failure", "duplicate"}
-	billsHead   = []string{"date", "status", "payments", "refunds", "checked_at", "difference", "out_trade_no", "out_refund_no", "ours", "theirs"}
+	// Without the fund-flow bill the last seven cells are empty.
+	settlementsHead = []string{"date", "payments", "refunds", "income", "refunded", "fees", "settlement",
+		"funds_income", "funds_refunded", "funds_fees", "funds_settlement", "funds_difference", "funds_other", "funds_balance"}
+	billsHead = []string{"date", "status", "payments", "refunds", "checked_at", "difference", "out_trade_no", "out_refund_no", "ours", "theirs"}
 )
 
 // tableOrders returns orders as a table, newest first.
@@ -79,6 +83,55 @@ func (b backend) tableRefunds(ctx context.Context, c *v1Call) (any, error) {
 	}
 	t.Rows, err = spreadsheet(refundsHead, rows)
 	return t, err
+}
+
+// tableSettlements returns a row of fees and settlement for each compared day, oldest first. A day
+// counts by its midnight in Beijing.
+func (b backend) tableSettlements(ctx context.Context, c *v1Call) (any, error) {
+	q := c.query.(v1.TableQuery)
+	from, before := dayFrom(q.From), dayFrom(q.To)
+	if q.Cursor != "" {
+		if _, err := cst.ParseDay(q.Cursor); err != nil {
+			return nil, wrongField("cursor", "want the cursor of a previous response of this table")
+		}
+	}
+	days, err := b.cfg.Store.Settlements(ctx, from, before, q.Cursor, tableRows)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([][]string, len(days))
+	for i, day := range days {
+		bill := publicBill(day)
+		rows[i] = append([]string{bill.Date, strconv.Itoa(bill.Payments), strconv.Itoa(bill.Refunds)}, moneyCells(*bill.Trade)...)
+		if f := bill.Funds; f != nil {
+			rows[i] = append(append(rows[i], moneyCells(f.BillMoney)...), bill.FundsDifference.String(), f.Other.String(), f.Balance.String())
+		} else {
+			rows[i] = append(rows[i], make([]string, 7)...)
+		}
+	}
+	t := v1.Table{N: len(rows)}
+	if len(rows) == tableRows {
+		t.Next = days[len(days)-1].Date
+	}
+	t.Rows, err = spreadsheet(settlementsHead, rows)
+	return t, err
+}
+
+// dayFrom returns the first day that begins at or after a time in Unix ms, "" for 0.
+func dayFrom(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	t := time.UnixMilli(ms)
+	day := cst.Day(t)
+	if day.Before(t) {
+		day = day.AddDate(0, 0, 1)
+	}
+	return day.Format(time.DateOnly)
+}
+
+func moneyCells(m v1.BillMoney) []string {
+	return []string{m.Income.String(), m.Refunded.String(), m.Fees.String(), m.Settlement.String()}
 }
 
 // tableBills returns the last compared days as a table, with a row for each difference.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -36,9 +37,10 @@ func (s *Store) PostponeBill(ctx context.Context, run order.BillRun, status stri
 	return err
 }
 
-// EndBill stores the result of a run. The differences count only after the UPDATE of
-// bill_checks names the run. It reports whether the run still had the lease.
-func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck, now time.Time) (bool, error) {
+// EndBill stores the result of a run. The differences and the sums count only after the UPDATE
+// of bill_checks names the run. With c.FundsPending the next try is at next, and the funds of an
+// earlier run stay. It reports whether the run still had the lease.
+func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck, now, next time.Time) (bool, error) {
 	for n := 0; n < len(c.Differences); n += chunk {
 		part, err := json.Marshal(c.Differences[n:min(n+chunk, len(c.Differences))])
 		if err != nil {
@@ -58,15 +60,29 @@ func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck,
 		status = order.BillDiffers
 	}
 	ended, err := s.run(ctx, "ending the bill of "+run.Date, `
-		UPDATE bill_checks SET status = ?, payments = ?, refunds = ?, checked_at = ?, result = run, leased_until = 0
-		WHERE date = ? AND run = ?`,
-		status, c.Payments, c.Refunds, now.UnixMilli(), run.Date, run.ID)
+		UPDATE bill_checks SET status = ?1, payments = ?2, refunds = ?3, checked_at = ?4, result = run, leased_until = 0, next_at = ?5,
+			income = ?6, refunded = ?7, fees = ?8, settlement = ?6 - ?7 - ?8, funds = IIF(?9 = 'pending' AND funds = 'read', 'read', ?9),
+			funds_income = COALESCE(?10, funds_income), funds_refunded = COALESCE(?11, funds_refunded), funds_fees = COALESCE(?12, funds_fees),
+			funds_settlement = COALESCE(?10 - ?11 - ?12, funds_settlement), funds_other = COALESCE(?13, funds_other), funds_balance = COALESCE(?14, funds_balance)
+		WHERE date = ?15 AND run = ?16`, append(append([]any{status, c.Payments, c.Refunds, now.UnixMilli(), next.UnixMilli(),
+		int64(c.Trade.Income), int64(c.Trade.Refunded), int64(c.Trade.Fees)}, fundsArgs(c)...), run.Date, run.ID)...)
 	if err != nil || !ended {
 		return false, err
 	}
 	_, err = s.run(ctx, "deleting earlier differences of "+run.Date, `
 		DELETE FROM bill_differences WHERE date = ? AND run NOT IN (SELECT run FROM bill_checks WHERE date = ?)`, run.Date, run.Date)
 	return true, err
+}
+
+// fundsArgs returns the state of the fund-flow bill and its sums.
+func fundsArgs(c api.BillCheck) []any {
+	switch f := c.Funds; {
+	case f != nil:
+		return []any{"read", int64(f.Income), int64(f.Refunded), int64(f.Fees), int64(f.Other), int64(f.Balance)}
+	case c.FundsPending:
+		return []any{"pending", nil, nil, nil, nil, nil}
+	}
+	return []any{"none", nil, nil, nil, nil, nil}
 }
 
 // BillsKnown returns the days from first on that need no comparison now: they have a
@@ -108,28 +124,55 @@ func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack 
 	return date, nil
 }
 
+// PendingFunds returns the first day from first on whose fund-flow bill should be fetched again,
+// "" if there is none.
+func (s *Store) PendingFunds(ctx context.Context, first string, now time.Time) (date string, err error) {
+	err = s.db.QueryRowContext(ctx, `
+		SELECT COALESCE(MIN(date), '') FROM bill_checks WHERE date >= ?1 AND result IS NOT NULL AND funds = 'pending' AND next_at <= ?2 AND leased_until <= ?2`,
+		first, now.UnixMilli()).Scan(&date)
+	if err != nil {
+		return "", fmt.Errorf("looking for fund-flow bills that are missing: %w", err)
+	}
+	return date, nil
+}
+
+// billColumns are read by scanBill.
+const billColumns = `date, status, payments, refunds, COALESCE(checked_at, 0) AS checked_at, income, refunded, fees, funds,
+	COALESCE(funds_income, 0) AS funds_income, COALESCE(funds_refunded, 0) AS funds_refunded, COALESCE(funds_fees, 0) AS funds_fees,
+	COALESCE(funds_other, 0) AS funds_other, COALESCE(funds_balance, 0) AS funds_balance`
+
+func scanBill(rows *sql.Rows) (c api.BillCheck, err error) {
+	var state string
+	var funds api.BillFunds
+	err = rows.Scan(&c.Date, &c.Status, &c.Payments, &c.Refunds, &c.CheckedAt, &c.Trade.Income, &c.Trade.Refunded, &c.Trade.Fees, &state,
+		&funds.Income, &funds.Refunded, &funds.Fees, &funds.Other, &funds.Balance)
+	switch state {
+	case "read":
+		c.Funds = &funds
+	case "pending":
+		c.FundsPending = true
+	}
+	return c, err
+}
+
+// Settlements returns at most limit days with a result, without their differences, oldest
+// first: from a day on, before another one ("" for no end), and after that of the previous page.
+func (s *Store) Settlements(ctx context.Context, from, before, after string, limit int) ([]api.BillCheck, error) {
+	return readAll(ctx, s, "the settlements", scanBill, `SELECT `+billColumns+` FROM bill_checks
+		WHERE result IS NOT NULL AND date >= ?1 AND (?2 = '' OR date < ?2) AND date > ?3 ORDER BY date LIMIT ?4`, from, before, after, limit)
+}
+
 // BillChecks returns at most limit comparisons, newest day first, each with at most
 // maxDifferences differences. An empty date selects all days.
 func (s *Store) BillChecks(ctx context.Context, date string, limit, maxDifferences int) ([]api.BillCheck, error) {
-	rows, err := s.db.QueryContext(ctx, `
-		SELECT date, status, payments, refunds, COALESCE(checked_at, 0) AS checked_at FROM bill_checks
-		WHERE ? IN ('', date) ORDER BY date DESC LIMIT ?`, date, limit)
-	if err != nil {
-		return nil, fmt.Errorf("reading bill checks: %w", err)
-	}
-	defer rows.Close()
-	checks := []api.BillCheck{}
-	at := map[string]int{}
-	for rows.Next() {
-		var c api.BillCheck
-		if err := rows.Scan(&c.Date, &c.Status, &c.Payments, &c.Refunds, &c.CheckedAt); err != nil {
-			return nil, fmt.Errorf("reading a bill check: %w", err)
-		}
-		at[c.Date] = len(checks)
-		checks = append(checks, c)
-	}
-	if err := rows.Err(); err != nil || len(checks) == 0 {
+	checks, err := readAll(ctx, s, "bill checks", scanBill, `
+		SELECT `+billColumns+` FROM bill_checks WHERE ? IN ('', date) ORDER BY date DESC LIMIT ?`, date, limit)
+	if err != nil || len(checks) == 0 {
 		return checks, err
+	}
+	at := map[string]int{}
+	for i, c := range checks {
+		at[c.Date] = i
 	}
 	found, err := s.db.QueryContext(ctx, `
 		SELECT bill_differences.date, kind, out_trade_no, out_refund_no, ours, theirs

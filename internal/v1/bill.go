@@ -1,5 +1,7 @@
 package v1
 
+import "h5pay/internal/fen"
+
 // Bill is the comparison of WeChat's bill of a day with the stored payments and refunds.
 type Bill struct {
 	Date        string           `json:"date"` // "2026-03-01", a day in Beijing
@@ -8,6 +10,31 @@ type Bill struct {
 	Payments    int              `json:"payments"`             // in the bill
 	Refunds     int              `json:"refunds"`              // in the bill
 	Differences []BillDifference `json:"differences,omitempty"`
+	// Trade is what the trade bill comes to. Absent until a comparison has ended.
+	Trade *BillMoney `json:"trade,omitempty"`
+	// Funds is what the fund-flow bill comes to. Absent until it was read, and with APIv2,
+	// which does not offer it.
+	Funds *BillFunds `json:"funds,omitempty"`
+	// FundsPending means that the fund-flow bill could not be read, and will be fetched again.
+	FundsPending bool `json:"funds_pending,omitempty"`
+	// FundsDifference is the settlement of Funds less that of Trade. In fen. A payment just before
+	// midnight may be in the next day's fund-flow bill.
+	FundsDifference fen.Fen `json:"funds_difference,omitempty"`
+}
+
+// BillMoney is what the payments and refunds of a day come to. In fen.
+type BillMoney struct {
+	Income     fen.Fen `json:"income"`     // fen, for orders, without coupons that WeChat does not settle
+	Refunded   fen.Fen `json:"refunded"`   // fen
+	Fees       fen.Fen `json:"fees"`       // fen, less what WeChat returned with refunds
+	Settlement fen.Fen `json:"settlement"` // fen: income - refunded - fees
+}
+
+// BillFunds is what moved on the merchant's account in a day. In fen.
+type BillFunds struct {
+	BillMoney
+	Other   fen.Fen `json:"other"`   // fen, all other movements, like withdrawals (negative)
+	Balance fen.Fen `json:"balance"` // fen, after the last movement
 }
 
 // BillStatus is the result of a comparison.

@@ -105,6 +105,8 @@ var Routes = []Route{
 		Query: TableQuery{}, Status: 200, Response: Table{}},
 	{Method: "GET", Path: "/v1/tables/bills", Name: "tableBills", Summary: "The last days whose bill was compared, as a table for Excel or WPS", Scope: ScopeRead,
 		Query: TableQuery{}, Status: 200, Response: Table{}},
+	{Method: "GET", Path: "/v1/tables/settlements", Name: "tableSettlements", Summary: "Fees and settlement of each compared day, as a table for Excel or WPS, oldest first", Scope: ScopeRead,
+		Query: TableQuery{}, Status: 200, Response: Table{}},
 	{Method: "GET", Path: "/v1/audit", Name: "listAudit", Summary: "The audit list: who changed what, newest first", Scope: ScopeAdmin,
 		Query: AuditQuery{}, Status: 200, Response: Audit{}},
 	{Method: "GET", Path: "/v1/audit/check", Name: "checkAudit", Summary: "Check the hashes of a part of the audit list", Scope: ScopeAdmin,

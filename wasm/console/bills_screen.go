@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/cst"
+	"h5pay/internal/fen"
 	"h5pay/internal/v1"
 )
 
@@ -24,6 +26,20 @@ var (
 	textTheirs      = text{"微信", "WeChat's"}
 	textExportBills = text{"导出对账", "Export bills"}
 	textCheckedAt   = text{"对账时间", "Compared at"}
+	textSettlements = text{"手续费与结算", "Fees and settlement"}
+	textByTrade     = text{"交易账单", "Trade bill"}
+	textByFunds     = text{"资金账单", "Fund-flow bill"}
+	textDay         = text{"日期", "Day"}
+	textIncome      = text{"收款", "Income"}
+	textFees        = text{"手续费", "Fees"}
+	textSettlement  = text{"结算", "Settlement"}
+	textOther       = text{"其他资金变动（如提现）", "Other movements, like withdrawals"}
+	textBalance     = text{"日终余额", "Balance at the end"}
+	textFundsDiffer = text{"资金账单与交易账单的结算相差 {amount} 元。零点前的付款可能计入次日；相邻日期抵不平时，在商户平台核对资金流水", "The settlement of the fund-flow bill differs by {amount} yuan. A payment just before midnight may count for the next day. If the days beside it do not make up for it, look at the funds at the merchant platform"}
+	textFundsWait   = text{"资金账单暂未取到，稍后自动重试", "The fund-flow bill could not be read yet, and will be fetched again"}
+	textNoFunds     = text{"APIv2 没有资金账单，以下按交易账单计算", "APIv2 has no fund-flow bill: these are the sums of the trade bill"}
+	textSum         = text{"合计", "Sum"}
+	textExportFees  = text{"导出手续费与结算", "Export fees and settlement"}
 	textBillsHint   = text{"每天 10 点后，将昨天的微信账单与本店订单逐笔核对", "After ten o'clock each day, yesterday's bill of WeChat is compared with the orders one by one"}
 )
 
@@ -93,7 +109,8 @@ func (p *billsScreen) Render() app.UI {
 	}
 	return p.frame(elem("p").Class("hint").Text(p.tr(textBillsHint)),
 		elem("ul").Class("calendar").Body(days...), p.shown(),
-		p.exports(&p.table, map[string]text{"bills": textExportBills}, nil))
+		p.settlements(),
+		p.exports(&p.table, map[string]text{"bills": textExportBills, "settlements": textExportFees}, nil))
 }
 
 // show reads a day with all its differences.
@@ -133,8 +150,85 @@ func (p *billsScreen) shown() app.UI {
 		p.row(textStatus, p.badge(status.name, status.kind, string(b.Status))),
 		p.rowText(textInBill, count(b.Payments)+" "+p.tr(textPaymentsMade)+", "+count(b.Refunds)+" "+p.tr(textRefundsMade)),
 		p.rowText(textCheckedAt, beijingTime(b.CheckedAt))),
+		p.moneyOf(b),
 		actions,
 		elem("ul").Class("list plainer").Body(app.Range(b.Differences).Slice(func(i int) app.UI { return p.difference(b.Differences[i]) })))
+}
+
+// moneyOf shows the fees and the settlement of a day, by both bills.
+func (p *billsScreen) moneyOf(b v1.Bill) app.UI {
+	if b.Trade == nil {
+		return nil
+	}
+	trade, note := *b.Trade, ""
+	bills := []text{textByTrade}
+	sums := []v1.BillMoney{trade}
+	var more []app.UI
+	switch f := b.Funds; {
+	case f != nil:
+		bills, sums = append(bills, textByFunds), append(sums, f.BillMoney)
+		more = []app.UI{p.row(textOther, p.money(f.Other)), p.row(textBalance, p.money(f.Balance))}
+		if b.FundsDifference != 0 {
+			note = strings.ReplaceAll(p.tr(textFundsDiffer), "{amount}", b.FundsDifference.String())
+		}
+	case b.FundsPending:
+		note = p.tr(textFundsWait)
+	default:
+		note = p.tr(textNoFunds)
+	}
+	head := []app.UI{elem("td")}
+	for _, name := range bills {
+		head = append(head, elem("th").Attr("scope", "col").Text(p.tr(name)))
+	}
+	rows := []app.UI{elem("tr").Body(head...)}
+	for _, r := range []struct {
+		name text
+		of   func(v1.BillMoney) fen.Fen
+	}{
+		{textIncome, func(m v1.BillMoney) fen.Fen { return m.Income }}, {textRefunds, func(m v1.BillMoney) fen.Fen { return m.Refunded }},
+		{textFees, func(m v1.BillMoney) fen.Fen { return m.Fees }}, {textSettlement, func(m v1.BillMoney) fen.Fen { return m.Settlement }},
+	} {
+		cells := []app.UI{elem("th").Attr("scope", "row").Text(p.tr(r.name))}
+		for _, m := range sums {
+			cells = append(cells, elem("td").Text(r.of(m).String()))
+		}
+		rows = append(rows, elem("tr").Body(cells...))
+	}
+	return elem("div").DataSet("money", b.Date).Body(
+		elem("div").Class("money").Attr("tabindex", "0").Role("region").Aria("label", p.tr(textSettlements)).Body(elem("table").Body(rows...)),
+		app.If(note != "", elem("p").Class("hint").DataSet("note", "funds").Text(note)),
+		app.If(len(more) > 0, elem("dl").Class("facts").Body(more...)))
+}
+
+// settlements lists the fees and the settlement of the last days, by the trade bill, with their sum.
+func (p *billsScreen) settlements() app.UI {
+	var sum v1.BillMoney
+	var rows []app.UI
+	row := func(name string, m v1.BillMoney, note app.UI) {
+		rows = append(rows, elem("tr").DataSet("settlement", name).Body(elem("th").Attr("scope", "row").Body(app.Text(name), note),
+			elem("td").Text(m.Income.String()), elem("td").Text(m.Refunded.String()), elem("td").Text(m.Fees.String()), elem("td").Text(m.Settlement.String())))
+	}
+	for _, b := range p.bills {
+		if b.Trade == nil {
+			continue
+		}
+		sum = v1.BillMoney{Income: sum.Income + b.Trade.Income, Refunded: sum.Refunded + b.Trade.Refunded, Fees: sum.Fees + b.Trade.Fees, Settlement: sum.Settlement + b.Trade.Settlement}
+		var note app.UI
+		if b.FundsDifference != 0 {
+			note = p.badge(textDiffers, "wait", "funds")
+		}
+		row(b.Date, *b.Trade, note)
+	}
+	if rows == nil {
+		return nil
+	}
+	row(p.tr(textSum), sum, nil)
+	var head []app.UI
+	for _, name := range []text{textDay, textIncome, textRefunds, textFees, textSettlement} {
+		head = append(head, elem("th").Attr("scope", "col").Text(p.tr(name)))
+	}
+	return section(p.tr(textSettlements), elem("div").Class("money").Attr("tabindex", "0").Role("region").Aria("label", p.tr(textSettlements)).Body(
+		elem("table").Body(append([]app.UI{elem("tr").Body(head...)}, rows...)...)))
 }
 
 func (p *billsScreen) difference(d v1.BillDifference) app.UI {

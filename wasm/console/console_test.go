@@ -270,6 +270,44 @@ func TestDifferencesOfABill(t *testing.T) {
 	}
 }
 
+// The bills show the fees and the settlement of each day, and what is known of the account.
+func TestSettlementsOfTheBills(t *testing.T) {
+	day := cst.In(time.Now()).AddDate(0, 0, -1).Format(time.DateOnly)
+	trade := v1.BillMoney{Income: 278_800, Refunded: 300, Fees: 1671, Settlement: 276_829}
+	with := func(change func(*v1.Bill)) v1.Bill {
+		b := v1.Bill{Date: day, Status: v1.BillAgrees, CheckedAt: 1, Payments: 41, Refunds: 1, Trade: &trade}
+		change(&b)
+		return b
+	}
+	funds := v1.BillFunds{BillMoney: v1.BillMoney{Income: 272_000, Refunded: 300, Fees: 1630, Settlement: 270_070}, Other: -200_000, Balance: 1_070_071}
+	for _, test := range []struct {
+		bill          v1.Bill
+		shown, hidden []string
+	}{
+		{with(func(b *v1.Bill) { b.Funds, b.FundsDifference = &funds, -6759 }), []string{"2700.70", "-2000.00", "10700.71", textByFunds.ZH, "-67.59", `data-status="funds"`}, []string{textNoFunds.ZH}},
+		{with(func(b *v1.Bill) { b.FundsPending = true }), []string{textFundsWait.ZH}, []string{">" + textByFunds.ZH + "<", `data-status="funds"`}},
+		{with(func(*v1.Bill) {}), []string{textNoFunds.ZH}, []string{textFundsWait.ZH, ">" + textByFunds.ZH + "<"}},
+	} {
+		f := full(t, every).on("GET /v1/bills/"+day, test.bill)
+		f.script["GET /v1/bills"] = []any{v1.Bills{Bills: []v1.Bill{test.bill, {Date: "2026-11-20", Status: v1.BillAgrees, Trade: &v1.BillMoney{Income: 100, Settlement: 100}}}}}
+		screen, client := opened(t, f, screensOf()["/console/bills"])
+		p := screen.(*billsScreen)
+		p.show(day)
+		settle(client)
+		html := htmlOf(screen)
+		for _, want := range append(test.shown, "2788.00", "16.71", "2768.29", "2789.00", "2769.29", `data-settlement="2026-11-20"`, textExportFees.ZH) {
+			if !strings.Contains(html, want) {
+				t.Errorf("lacks %q: %s", want, html)
+			}
+		}
+		for _, other := range test.hidden {
+			if strings.Contains(html, other) {
+				t.Errorf("has %q: %s", other, html)
+			}
+		}
+	}
+}
+
 // A key says whether it can be used now, and when it was used.
 func TestStatesOfAKey(t *testing.T) {
 	minute := time.Minute.Milliseconds()

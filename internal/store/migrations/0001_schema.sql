@@ -703,8 +703,22 @@ CREATE TABLE bill_checks (
   result       TEXT,             -- the run that found the differences; NULL until a run has ended
   run          TEXT    NOT NULL, -- the one under way, or the last one
   leased_until INTEGER NOT NULL, -- until then the run is under way
-  next_at      INTEGER NOT NULL, -- of the next try, while there is no result
-  CHECK ((status IN ('agrees', 'differs')) = (result IS NOT NULL))
+  next_at      INTEGER NOT NULL, -- of the next try, while there is no result, or funds is 'pending'
+  -- What the payments and refunds come to by the trade bill, in fen. 0 until there is a result.
+  income       INTEGER NOT NULL DEFAULT 0,
+  refunded     INTEGER NOT NULL DEFAULT 0,
+  fees         INTEGER NOT NULL DEFAULT 0,
+  settlement   INTEGER NOT NULL DEFAULT 0 CHECK (settlement = income - refunded - fees),
+  -- The same by the fund-flow bill, and the other movements of the account. NULL unless it was read.
+  funds            TEXT NOT NULL DEFAULT 'none' CHECK (funds IN ('none', 'pending', 'read')), -- none: the shop's API version has no such bill
+  funds_income     INTEGER,
+  funds_refunded   INTEGER,
+  funds_fees       INTEGER,
+  funds_settlement INTEGER CHECK (funds_settlement = funds_income - funds_refunded - funds_fees),
+  funds_other      INTEGER,
+  funds_balance    INTEGER,
+  CHECK ((status IN ('agrees', 'differs')) = (result IS NOT NULL)),
+  CHECK (funds <> 'read' OR funds_balance IS NOT NULL)
 ) STRICT;
 
 -- The differences that a run found. Only those of the check's result count.

@@ -843,8 +843,22 @@ CREATE TABLE bill_checks (
   result       TEXT COLLATE "C",             -- the run that found the differences; NULL until a run has ended
   run          TEXT COLLATE "C" NOT NULL, -- the one under way, or the last one
   leased_until BIGINT NOT NULL, -- until then the run is under way
-  next_at      BIGINT NOT NULL, -- of the next try, while there is no result
-  CHECK ((status IN ('agrees', 'differs')) = (result IS NOT NULL))
+  next_at      BIGINT NOT NULL, -- of the next try, while there is no result, or funds is 'pending'
+  -- What the payments and refunds come to by the trade bill, in fen. 0 until there is a result.
+  income       BIGINT NOT NULL DEFAULT 0,
+  refunded     BIGINT NOT NULL DEFAULT 0,
+  fees         BIGINT NOT NULL DEFAULT 0,
+  settlement   BIGINT NOT NULL DEFAULT 0 CHECK (settlement = income - refunded - fees),
+  -- The same by the fund-flow bill, and the other movements of the account. NULL unless it was read.
+  funds            TEXT COLLATE "C" NOT NULL DEFAULT 'none' CHECK (funds IN ('none', 'pending', 'read')), -- none: the shop's API version has no such bill
+  funds_income     BIGINT,
+  funds_refunded   BIGINT,
+  funds_fees       BIGINT,
+  funds_settlement BIGINT CHECK (funds_settlement = funds_income - funds_refunded - funds_fees),
+  funds_other      BIGINT,
+  funds_balance    BIGINT,
+  CHECK ((status IN ('agrees', 'differs')) = (result IS NOT NULL)),
+  CHECK (funds <> 'read' OR funds_balance IS NOT NULL)
 );
 
 -- The differences that a run found. Only those of the check's result count.
