@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -110,7 +109,7 @@ func TestDoctorAsksARunningShop(t *testing.T) {
 	if status, _, text := runCommand(t, w.env, "doctor", "-shop", shop.URL); status != 1 || !strings.Contains(text, "the checks ran just now") {
 		t.Errorf("%d %s", status, text)
 	}
-	w.want(w.diagnose("-shop", closedPort(t)), cause.NotifyRefused)
+	w.want(w.diagnose("-shop", closedPort), cause.NotifyRefused)
 	for _, args := range [][]string{{"-shop", "shop.example.com"}, {"-shop", shop.URL, "-offline"}, {"-lang", "fr"}, {"-shop", shop.URL + "/x"}} {
 		if status, _, text := runCommand(t, w.env, append([]string{"doctor"}, args...)...); status != 2 || strings.Contains(text, key) {
 			t.Errorf("%v: %d %s", args, status, text)
@@ -171,16 +170,9 @@ func answer(status int) func(*doctorWorld) {
 	}
 }
 
-// closedPort is the origin of a port on which nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
-}
+// closedPort is the origin of a port on which nobody listens: the system gives it to no listener, as
+// it might do with one that was free a moment ago.
+const closedPort = "http://127.0.0.1:1"
 
 // faultsByCalls are those that only calls find. The shop runs with the fault.
 func faultsByCalls(t *testing.T, all *produced) {
@@ -220,7 +212,7 @@ func faultsByCalls(t *testing.T, all *produced) {
 		"key of APIv3, certificates":  {"certificates", wechattest.Config{}, set("WECHAT_APIV3_KEY", other32), nil, cause.APIv3KeyWrong},
 		"clock ahead":                 {"v3", wechattest.Config{}, nil, play(wechattest.FaultV3ClockAhead, wechattest.PathV3QueryOutTradeNo), cause.ClockOff},
 		"clock behind":                {"v3", wechattest.Config{}, nil, play(wechattest.FaultV3ClockBehind, wechattest.PathV3QueryOutTradeNo), cause.ClockOff},
-		"no WeChat":                   {"v3", wechattest.Config{}, set("WECHAT_BASE_URL", closedPort(t)), nil, cause.WeChatUnreachable},
+		"no WeChat":                   {"v3", wechattest.Config{}, set("WECHAT_BASE_URL", closedPort), nil, cause.WeChatUnreachable},
 		"gateway":                     {"v2", wechattest.Config{}, nil, play(wechattest.FaultBadGateway, ""), cause.WeChatUnreachable},
 		"intercepted":                 {"v3", wechattest.Config{}, nil, play(wechattest.FaultIntercepted, ""), cause.WeChatIntercepted},
 		"intercepted, v2":             {"v2", wechattest.Config{}, nil, play(wechattest.FaultIntercepted, ""), cause.WeChatIntercepted},
@@ -235,7 +227,7 @@ func faultsByCalls(t *testing.T, all *produced) {
 		"sign-in domain":              {"v3", wechattest.Config{OAuthDomain: "other.example"}, nil, nil, cause.SignInDomainWrong},
 		"echo lost":                   {"v3", wechattest.Config{}, nil, play(wechattest.FaultEchoLost, ""), cause.EchoNotReceived},
 		"echo of another key":         {"v3", wechattest.Config{}, nil, play(wechattest.FaultV3WrongSerial, wechattest.V3Callback), cause.EchoNotVerified},
-		"shop not there":              {"v3", wechattest.Config{}, nil, func(w *doctorWorld) { w.env["SHOP_URL"] = closedPort(t) }, cause.NotifyRefused},
+		"shop not there":              {"v3", wechattest.Config{}, nil, func(w *doctorWorld) { w.env["SHOP_URL"] = closedPort }, cause.NotifyRefused},
 		"another session key":         {"v3", wechattest.Config{}, nil, set("SESSION_KEY", strings.Repeat("another key ", 4)), cause.NotifyOtherSite},
 		"challenge":                   {"v3", wechattest.Config{}, nil, play(wechattest.FaultEdgeChallenge, ""), cause.NotifyChallenged},
 		"redirect":                    {"v3", wechattest.Config{}, nil, play(wechattest.FaultEdgeRedirect, ""), cause.NotifyRedirected},
@@ -249,7 +241,7 @@ func faultsByCalls(t *testing.T, all *produced) {
 		"cache":                       {"v3", wechattest.Config{}, nil, play(wechattest.FaultEdgeCached, ""), cause.NotifyCached},
 		"body":                        {"v3", wechattest.Config{}, nil, play(wechattest.FaultEdgeBodyChanged, ""), cause.NotifyBodyChanged},
 		"headers":                     {"v3", wechattest.Config{}, nil, play(wechattest.FaultEdgeHeadersLost, ""), cause.NotifyHeadersLost},
-		"webhook not there":           {"v2", wechattest.Config{}, set("WEBHOOK_URL", closedPort(t)), nil, cause.WebhookUnreachable},
+		"webhook not there":           {"v2", wechattest.Config{}, set("WEBHOOK_URL", closedPort), nil, cause.WebhookUnreachable},
 		"webhook redirects":           {"v2", wechattest.Config{}, nil, answer(302), cause.WebhookRedirected},
 		"webhook declines":            {"v2", wechattest.Config{}, nil, answer(400), cause.WebhookDeclined},
 		"webhook secret":              {"v2", wechattest.Config{}, func(w *doctorWorld) { w.env["WEBHOOK_SECRET"] = webhook.NewSecret() }, nil, cause.WebhookDeclined},
