@@ -48,8 +48,8 @@ type worker struct {
 
 func (w *world) newWorker(program string) *worker {
 	return &worker{world: w, program: program, changed: make(chan struct{}), client: &http.Client{
-		// The server ends an idle connection after a minute. A request that it does not see gets no response.
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second, DisableCompression: true},
+		// Each request has a connection of its own: a server may close an idle one just when the next request comes.
+		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -250,7 +250,6 @@ func (k *worker) close() {
 	for _, p := range all {
 		p.close()
 	}
-	k.client.CloseIdleConnections()
 }
 
 // answer is the response of a machine.
