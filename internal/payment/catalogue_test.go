@@ -63,7 +63,7 @@ func TestNoOrderHasAnOldPrice(t *testing.T) {
 				t.Errorf("the order has %d, %v; want %d", o.Total, err, tt.total)
 			}
 			var stored, wrong int
-			if err := s.DB.QueryRow(`SELECT COUNT(*), COALESCE(SUM(total <> ?1), 0) FROM orders`, int64(tt.total)).Scan(&stored, &wrong); err != nil || stored != min(1, int(tt.total)) || wrong != 0 {
+			if err := s.DB.QueryRow(`SELECT COUNT(*), COALESCE(SUM(IIF(total <> ?1, 1, 0)), 0) FROM orders`, int64(tt.total)).Scan(&stored, &wrong); err != nil || stored != min(1, int(tt.total)) || wrong != 0 {
 				t.Errorf("%d orders are stored, %d with another total, %v", stored, wrong, err)
 			}
 			if tt.code == "" {
