@@ -78,5 +78,5 @@ func (s *Store) Reconciled(ctx context.Context, now time.Time, queried, failed i
 // has passed.
 func (s *Store) ClaimChecks(ctx context.Context, window time.Duration, now time.Time) (bool, error) {
 	return s.run(ctx, "claiming the checks", `INSERT INTO timers (name, at) VALUES ('checks', ?1)
-		ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE at <= ?2 OR at > ?1`, now.UnixMilli(), now.Add(-window).UnixMilli())
+		ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE timers.at <= ?2 OR timers.at > ?1`, now.UnixMilli(), now.Add(-window).UnixMilli())
 }

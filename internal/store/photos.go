@@ -18,7 +18,7 @@ func (s *Store) InsertPhoto(ctx context.Context, hash, kind, data string, now ti
 	return s.run(ctx, "storing a picture", `
 		INSERT INTO product_photos (hash, type, data, at)
 		SELECT ?1, ?2, ?3, ?4 WHERE (SELECT COUNT(*) FROM product_photos) < ?5 OR EXISTS (SELECT 1 FROM product_photos WHERE hash = ?1)
-		ON CONFLICT (hash) DO UPDATE SET at = MAX(at, excluded.at)`, hash, kind, data, now.UnixMilli(), MaxPhotos)
+		ON CONFLICT (hash) DO UPDATE SET at = MAX(product_photos.at, excluded.at)`, hash, kind, data, now.UnixMilli(), MaxPhotos)
 }
 
 // Photo returns a picture: its type and its data in base64. The error is ErrNotFound if there
