@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e e2e-all e2e-versions build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages postgres test-postgres journeys
+.PHONY: help dev test check unit fuzz e2e e2e-all e2e-versions build binary release wasm signer public deploy compressed bench bench-page chaos load size lock clean tools browser languages postgres test-postgres journeys scale scale-postgres
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -155,6 +155,13 @@ chaos: $(machines) ## place thousands of orders while faults occur; SEED=7 ORDER
 
 load: $(machines) ## measure how many orders per second this machine handles without faults
 	$(campaign) -calm
+
+scale: tools postgres ## compare the model of docs/scale.md with the databases of this machine (minutes)
+	go run ./e2e/scale -measure
+
+# `make scale-postgres ORDERS=200000` takes a minute. 10 million orders take about 35 GB of TMPDIR.
+scale-postgres: tools postgres ## fill PostgreSQL with 10 million orders, and time list, search and an idle minute
+	go run ./e2e/scale -postgres $(if $(filter file,$(origin ORDERS)),10000000,$(ORDERS))
 
 bench-page: build compressed browser .wrangler/lighthouse/node_modules/.package-lock.json ## compare the page with go-app's hello world and JavaScript on an emulated phone; writes docs/pagespeed.md
 	go run ./e2e/pagebench -lighthouse .wrangler/lighthouse -o docs/pagespeed.md
