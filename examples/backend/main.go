@@ -127,8 +127,7 @@ func fail(w http.ResponseWriter, status int, err error) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// call posts to h5pay. It repeats a call that got no response. With the same Idempotency-Key no
-// call takes effect twice.
+// call posts to h5pay. It repeats a call without a response; the Idempotency-Key lets none take effect twice.
 func call(path, idempotencyKey string, body map[string]any) (made map[string]any, err error) {
 	text, _ := json.Marshal(body) // strings and numbers never fail
 	for range 3 {
