@@ -141,10 +141,7 @@ func (s *Service) noteSize(ctx context.Context, stored store.Size) error {
 	if size.Full() {
 		s.log.Error("the database is nearly full, new orders are rejected", "used", size.Used, "capacity", size.Capacity)
 	}
-	if !size.Differs(stored) {
-		return nil
-	}
-	return s.cfg.Store.NoteSize(ctx, size)
+	return s.cfg.Store.NoteSize(ctx, size, stored)
 }
 
 // queries are the queries about payments of one Reconcile. Some run concurrently.

@@ -188,7 +188,7 @@ func TestFullDatabaseRejectsOrders(t *testing.T) {
 	o := takes(t, s, draft(t, "alice", "key-1"))
 	note := func(used int64) {
 		t.Helper()
-		if err := s.NoteSize(ctx, store.Size{Used: used, Capacity: 1_000_000}); err != nil {
+		if err := s.NoteSize(ctx, store.Size{Used: used, Capacity: 1_000_000}, storedSize(t, s)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,6 +207,38 @@ func TestFullDatabaseRejectsOrders(t *testing.T) {
 	takes(t, s, draft(t, "alice", "key-2"))
 }
 
+// storedSize returns the size that the timer stored last.
+func storedSize(t *testing.T, s *store.Store) store.Size {
+	t.Helper()
+	m, err := s.Minute(ctx, store.MinuteFilter{MchID: mchID, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Size
+}
+
+// A timer measures a full database, and its statement is late. Meanwhile space was freed, and
+// another timer has stored that. The late statement changes nothing.
+func TestLateSizeChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := store.New(storetest.Open(t))
+	full, fuller, free := store.Size{Used: 950, Capacity: 1000}, store.Size{Used: 960, Capacity: 1000}, store.Size{Used: 100, Capacity: 1000}
+	for _, note := range []struct{ size, read, want store.Size }{
+		{full, store.Size{}, full},
+		{free, full, free},
+		{fuller, full, free},       // late
+		{full, store.Size{}, free}, // later still
+		{fuller, free, fuller},     // in time
+	} {
+		if err := s.NoteSize(ctx, note.size, note.read); err != nil {
+			t.Fatal(err)
+		}
+		if got := storedSize(t, s); got != note.want {
+			t.Errorf("%+v after %+v, which had read %+v", got, note.size, note.read)
+		}
+	}
+}
+
 // Space is freed while an order is rejected. Then the order is stored, or it is rejected because
 // the database was full, and never because of the owner's orders.
 func TestSpaceThatIsFreedMeanwhile(t *testing.T) {
@@ -216,12 +248,15 @@ func TestSpaceThatIsFreedMeanwhile(t *testing.T) {
 	done := make(chan struct{})
 	var toggling sync.WaitGroup
 	toggling.Go(func() {
+		var stored store.Size
 		for used := int64(95); ; used = 105 - used { // 95, 10, 95, ...
 			select {
 			case <-done:
 				return
 			default:
-				s.NoteSize(ctx, store.Size{Used: used, Capacity: 100})
+				size := store.Size{Used: used, Capacity: 100}
+				s.NoteSize(ctx, size, stored)
+				stored = size
 			}
 		}
 	})

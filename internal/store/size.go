@@ -12,20 +12,24 @@ type Size struct{ Used, Capacity int64 }
 // and events of the orders that exist. The SQL of Insert has the same rule.
 func (s Size) Full() bool { return s.Capacity > 0 && s.Used >= s.Capacity/10*9 }
 
-// Differs reports whether NoteSize writes a size in place of the stored one.
+// Differs reports whether NoteSize writes a size in place of the stored one: size or capacity
+// have changed by a thousandth of the capacity.
 func (s Size) Differs(stored Size) bool {
 	least := stored.Capacity / 1000
 	return stored.Capacity == 0 || max(s.Capacity, stored.Capacity)-min(s.Capacity, stored.Capacity) >= least || max(s.Used, stored.Used)-min(s.Used, stored.Used) >= least
 }
 
-// NoteSize stores the size of the database for Insert and Health. It writes nothing
-// when size and capacity have changed by less than a thousandth of the capacity.
-func (s *Store) NoteSize(ctx context.Context, size Size) error {
+// NoteSize stores the size of the database for Insert and Health, if it differs from the
+// stored one that Minute has read. It writes nothing if another timer has stored a size since: a
+// statement that is late does not bring back an old size.
+func (s *Store) NoteSize(ctx context.Context, size, stored Size) error {
+	if !size.Differs(stored) {
+		return nil
+	}
 	_, err := s.run(ctx, "storing the size of the database", `
-		INSERT INTO database_size (one, used, capacity) VALUES (1, ?, ?)
+		INSERT INTO database_size (one, used, capacity) VALUES (1, ?1, ?2)
 		ON CONFLICT (one) DO UPDATE SET used = excluded.used, capacity = excluded.capacity
-		WHERE ABS(excluded.capacity - database_size.capacity) >= database_size.capacity / 1000
-			OR ABS(excluded.used - database_size.used) >= database_size.capacity / 1000`, size.Used, size.Capacity)
+		WHERE database_size.used = ?3 AND database_size.capacity = ?4`, size.Used, size.Capacity, stored.Used, stored.Capacity)
 	return err
 }
 
