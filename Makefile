@@ -82,9 +82,9 @@ e2e-versions:
 journeys: build compressed browser ## run every journey in the browser on one version of WeChat's API: API=v3, certificates or v2
 	E2E_API=$(API) go test -count=1 -timeout 40m ./e2e
 
-build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/index.html public/v1/openapi.json ## build the Worker and the page
+build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/app-worker.js public/v1/openapi.json ## build the Worker and the page
 
-compressed: public/index.html ## build the page, and compress the page's program as well as brotli can (seconds)
+compressed: public/app-worker.js ## build the page, and compress the page's program as well as brotli can (seconds)
 	node internal/cmd/compress/compress.mjs public/assets
 
 binary: compressed ## build the native command, build/h5pay, with the page inside
@@ -96,7 +96,7 @@ release: node_modules/.package-lock.json ## build the native command for every p
 
 wasm: build/page/app.wasm build/console/app.wasm ## build the binaries of the page and of the console
 signer: build/signer.wasm ## build the signer's binary
-public: public/index.html public/v1/openapi.json ## build the prerendered page and the document of /v1
+public: public/app-worker.js public/v1/openapi.json ## build the prerendered page and the document of /v1
 
 build/signer.wasm: $(SIGNER) | tools
 	@mkdir -p build
@@ -118,7 +118,8 @@ build/console/app.wasm: $(CONSOLE) | tools
 	@mkdir -p build/console
 	go run ./internal/cmd/wasmbuild -for page -o $@ ./wasm/console
 
-public/index.html: build/page/app.wasm build/console/app.wasm $(call sources,internal/startpage) internal/startpage/rows.txt node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
+# The whole site. The service worker is its last file, so a build that was cut off is done again.
+public/app-worker.js: build/page/app.wasm build/console/app.wasm $(call sources,internal/startpage) internal/startpage/rows.txt node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $< -console build/console/app.wasm
 
 public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/page.*) go.mod | tools
