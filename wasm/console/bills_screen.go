@@ -195,7 +195,7 @@ func (p *billsScreen) moneyOf(b v1.Bill) app.UI {
 		rows = append(rows, elem("tr").Body(cells...))
 	}
 	return elem("div").DataSet("money", b.Date).Body(
-		elem("div").Class("money").Attr("tabindex", "0").Role("region").Aria("label", p.tr(textSettlements)).Body(elem("table").Body(rows...)),
+		elem("div").Class("money").Attr("tabindex", "0").Role("region").Aria("label", p.tr(textSettlements)+" "+b.Date).Body(elem("table").Body(rows...)),
 		app.If(note != "", elem("p").Class("hint").DataSet("note", "funds").Text(note)),
 		app.If(len(more) > 0, elem("dl").Class("facts").Body(more...)))
 }
@@ -204,8 +204,8 @@ func (p *billsScreen) moneyOf(b v1.Bill) app.UI {
 func (p *billsScreen) settlements() app.UI {
 	var sum v1.BillMoney
 	var rows []app.UI
-	row := func(name string, m v1.BillMoney, note app.UI) {
-		rows = append(rows, elem("tr").DataSet("settlement", name).Body(elem("th").Attr("scope", "row").Body(app.Text(name), note),
+	row := func(id, name string, m v1.BillMoney, note app.UI) {
+		rows = append(rows, elem("tr").DataSet("settlement", id).Body(elem("th").Attr("scope", "row").Body(app.Text(name), note),
 			elem("td").Text(m.Income.String()), elem("td").Text(m.Refunded.String()), elem("td").Text(m.Fees.String()), elem("td").Text(m.Settlement.String())))
 	}
 	for _, b := range p.bills {
@@ -217,12 +217,12 @@ func (p *billsScreen) settlements() app.UI {
 		if b.FundsDifference != 0 {
 			note = p.badge(textDiffers, "wait", "funds")
 		}
-		row(b.Date, *b.Trade, note)
+		row(b.Date, b.Date[5:], *b.Trade, note) // without the year, all columns are on the screen of a phone
 	}
 	if rows == nil {
 		return nil
 	}
-	row(p.tr(textSum), sum, nil)
+	row("sum", p.tr(textSum), sum, nil)
 	var head []app.UI
 	for _, name := range []text{textDay, textIncome, textRefunds, textFees, textSettlement} {
 		head = append(head, elem("th").Attr("scope", "col").Text(p.tr(name)))
