@@ -60,7 +60,7 @@ func (c *campaign) callV1(method, path, key string, body, result any) (status in
 	}
 	for i := range 4 * tries {
 		if i >= 2 {
-			c.db.await()
+			c.await()
 		}
 		req, err := http.NewRequest(method, c.shop+path, bytes.NewReader(text))
 		if err != nil {

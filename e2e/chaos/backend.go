@@ -30,6 +30,10 @@ type backend struct {
 	closed   int                      // deliveries of order.closed
 }
 
+func newBackend(w *world, receiver webhook.Receiver) *backend {
+	return &backend{world: w, receiver: receiver, events: map[string]webhook.Event{}}
+}
+
 // deliveries counts received deliveries.
 type deliveries struct{ all, closed int }
 

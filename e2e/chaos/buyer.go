@@ -38,7 +38,7 @@ func newBuyer(w *world, user wechattest.User) *buyer {
 		panic("chaos: " + err.Error()) // cookiejar.New without options returns no error
 	}
 	return &buyer{world: w, user: user, ip: ip, client: &http.Client{
-		Jar: jar, Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16},
+		Jar: jar, Timeout: callTimeout, Transport: w.transport(),
 	}}
 }
 
@@ -100,7 +100,7 @@ const tries = 5
 func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (response, bool) {
 	for i := range tries {
 		if i >= 2 {
-			b.db.await() // a person tries again later
+			b.await() // a person tries again later
 		}
 		a, err := b.call(method, path, body, result)
 		switch {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"log"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -35,28 +34,24 @@ type campaign struct {
 	mostOpen    int // the most open orders of the guests of one address
 }
 
-// run runs a campaign and returns its report. It returns an error if the campaign could not run.
-// The Worker's log goes to logFile unless that is "".
-func run(ctx context.Context, dir string, o options, logFile string) (*report, error) {
-	p := newPlan(o)
-	w, err := newWorld(ctx, dir, o, boundsOf(p))
-	if err != nil {
-		return nil, err
-	}
-	defer w.close()
-	c := &campaign{world: w, options: o, plan: p}
+// newCampaign returns the campaign of a plan in a world.
+func newCampaign(w *world, o options, p plan) *campaign {
+	return &campaign{world: w, options: o, plan: p}
+}
+
+// run runs the campaign and returns its report. It returns an error if the campaign could not run.
+func (c *campaign) run(ctx context.Context) (*report, error) {
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
 	began := time.Now()
 	for i, r := range c.plan.rounds {
-		log.Printf("round %d of %d", i+1, len(c.plan.rounds))
 		c.changeEndpoints(i)
 		if err := c.round(ctx, r); err != nil {
 			return nil, err
 		}
+		log.Printf("round %d of %d is over", i+1, len(c.plan.rounds))
 	}
-	log.Print("the end: retries, expiry, cron, bills")
 	c.elapsed = time.Since(began)
 	left := c.wechat.Faults()
 	c.openEndpoints(ctx)
@@ -70,11 +65,6 @@ func run(ctx context.Context, dir string, o options, logFile string) (*report, e
 		return nil, err
 	}
 	c.checkLog()
-	if logFile != "" {
-		if err := os.WriteFile(logFile, []byte(c.log.String()), 0o644); err != nil {
-			return nil, err
-		}
-	}
 	return c.report(left), nil
 }
 
@@ -117,7 +107,7 @@ func (c *campaign) round(ctx context.Context, r round) error {
 	c.drain(ctx) // with several buyers at once, the planned drain may have come before fill
 	c.retryPostponed()
 	c.wechat.Advance(r.leap)
-	c.worker.thaw()
+	c.leapt()
 	return ctx.Err()
 }
 
@@ -139,11 +129,11 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	}
 	switch s.do {
 	case doCron:
-		c.checkEvent(c.worker.tick(ctx, job.Reconcile))
+		c.checkEvent(c.tick(ctx, job.Reconcile))
 	case doDeliver:
 		c.checkEvent(c.deliver(ctx))
 	case doWake:
-		c.checkEvent(c.worker.wake(ctx))
+		c.checkEvent(c.wake(ctx))
 	case doFlood:
 		c.flood(s.flood)
 	case doFill:
@@ -155,13 +145,14 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	case doReplay:
 		c.replay(s.other)
 	case doMove:
-		c.move(ctx, moves[s.move])
+		c.makeMove(ctx, s.move)
 	default:
 		c.act(c.checkouts[n], s)
 	}
 	if c.atOnce == 1 {
 		c.wechat.Advance(0) // delivers the notifications of this step
 	}
+	c.stepped()
 }
 
 // act runs one step of a buyer or a stranger.
@@ -223,5 +214,25 @@ func (c *campaign) forge(p *checkout, forge string) {
 		if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
 			c.note(wrong, number, "a forged notification (%s) was acknowledged", forge)
 		}
+	}
+}
+
+// makeMove makes a move while buyers act.
+func (c *campaign) makeMove(ctx context.Context, i int) {
+	m := c.moves[i]
+	log.Print("move: ", m.name)
+	if m.after > 0 { // the timer of these hours
+		c.checkEvent(c.tick(ctx, job.CheckBills))
+	}
+	if err := c.move(ctx, i); err != nil {
+		c.note(wrong, "", "move: %s: %v", m.name, err)
+	}
+	c.count("move: " + m.name)
+}
+
+// checkEvent records an event that failed without a cause.
+func (c *campaign) checkEvent(_ bool, err error) {
+	if err != nil {
+		c.note(wrong, "", "%v", err)
 	}
 }

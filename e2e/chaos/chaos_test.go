@@ -17,11 +17,11 @@ func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 // Short campaigns: with APIv2, with every move from APIv2 to APIv3 and between keys, on three nodes and
 // PostgreSQL, and on one node and its file. `make chaos` runs long ones. The seed is fixed, so that a failure is caused by a change.
 func TestShortCampaign(t *testing.T) {
-	for _, o := range []options{{api: "v2", on: onWorkerd, orders: 80}, {api: "move", on: onWorkerd, orders: minMoveOrders}, {api: "v3", on: onPostgres, orders: 80}, {api: "v3", on: onSQLite, orders: 120}} {
+	for _, o := range []options{{api: "v2", on: onWorkerd, orders: 80}, {api: "move", on: onWorkerd, orders: minMoveOrders(len(migrations))}, {api: "v3", on: onPostgres, orders: 80}, {api: "v3", on: onSQLite, orders: 120}} {
 		t.Run(o.api+" on "+o.on, func(t *testing.T) {
 			o.seed, o.atOnce = 1, 6
 			r := campaignOf(t, o)
-			for _, m := range moves {
+			for _, m := range migrations {
 				if done := r.faults["move: "+m.name]; (done == 1) != (o.api == "move") {
 					t.Errorf("move %s: made %d times", m.name, done)
 				}
@@ -77,14 +77,14 @@ func campaignOf(t *testing.T, o options) *report {
 // A world that cannot start returns its error, and stops what it has started.
 func TestWorldThatCannotStart(t *testing.T) {
 	o := options{api: "v2", on: onPostgres}
-	if w, err := newWorld(t.Context(), t.TempDir(), o, store.DefaultBounds()); err == nil {
+	if w, err := deploy(t.Context(), t.TempDir(), o, store.DefaultBounds()); err == nil {
 		w.close()
 		t.Error("a world without its files started")
 	}
 }
 
 func TestSeedDecidesThePlan(t *testing.T) {
-	o := options{seed: 7, orders: 300, atOnce: 6, api: "move", on: onPostgres}
+	o := options{seed: 7, orders: 300, atOnce: 6, api: "move", on: onPostgres, moves: moves()}
 	a, b := newPlan(o), newPlan(o)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("one seed made two plans")

@@ -10,7 +10,7 @@ import (
 // payments: while an untried event about money waits, order.closed gets a fifth of the deliveries.
 func (c *campaign) deliver(ctx context.Context) (complete bool, err error) {
 	began, before := c.wechat.Now(), c.backend.sent()
-	if complete, err = c.worker.tick(ctx, job.Deliver); !complete || err != nil {
+	if complete, err = c.tick(ctx, job.Deliver); !complete || err != nil {
 		return complete, err
 	}
 	after := c.backend.sent()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -43,21 +42,18 @@ func (c *campaign) makeEndpoints() error {
 		{name: "money", types: []api.EventType{api.EventOrderPaid, api.EventOrderRefunded, api.EventPaymentDuplicate}},
 		{name: "all"},
 	} {
-		l, err := net.Listen("tcp", "localhost:0")
+		h.backend = newBackend(c.world, c.world.backend.receiver)
+		url, err := c.receive("/"+h.name, h)
 		if err != nil {
 			return err
 		}
-		receiver := c.world.backend.receiver
-		h.backend = &backend{world: c.world, events: map[string]webhook.Event{}, receiver: receiver}
 		var made v1.Endpoint
-		req := v1.CreateEndpoint{URL: fmt.Sprintf("http://localhost:%d%s/%s", l.Addr().(*net.TCPAddr).Port, webhookPath, h.name), Types: h.types}
+		req := v1.CreateEndpoint{URL: url, Types: h.types}
 		if status, rejected := c.callV1(http.MethodPost, "/v1/endpoints", "endpoint-"+h.name, req, &made); status != http.StatusCreated {
-			l.Close()
 			return fmt.Errorf("making an endpoint: status %d, %+v", status, rejected)
 		}
 		c.secret("the secret of an endpoint", made.Secret)
 		h.id, h.receiver.Secrets = made.ID, []string{made.Secret}
-		c.serve(l, c.injectFailures(atBackend, nameCall, h))
 		c.integration.hooks = append(c.integration.hooks, h)
 	}
 	return nil

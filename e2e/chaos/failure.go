@@ -90,3 +90,14 @@ func (m *failures) next(at site, call string) (failure, bool) {
 	m.seen[strings.Join([]string{string(found.kind), when, call}, " ")]++
 	return found, true
 }
+
+// siteOf returns where calls of this name are made.
+func siteOf(call string) site {
+	switch {
+	case strings.HasPrefix(call, webhookPath):
+		return atBackend
+	case strings.HasPrefix(call, "/"):
+		return atWeChat
+	}
+	return atDatabase
+}

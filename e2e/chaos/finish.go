@@ -15,8 +15,8 @@ import (
 // the bills.
 func (c *campaign) finish(ctx context.Context) error {
 	c.failures.disarm()
-	c.db.await()
-	if err := c.worker.settle(ctx); err != nil {
+	c.await()
+	if err := c.settle(ctx); err != nil {
 		return err
 	}
 	c.wechat.ClearFaults()
@@ -44,7 +44,7 @@ func (c *campaign) finish(ctx context.Context) error {
 func (c *campaign) runUntilIdle(ctx context.Context) error {
 	open := -1
 	for limit := c.crons + 60 + len(c.checkouts) + len(c.floods.confirmed)/10; c.crons < limit; c.crons++ {
-		if complete, err := c.worker.tick(ctx, job.Reconcile); err != nil || !complete {
+		if complete, err := c.tick(ctx, job.Reconcile); err != nil || !complete {
 			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.Reconcile, complete, err)
 		}
 		if complete, err := c.deliver(ctx); err != nil || !complete {

@@ -31,8 +31,8 @@ func (w *world) readFullness() ([]storedFullness, error) { return read[storedFul
 // not.
 func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
 	for range 20 {
-		c.db.await()
-		c.checkEvent(c.worker.tick(ctx, job.Reconcile))
+		c.await()
+		c.checkEvent(c.tick(ctx, job.Reconcile))
 		rows, err := c.readFullness()
 		if err != nil {
 			c.note(wrong, "", "%v", err)
@@ -48,6 +48,9 @@ func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, p
 	c.note(wrong, "", "after 20 minutes of cron the signer has not noted the state of the database: want full %t", full)
 	return 0, 0, false
 }
+
+// capacityMB is DATABASE_MB of a campaign: several times what it stores.
+func (o options) capacityMB() int { return 10 + o.orders/50 }
 
 // ballastMB fills the database to 90 %, whatever else it contains.
 func (o options) ballastMB() int { return (o.capacityMB()*90 + 99) / 100 }

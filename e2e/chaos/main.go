@@ -51,8 +51,8 @@ func program() int {
 		log.Printf("chaos: -on %s: want workerd, postgres or sqlite", o.on)
 		return 2
 	}
-	if o.api == "move" && o.orders < minMoveOrders {
-		log.Printf("chaos: -orders %d: a campaign with moves wants at least %d", o.orders, minMoveOrders)
+	if least := minMoveOrders(len(migrations)); o.api == "move" && o.orders < least {
+		log.Printf("chaos: -orders %d: a campaign with moves wants at least %d", o.orders, least)
 		return 2
 	}
 	root, err := os.Getwd()
@@ -72,4 +72,28 @@ func program() int {
 		return 1
 	}
 	return 0
+}
+
+// run runs a campaign and returns its report. It returns an error if the campaign could not run. dir is
+// the project's root. The signer's log goes to logFile unless that is "".
+func run(ctx context.Context, dir string, o options, logFile string) (*report, error) {
+	if o.api == "move" {
+		o.moves = moves()
+	}
+	p := newPlan(o)
+	w, err := deploy(ctx, dir, o, boundsOf(p))
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	r, err := newCampaign(w.world, o, p).run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if logFile != "" {
+		if err := os.WriteFile(logFile, []byte(w.log.String()), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }

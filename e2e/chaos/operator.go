@@ -77,7 +77,7 @@ func (c *campaign) eraseBuyers(ctx context.Context) error {
 	c.wechat.Advance(31 * 24 * time.Hour)
 	const payers = `SELECT COUNT(*) AS n FROM events WHERE json_extract(data, '$.payment.payer') IS NOT NULL`
 	for range 2 + len(c.checkouts)/100 { // 500 events each
-		if complete, err := c.worker.tick(ctx, job.CheckBills); err != nil || !complete {
+		if complete, err := c.tick(ctx, job.CheckBills); err != nil || !complete {
 			return fmt.Errorf("the job %s failed after the last fault: complete response %t, %w", job.CheckBills, complete, err)
 		}
 	}

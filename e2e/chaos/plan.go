@@ -50,7 +50,7 @@ type step struct {
 	other    int    // of doReadOther: another buyer's order; of doReplay: which of the newest events; of doAPI: the number of the order
 	refund   refund // of doRefund and doByHand
 	flood    flood
-	move     int // of doMove: which of moves
+	move     int // of doMove: which of the moves
 	faults   []wechattest.Fault
 	failures []failure
 }
@@ -106,6 +106,7 @@ type options struct {
 	on     string // onWorkerd, onPostgres or onSQLite
 	api    string // of WeChat: "v2", "v3", or "move" for v2 and then all moves
 	calm   bool   // no failures and no leaps in time: to measure
+	moves  []move // with "move"
 }
 
 // What the signer runs on.
@@ -118,15 +119,22 @@ const (
 // perRound is the largest number of new orders per round.
 const perRound = 60
 
-// minMoveOrders is the least number of orders of a campaign with moves: 8 per round.
-var minMoveOrders = 8 * (len(moves) + 1)
+// move is a change of the API version or of a key, by the merchant or by WeChat, while orders and
+// refunds are open.
+type move struct {
+	name  string
+	after time.Duration // how long the round before it lasts at least
+}
+
+// minMoveOrders returns the least number of orders of a campaign with moves: 8 per round.
+func minMoveOrders(moves int) int { return 8 * (moves + 1) }
 
 // roundSize returns the number of new orders per round. A campaign with moves has a round for each.
 func (o options) roundSize() int {
 	if o.api != "move" {
 		return perRound
 	}
-	return min(perRound, o.orders/(len(moves)+1))
+	return min(perRound, o.orders/(len(o.moves)+1))
 }
 
 // leaps are the times between rounds. They are within WeChat's query window and within its retries.
@@ -146,14 +154,14 @@ func newPlan(o options) plan {
 		p.rounds = append(p.rounds, d.round(first, min(size, o.orders-first)))
 	}
 	if o.api == "move" {
-		placeMoves(p.rounds)
+		placeMoves(p.rounds, o.moves)
 	}
 	d.placeKills(p.rounds)
 	return p
 }
 
 // placeMoves distributes the moves evenly over the rounds, each in the middle of a round.
-func placeMoves(rounds []round) {
+func placeMoves(rounds []round, moves []move) {
 	for i, m := range moves {
 		n := (i + 1) * len(rounds) / (len(moves) + 1)
 		r := &rounds[n]

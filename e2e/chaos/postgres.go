@@ -19,7 +19,7 @@ import (
 
 // postgresDatabase is PostgreSQL. It may crash at any time and then recovers.
 type postgresDatabase struct {
-	*world
+	*deployment
 	server *pgtest.Server
 	db     *sql.DB // of the campaign itself, without injected failures
 	socket string  // file
@@ -33,14 +33,14 @@ type postgresDatabase struct {
 
 // startPostgres starts PostgreSQL with an empty shop and the demo catalogue. dir is the project's
 // root.
-func (w *world) startPostgres(ctx context.Context, dir string) (*postgresDatabase, error) {
+func (w *deployment) startPostgres(ctx context.Context, dir string) (*postgresDatabase, error) {
 	// A process that ends, in whatever way, leaves what it has written. Only a machine without power
 	// would need fsync.
 	server, err := pgtest.Start("fsync=off")
 	if err != nil {
 		return nil, err
 	}
-	p := &postgresDatabase{world: w, server: server, restarted: make(chan struct{})}
+	p := &postgresDatabase{deployment: w, server: server, restarted: make(chan struct{})}
 	close(p.restarted)
 	if err := p.prepare(ctx, dir); err != nil {
 		p.close()

@@ -16,9 +16,8 @@ import (
 // report is the result of a campaign.
 type report struct {
 	options
+	numbers
 	elapsed  time.Duration
-	requests int64
-	hung     int64 // requests without a response
 	crons    int
 	paid     int
 	twice    int // orders that were paid again
@@ -29,12 +28,7 @@ type report struct {
 	flooded  int // orders of strangers
 	mostOpen int // the most open orders of guests at one address
 	bounds   store.Bounds
-	waiting  int // the most events about money that one run of the timer left
-	deaths   int
-	freezes  int
-	restarts int            // of the database
-	program  string         // workerd or node
-	database string         // D1 or PostgreSQL
+	waiting  int            // the most events about money that one run of the timer left
 	faults   map[string]int // by description
 	kills    map[string]int // by call
 	findings []paytest.Finding
@@ -45,11 +39,10 @@ type report struct {
 func (c *campaign) report(left []wechattest.Fault) *report {
 	ledger := c.wechat.Ledger()
 	r := &report{
-		options: c.options, elapsed: c.elapsed, requests: c.worker.requests.Load(), hung: c.worker.lost.Load(), crons: c.crons, closed: c.closed,
+		options: c.options, elapsed: c.elapsed, numbers: c.numbers(), crons: c.crons, closed: c.closed,
 		paid: len(ledger.Trades), refunds: len(ledger.Refunds), webhooks: c.backend.received, faults: map[string]int{}, kills: map[string]int{}, findings: c.findings,
 	}
-	r.flooded, r.mostOpen, r.bounds, r.waiting, r.restarts, r.twice = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.db.restarts(), c.duplicates
-	r.program, r.database, r.deaths, r.freezes = c.worker.program, c.db.name(), c.worker.deaths, c.worker.freezes
+	r.flooded, r.mostOpen, r.bounds, r.waiting, r.twice = len(c.floods.confirmed), c.mostOpen, c.bounds, c.mostWaiting, c.duplicates
 	for _, p := range c.checkouts {
 		if p.orderID() == "" {
 			r.unplaced++

@@ -11,7 +11,7 @@ import (
 )
 
 // settings returns the Worker's settings, including secrets that must never leave it.
-func (w *world) settings(dir string) (map[string]string, error) {
+func (w *deployment) settings(dir string) (map[string]string, error) {
 	vars, err := envfile.New(dir + "/.dev.vars.example")
 	if err != nil {
 		return nil, err
@@ -27,12 +27,9 @@ func (w *world) settings(dir string) (map[string]string, error) {
 	return vars, nil
 }
 
-// capacityMB is DATABASE_MB of a campaign: several times what it stores.
-func (o options) capacityMB() int { return 10 + o.orders/50 }
-
 // useV3 adds the settings of APIv3 to those of APIv2. The key of APIv2 stays: the operator refunds
 // by hand, and only APIv2 lists such refunds.
-func (w *world) useV3(vars map[string]string) {
+func (w *deployment) useV3(vars map[string]string) {
 	v2 := vars["WECHAT_API_KEY"]
 	id := w.wechat.V3()
 	v3 := demo.APIv3Vars(id)

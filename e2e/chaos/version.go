@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 
 	"h5pay/wechat/wechattest"
@@ -45,24 +44,6 @@ func faultOfV3(f wechattest.Fault) wechattest.Fault {
 		f.Kind = wechattest.FaultV3Unsigned
 	}
 	return f
-}
-
-// pathOfV2 returns the path of the call of APIv2 that corresponds to a call: the plan names calls
-// by it.
-func pathOfV2(method, path string) string {
-	switch {
-	case strings.HasSuffix(path, "/close"):
-		return "/pay/closeorder"
-	case strings.HasPrefix(path, "/v3/pay/transactions/") && method == http.MethodPost:
-		return "/pay/unifiedorder"
-	case strings.HasPrefix(path, "/v3/pay/transactions/"):
-		return "/pay/orderquery"
-	case strings.HasPrefix(path, "/v3/refund/") && method == http.MethodPost:
-		return "/secapi/pay/refund"
-	case strings.HasPrefix(path, "/v3/refund/"):
-		return "/pay/refundquery"
-	}
-	return path
 }
 
 // acknowledgedV3 is acknowledged for a notification of APIv3.

@@ -13,7 +13,7 @@ import (
 )
 
 // injectFailures wraps a handler with the armed failures. name names a call in the report.
-func (w *world) injectFailures(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
+func (w *deployment) injectFailures(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -65,17 +65,6 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 	})
 }
 
-// siteOf returns where calls of this name are made.
-func siteOf(call string) site {
-	switch {
-	case strings.HasPrefix(call, webhookPath):
-		return atBackend
-	case strings.HasPrefix(call, "/"):
-		return atWeChat
-	}
-	return atDatabase
-}
-
 // nameCall names an HTTP call.
 func nameCall(r *http.Request, _ []byte) string { return pathOfV2(r.Method, r.URL.Path) }
 
@@ -120,3 +109,21 @@ func statementName(sql string, arg func(n int) string) string {
 }
 
 var setsStatus = regexp.MustCompile(`(?i)\bSET status = (?:\?|\$)(\d*)`)
+
+// pathOfV2 returns the path of the call of APIv2 that corresponds to a call: the plan names calls
+// by it.
+func pathOfV2(method, path string) string {
+	switch {
+	case strings.HasSuffix(path, "/close"):
+		return "/pay/closeorder"
+	case strings.HasPrefix(path, "/v3/pay/transactions/") && method == http.MethodPost:
+		return "/pay/unifiedorder"
+	case strings.HasPrefix(path, "/v3/pay/transactions/"):
+		return "/pay/orderquery"
+	case strings.HasPrefix(path, "/v3/refund/") && method == http.MethodPost:
+		return "/secapi/pay/refund"
+	case strings.HasPrefix(path, "/v3/refund/"):
+		return "/pay/refundquery"
+	}
+	return path
+}

@@ -26,7 +26,7 @@ import (
 // any time and then restarts. A request goes to one that runs. Callers wait if there is none, as at
 // Cloudflare. Requests on a machine that dies or stops get no response.
 type worker struct {
-	*world
+	*deployment
 	program  string // for the report
 	machines []*machine
 	client   *http.Client
@@ -46,8 +46,8 @@ type worker struct {
 	lead    *os.File // the clock of the nodes; nil with workerd
 }
 
-func (w *world) newWorker(program string) *worker {
-	return &worker{world: w, program: program, changed: make(chan struct{}), client: &http.Client{
+func (w *deployment) newWorker(program string) *worker {
+	return &worker{deployment: w, program: program, changed: make(chan struct{}), client: &http.Client{
 		// Each request has a connection of its own: a server may close an idle one just when the next request comes.
 		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -375,11 +375,4 @@ func modules(root string) (string, error) {
 		return "", fmt.Errorf("the signer is not built: run `make build`: %w", err)
 	}
 	return dir, nil
-}
-
-// checkEvent records an event that failed without a cause.
-func (c *campaign) checkEvent(_ bool, err error) {
-	if err != nil {
-		c.note(wrong, "", "%v", err)
-	}
 }
