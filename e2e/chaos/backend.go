@@ -15,13 +15,13 @@ import (
 	"h5pay/webhook"
 )
 
-// webhookPath is the path of the merchant's endpoint for events.
-const webhookPath = "/webhook"
+// WebhookPath is the path of the merchant's endpoint for events.
+const WebhookPath = "/webhook"
 
-// backend is the merchant's back end as docs/webhooks.md recommends it. It checks the signature,
+// Backend is the merchant's back end as docs/webhooks.md recommends it. It checks the signature,
 // processes each event ID once, and responds after that. It knows orders only from events.
-type backend struct {
-	*world
+type Backend struct {
+	*World
 	receiver webhook.Receiver
 
 	mu       sync.Mutex
@@ -30,26 +30,26 @@ type backend struct {
 	closed   int                      // deliveries of order.closed
 }
 
-func newBackend(w *world, receiver webhook.Receiver) *backend {
-	return &backend{world: w, receiver: receiver, events: map[string]webhook.Event{}}
+func NewBackend(w *World, receiver webhook.Receiver) *Backend {
+	return &Backend{World: w, receiver: receiver, events: map[string]webhook.Event{}}
 }
 
 // deliveries counts received deliveries.
 type deliveries struct{ all, closed int }
 
-func (b *backend) sent() deliveries {
+func (b *Backend) sent() deliveries {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return deliveries{b.received, b.closed}
 }
 
-func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+func (b *Backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // workerd was killed during the request
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	event, err := b.receiver.Receive(r, b.wechat.Now())
+	event, err := b.receiver.Receive(r, b.WeChat.Now())
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.received++
@@ -60,13 +60,13 @@ func (b *backend) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		// After a leap in time a delivery can be too old. The shop must then deliver the event
 		// again.
 		if !errors.Is(err, webhook.ErrTime) {
-			b.note(wrong, "", "a webhook was rejected: %v", err)
+			b.Note(Wrong, "", "a webhook was rejected: %v", err)
 		}
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
 	if before, ok := b.events[event.ID]; ok && !same(before, event) {
-		b.note(wrong, event.Data.Order.ID, "event %s was delivered twice with different contents", event.ID)
+		b.Note(Wrong, event.Data.Order.ID, "event %s was delivered twice with different contents", event.ID)
 	}
 	b.events[event.ID] = event
 }
@@ -80,11 +80,11 @@ func same(a, b webhook.Event) bool {
 
 // checkEvents checks that the back end received exactly one event per ID for every payment and
 // every end, and no others.
-func (c *campaign) checkEvents(all []paytest.Order, payments []paytest.Payment, refunds []paytest.Refund) {
+func (c *Campaign) checkEvents(all []paytest.Order, payments []paytest.Payment, refunds []paytest.Refund) {
 	// By the id of the order, of payment.duplicate by the out_trade_no, of order.refunded by the
 	// out_refund_no.
 	delivered := map[webhook.Type]map[string][]webhook.Event{}
-	for _, e := range c.backend.events {
+	for _, e := range c.Backend.events {
 		about := e.Data.Order.ID
 		switch {
 		case e.Type == webhook.PaymentDuplicate && e.Data.Payment != nil:
@@ -114,11 +114,11 @@ func (c *campaign) checkEvents(all []paytest.Order, payments []paytest.Payment, 
 		c.checkPaidEvents(o, byNumber[o.PaidBy], take(webhook.OrderPaid, o.ID))
 		switch closed := take(webhook.OrderClosed, o.ID); {
 		case o.Status == api.StatusClosed && payable[o.ID] && len(closed) == 0:
-			c.note(wrong, o.ID, "the order is closed, but the back end got no event")
+			c.Note(Wrong, o.ID, "the order is closed, but the back end got no event")
 		case !payable[o.ID] && len(closed) > 0:
-			c.note(wrong, o.ID, "the back end got order.closed for an order that could not be paid")
+			c.Note(Wrong, o.ID, "the back end got order.closed for an order that could not be paid")
 		case len(closed) > 1:
-			c.note(doubled, o.ID, "the back end got %d order.closed events", len(closed))
+			c.Note(Doubled, o.ID, "the back end got %d order.closed events", len(closed))
 		}
 	}
 	for _, p := range payments {
@@ -132,54 +132,54 @@ func (c *campaign) checkEvents(all []paytest.Order, payments []paytest.Payment, 
 		}
 		switch events := take(webhook.OrderRefunded, r.ID); {
 		case len(events) == 0:
-			c.note(lost, r.Number, "%d fen were refunded by %s, but the back end got no event", r.Amount, r.ID)
+			c.Note(Lost, r.Number, "%d fen were refunded by %s, but the back end got no event", r.Amount, r.ID)
 		case len(events) > 1:
-			c.note(doubled, r.Number, "the back end got %d order.refunded events for refund %s", len(events), r.ID)
+			c.Note(Doubled, r.Number, "the back end got %d order.refunded events for refund %s", len(events), r.ID)
 		case events[0].Data.Refund.Amount != r.Amount || events[0].Data.Order.ID != r.Order:
-			c.note(wrong, r.Number, "order.refunded has another refund: %+v", events[0].Data.Refund)
+			c.Note(Wrong, r.Number, "order.refunded has another refund: %+v", events[0].Data.Refund)
 		}
 	}
 	for t, left := range delivered {
 		for about := range left {
-			c.note(wrong, about, "unexpected event %s", t)
+			c.Note(Wrong, about, "unexpected event %s", t)
 		}
 	}
 }
 
 // checkPaidEvents checks the events order.paid of an order and the payment that pays it.
-func (c *campaign) checkPaidEvents(o paytest.Order, p paytest.Payment, events []webhook.Event) {
+func (c *Campaign) checkPaidEvents(o paytest.Order, p paytest.Payment, events []webhook.Event) {
 	switch {
 	case order.WasPaid(o.Status) && len(events) == 0:
-		c.note(lost, o.ID, "the order is paid, but the back end got no event")
+		c.Note(Lost, o.ID, "the order is paid, but the back end got no event")
 	case len(events) > 1:
-		c.note(doubled, o.ID, "the back end got %d order.paid events", len(events))
+		c.Note(Doubled, o.ID, "the back end got %d order.paid events", len(events))
 	case !order.WasPaid(o.Status) && len(events) > 0:
-		c.note(wrong, o.ID, "the back end got order.paid, but the order is %s", o.Status)
+		c.Note(Wrong, o.ID, "the back end got order.paid, but the order is %s", o.Status)
 	case len(events) == 1 && (events[0].Data.Order.Status != string(api.StatusPaid) || !agrees(o, p, events[0].Data, c.refundedByHand(p))):
-		c.note(wrong, o.ID, "order.paid has another payment: %+v", events[0].Data.Payment)
+		c.Note(Wrong, o.ID, "order.paid has another payment: %+v", events[0].Data.Payment)
 	}
 }
 
 // checkDuplicateEvents checks the events payment.duplicate of a payment.
-func (c *campaign) checkDuplicateEvents(o paytest.Order, p paytest.Payment, events []webhook.Event) {
+func (c *Campaign) checkDuplicateEvents(o paytest.Order, p paytest.Payment, events []webhook.Event) {
 	switch {
 	case len(events) == 0:
-		c.note(lost, p.Number, "the order was paid twice, but the back end got no event")
+		c.Note(Lost, p.Number, "the order was paid twice, but the back end got no event")
 	case len(events) > 1:
-		c.note(doubled, p.Number, "the back end got %d payment.duplicate events", len(events))
+		c.Note(Doubled, p.Number, "the back end got %d payment.duplicate events", len(events))
 	case !agrees(o, p, events[0].Data, c.refundedByHand(p)):
-		c.note(wrong, p.Number, "payment.duplicate has another payment: %+v", events[0].Data.Payment)
+		c.Note(Wrong, p.Number, "payment.duplicate has another payment: %+v", events[0].Data.Payment)
 	case events[0].Data.Refund == nil || events[0].Data.Refund.ID != order.DuplicateRefundID(p.Number) || events[0].Data.Refund.Amount != p.Total:
-		c.note(wrong, p.Number, "payment.duplicate has another refund: %+v", events[0].Data.Refund)
+		c.Note(Wrong, p.Number, "payment.duplicate has another refund: %+v", events[0].Data.Refund)
 	}
 }
 
 // refundedByHand returns when a payment was first refunded past the shop.
-func (c *campaign) refundedByHand(p paytest.Payment) time.Time {
-	if c.wechat == nil {
+func (c *Campaign) refundedByHand(p paytest.Payment) time.Time {
+	if c.WeChat == nil {
 		return time.Time{}
 	}
-	return byHand(c.wechat.RefundsOf(p.Number))
+	return byHand(c.WeChat.RefundsOf(p.Number))
 }
 
 // agrees reports whether an event has the stored order and payment. It may lack the time, and
@@ -189,7 +189,7 @@ func agrees(o paytest.Order, p paytest.Payment, e webhook.Data, refunded time.Ti
 		return false
 	}
 	is := *e.Payment
-	if !refunded.IsZero() && refunded.Before(time.UnixMilli(p.Settled).Add(2*maxSkew)) {
+	if !refunded.IsZero() && refunded.Before(time.UnixMilli(p.Settled).Add(2*MaxSkew)) {
 		if is.PaidAt == 0 {
 			is.PaidAt = p.Paid
 		}

@@ -10,14 +10,14 @@ import (
 
 // bills advances the time past the last days and compares every day's bill with the orders. The bill must reveal
 // refunds made past the shop whose notifications were lost. After that it must agree.
-func (c *campaign) bills() {
-	ledger := c.wechat.Ledger()
+func (c *Campaign) bills() {
+	ledger := c.WeChat.Ledger()
 	if len(ledger.Trades) == 0 {
 		return
 	}
-	first, last := ledger.Trades[0].Paid, c.wechat.Now()
+	first, last := ledger.Trades[0].Paid, c.WeChat.Now()
 	unreported := c.unreportedRefunds(ledger)
-	c.wechat.Advance(36 * time.Hour) // past ten in the morning of the next day
+	c.WeChat.Advance(36 * time.Hour) // past ten in the morning of the next day
 	for day := cst.In(first); day.Format(time.DateOnly) <= cst.In(last).Format(time.DateOnly); day = day.AddDate(0, 0, 1) {
 		date := day.Format(time.DateOnly)
 		var check v1.Bill
@@ -28,16 +28,16 @@ func (c *campaign) bills() {
 			}
 			for _, d := range check.Differences {
 				if !unreported[d.OutRefundNo] {
-					c.note(wrong, d.OutTradeNo, "the bill of %s differs: %+v", date, d)
+					c.Note(Wrong, d.OutTradeNo, "the bill of %s differs: %+v", date, d)
 				}
 			}
 		}
 		if check.Status != v1.BillAgrees {
-			c.note(wrong, "", "the bill of %s has status %s", date, check.Status)
+			c.Note(Wrong, "", "the bill of %s has status %s", date, check.Status)
 		}
 		c.payments += check.Payments
 	}
 	if c.payments != len(ledger.Trades) {
-		c.note(wrong, "", "the bills have %d payments, WeChat has %d", c.payments, len(ledger.Trades))
+		c.Note(Wrong, "", "the bills have %d payments, WeChat has %d", c.payments, len(ledger.Trades))
 	}
 }

@@ -20,7 +20,7 @@ import (
 // buyer is a WeChat user or a guest, with the shop's page open on several devices that share the
 // cookies.
 type buyer struct {
-	*world
+	*World
 	user    wechattest.User // without an OpenID a guest
 	ip      string
 	token   string // the operator's; empty for a buyer
@@ -31,14 +31,14 @@ type buyer struct {
 // callTimeout is how long a page waits for a response. The signer waits for WeChat for less time.
 const callTimeout = 90 * time.Second
 
-func newBuyer(w *world, user wechattest.User) *buyer {
+func newBuyer(w *World, user wechattest.User) *buyer {
 	ip := fmt.Sprintf("203.0.113.%d", len(w.buyers)+1)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		panic("chaos: " + err.Error()) // cookiejar.New without options returns no error
 	}
-	return &buyer{world: w, user: user, ip: ip, client: &http.Client{
-		Jar: jar, Timeout: callTimeout, Transport: w.transport(),
+	return &buyer{World: w, user: user, ip: ip, client: &http.Client{
+		Jar: jar, Timeout: callTimeout, Transport: w.Transport(),
 	}}
 }
 
@@ -49,8 +49,8 @@ type response struct {
 	api.Error
 }
 
-// errNoResponse is the error of a call without a response because workerd was killed.
-var errNoResponse = errors.New("no response")
+// ErrNoResponse is the error of a call without a response because workerd was killed.
+var ErrNoResponse = errors.New("no response")
 
 // call makes a call as the shop's page does. It decodes a response with status 200 into result.
 func (b *buyer) call(method, path string, body, result any) (response, error) {
@@ -58,13 +58,13 @@ func (b *buyer) call(method, path string, body, result any) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	req, err := http.NewRequest(method, b.shop+path, bytes.NewReader(text))
+	req, err := http.NewRequest(method, b.Shop+path, bytes.NewReader(text))
 	if err != nil {
 		return response{}, err
 	}
 	if method != http.MethodGet {
 		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Origin", b.shop)
+		req.Header.Set("Origin", b.Shop)
 	} else {
 		req.Body = nil
 		req.ContentLength = 0
@@ -75,19 +75,19 @@ func (b *buyer) call(method, path string, body, result any) (response, error) {
 	}
 	res, err := b.client.Do(req)
 	if err != nil {
-		return response{}, errNoResponse
+		return response{}, ErrNoResponse
 	}
 	defer res.Body.Close()
 	a := response{status: res.StatusCode}
 	if a.body, err = io.ReadAll(res.Body); err != nil {
-		return response{}, errNoResponse
+		return response{}, ErrNoResponse
 	}
 	into := result
 	if a.status != http.StatusOK {
 		into = &a.Error
 	}
 	if err := json.Unmarshal(a.body, into); err != nil || a.status != http.StatusOK && a.Code.Status() != a.status {
-		b.note(wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
+		b.Note(Wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
 	}
 	return a, nil
 }
@@ -100,13 +100,13 @@ const tries = 5
 func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.Code) (response, bool) {
 	for i := range tries {
 		if i >= 2 {
-			b.await() // a person tries again later
+			b.Await() // a person tries again later
 		}
 		a, err := b.call(method, path, body, result)
 		switch {
-		case errors.Is(err, errNoResponse):
+		case errors.Is(err, ErrNoResponse):
 		case err != nil:
-			b.note(wrong, "", "%s %s: %v", method, path, err)
+			b.Note(Wrong, "", "%s %s: %v", method, path, err)
 			return a, false
 		case a.status == http.StatusOK:
 			return a, true
@@ -123,7 +123,7 @@ func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.C
 					return a, false
 				}
 			}
-			b.note(wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
+			b.Note(Wrong, "", "%s %s: status %d %.200s", method, path, a.status, a.body)
 			return a, false
 		}
 	}
@@ -151,10 +151,10 @@ func (b *buyer) signIn() bool {
 		}
 		code, state, err := b.authorize(begun.URL)
 		if err != nil {
-			b.note(wrong, "", "signing in: %v", err)
+			b.Note(Wrong, "", "signing in: %v", err)
 			return false
 		}
-		b.secret("a code", code)
+		b.Secret("a code", code)
 		a, err := b.call(http.MethodPost, api.PathToken, api.TokenRequest{Code: code, State: state}, &api.TokenResponse{})
 		if err == nil && a.status == http.StatusOK {
 			return true
@@ -180,10 +180,10 @@ func (b *buyer) authorize(link string) (code, state string, err error) {
 }
 
 // takePhone gives the simulator's phone to a user until the result is called.
-func (w *world) takePhone(who wechattest.User) (release func()) {
+func (w *World) takePhone(who wechattest.User) (release func()) {
 	w.phone.Lock()
-	if err := w.wechat.SetUser(who.OpenID); err != nil {
-		w.note(wrong, "", "%v", err)
+	if err := w.WeChat.SetUser(who.OpenID); err != nil {
+		w.Note(Wrong, "", "%v", err)
 	}
 	return w.phone.Unlock
 }

@@ -19,12 +19,12 @@ func byHand(refunds []wechattest.Refund) (first time.Time) {
 
 // refundByHand refunds on WeChat's merchant platform, past the shop. The operator leaves orders
 // alone that may be paid twice: the shop refunds all of one payment, and WeChat would decline it.
-func (c *campaign) refundByHand(p *checkout, r refund) {
+func (c *Campaign) refundByHand(p *checkout, r refund) {
 	if len(p.tradeTypes) > 1 {
 		return
 	}
 	for _, number := range c.numbersOf(p.orderID()) {
-		if _, err := c.wechat.Refund(number, int64(r.amount(p.total))); err == nil {
+		if _, err := c.WeChat.Refund(number, int64(r.amount(p.total))); err == nil {
 			c.count("refund by hand")
 			return
 		} // otherwise it is not paid, or too little is refundable
@@ -33,7 +33,7 @@ func (c *campaign) refundByHand(p *checkout, r refund) {
 
 // unreportedRefunds returns refunds that were made past the shop and whose notifications were lost.
 // Only the daily bill contains them.
-func (c *campaign) unreportedRefunds(ledger wechattest.Ledger) map[string]bool {
+func (c *Campaign) unreportedRefunds(ledger wechattest.Ledger) map[string]bool {
 	all := map[string]bool{}
 	for _, r := range ledger.Refunds {
 		if r.Source != "API" {

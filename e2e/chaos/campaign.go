@@ -14,11 +14,11 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// campaign runs a plan in a world.
-type campaign struct {
-	*world
-	options
-	plan      plan
+// Campaign runs a plan in a world.
+type Campaign struct {
+	*World
+	Options
+	plan      Plan
 	checkouts []*checkout
 	elapsed   time.Duration // of the rounds, without the end
 	crons     int           // runs until nothing was left to do
@@ -34,26 +34,26 @@ type campaign struct {
 	mostOpen    int // the most open orders of the guests of one address
 }
 
-// newCampaign returns the campaign of a plan in a world.
-func newCampaign(w *world, o options, p plan) *campaign {
-	return &campaign{world: w, options: o, plan: p}
+// New returns the campaign of a plan in a world.
+func New(w *World, o Options, p Plan) *Campaign {
+	return &Campaign{World: w, Options: o, plan: p}
 }
 
-// run runs the campaign and returns its report. It returns an error if the campaign could not run.
-func (c *campaign) run(ctx context.Context) (*report, error) {
+// Run runs the campaign and returns its report. It returns an error if the campaign could not run.
+func (c *Campaign) Run(ctx context.Context) (*Report, error) {
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	for i, r := range c.plan.rounds {
+	for i, r := range c.plan.Rounds {
 		c.changeEndpoints(i)
 		if err := c.round(ctx, r); err != nil {
 			return nil, err
 		}
-		log.Printf("round %d of %d is over", i+1, len(c.plan.rounds))
+		log.Printf("round %d of %d is over", i+1, len(c.plan.Rounds))
 	}
 	c.elapsed = time.Since(began)
-	left := c.wechat.Faults()
+	left := c.WeChat.Faults()
 	c.openEndpoints(ctx)
 	if err := c.finish(ctx); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (c *campaign) run(ctx context.Context) (*report, error) {
 }
 
 // prepare signs in all buyers and prices their purchases.
-func (c *campaign) prepare() error {
+func (c *Campaign) prepare() error {
 	var catalogue api.ProductList
 	price := map[string]fen.Fen{}
 	c.buyers[0].mustCall(http.MethodGet, api.PathProducts, nil, &catalogue)
@@ -78,13 +78,13 @@ func (c *campaign) prepare() error {
 	}
 	for _, b := range c.buyers {
 		if !b.signIn() {
-			c.note(wrong, "", "a buyer cannot sign in")
+			c.Note(Wrong, "", "a buyer cannot sign in")
 		}
 	}
 	if err := c.makeEndpoints(); err != nil {
 		return err
 	}
-	for _, p := range c.plan.orders {
+	for _, p := range c.plan.Orders {
 		w := &checkout{buyer: c.buyers[p.person], purchase: p, payer: c.buyers[p.payer].user}
 		for _, item := range p.items {
 			if item.Amount == 0 {
@@ -98,42 +98,42 @@ func (c *campaign) prepare() error {
 }
 
 // round runs the visits of a round and then advances the time.
-func (c *campaign) round(ctx context.Context, r round) error {
-	each(c.atOnce, r.visits, func(v visit) {
+func (c *Campaign) round(ctx context.Context, r round) error {
+	each(c.AtOnce, r.visits, func(v visit) {
 		for _, s := range v.steps {
 			c.step(ctx, v.order, s)
 		}
 	})
 	c.drain(ctx) // with several buyers at once, the planned drain may have come before fill
 	c.retryPostponed()
-	c.wechat.Advance(r.leap)
-	c.leapt()
+	c.WeChat.Advance(r.leap)
+	c.Leapt()
 	return ctx.Err()
 }
 
 // step runs one step.
-func (c *campaign) step(ctx context.Context, n int, s step) {
+func (c *Campaign) step(ctx context.Context, n int, s step) {
 	if ctx.Err() != nil {
 		return
 	}
 	for _, f := range s.faults {
-		f = faultOf(f, c.onV3.Load())
-		if err := c.wechat.AddFault(f); err != nil {
-			c.note(wrong, "", "%v", err)
+		f = faultOf(f, c.OnV3.Load())
+		if err := c.WeChat.AddFault(f); err != nil {
+			c.Note(Wrong, "", "%v", err)
 		}
 	}
-	c.failures.arm(s.failures...)
+	c.Failures.arm(s.failures...)
 	if s.do != doFill && s.do != doDrain {
 		c.fullness.steps.RLock()
 		defer c.fullness.steps.RUnlock()
 	}
 	switch s.do {
 	case doCron:
-		c.checkEvent(c.tick(ctx, job.Reconcile))
+		c.checkEvent(c.Tick(ctx, job.Reconcile))
 	case doDeliver:
 		c.checkEvent(c.deliver(ctx))
 	case doWake:
-		c.checkEvent(c.wake(ctx))
+		c.checkEvent(c.Wake(ctx))
 	case doFlood:
 		c.flood(s.flood)
 	case doFill:
@@ -149,14 +149,14 @@ func (c *campaign) step(ctx context.Context, n int, s step) {
 	default:
 		c.act(c.checkouts[n], s)
 	}
-	if c.atOnce == 1 {
-		c.wechat.Advance(0) // delivers the notifications of this step
+	if c.AtOnce == 1 {
+		c.WeChat.Advance(0) // delivers the notifications of this step
 	}
-	c.stepped()
+	c.Stepped()
 }
 
 // act runs one step of a buyer or a stranger.
-func (c *campaign) act(p *checkout, s step) {
+func (c *Campaign) act(p *checkout, s step) {
 	switch s.do {
 	case doOrder:
 		p.order()
@@ -174,13 +174,13 @@ func (c *campaign) act(p *checkout, s step) {
 	case doOpen:
 		p.open()
 	case doConfirm:
-		p.answerSheet(c.wechat.PaySheet)
+		p.answerSheet(c.WeChat.PaySheet)
 	case doElsewhere:
 		p.goElsewhere()
 	case doConfirmAll:
-		p.answerSheets(c.wechat.PaySheet)
+		p.answerSheets(c.WeChat.PaySheet)
 	case doDismiss:
-		p.answerSheet(c.wechat.CancelSheet)
+		p.answerSheet(c.WeChat.CancelSheet)
 	case doClose:
 		p.cancel()
 	case doPoll:
@@ -204,35 +204,35 @@ func (c *campaign) act(p *checkout, s step) {
 
 // forge sends a notification of each payment in addition to WeChat's own. It is forged in some way.
 // With forge "" it is the genuine one again.
-func (c *campaign) forge(p *checkout, forge string) {
+func (c *Campaign) forge(p *checkout, forge string) {
 	for _, number := range c.numbersOf(p.orderID()) {
-		attempt, err := c.wechat.Notify(number, forge)
+		attempt, err := c.WeChat.Notify(number, forge)
 		if err != nil {
 			continue // there is no payment to report, or WeChat does not know the order
 		}
 		c.count("notification: " + cmp.Or(forge, "repeated"))
 		if attempt.OK && forge != "" && forge != wechattest.ForgeReplay {
-			c.note(wrong, number, "a forged notification (%s) was acknowledged", forge)
+			c.Note(Wrong, number, "a forged notification (%s) was acknowledged", forge)
 		}
 	}
 }
 
 // makeMove makes a move while buyers act.
-func (c *campaign) makeMove(ctx context.Context, i int) {
-	m := c.moves[i]
-	log.Print("move: ", m.name)
-	if m.after > 0 { // the timer of these hours
-		c.checkEvent(c.tick(ctx, job.CheckBills))
+func (c *Campaign) makeMove(ctx context.Context, i int) {
+	m := c.Moves[i]
+	log.Print("move: ", m.Name)
+	if m.After > 0 { // the timer of these hours
+		c.checkEvent(c.Tick(ctx, job.CheckBills))
 	}
-	if err := c.move(ctx, i); err != nil {
-		c.note(wrong, "", "move: %s: %v", m.name, err)
+	if err := c.Move(ctx, i); err != nil {
+		c.Note(Wrong, "", "move: %s: %v", m.Name, err)
 	}
-	c.count("move: " + m.name)
+	c.count("move: " + m.Name)
 }
 
 // checkEvent records an event that failed without a cause.
-func (c *campaign) checkEvent(_ bool, err error) {
+func (c *Campaign) checkEvent(_ bool, err error) {
 	if err != nil {
-		c.note(wrong, "", "%v", err)
+		c.Note(Wrong, "", "%v", err)
 	}
 }

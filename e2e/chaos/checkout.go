@@ -72,7 +72,7 @@ func (p *checkout) create() bool {
 	case ok:
 		p.storeOrder(o)
 	case a.Code == api.CodeShopFull:
-		p.fullness.check(p.world, seen)
+		p.fullness.check(p.World, seen)
 		p.fullness.postpone(p)
 	}
 	return ok
@@ -88,7 +88,7 @@ func (p *checkout) cancel() {
 	if _, ok := p.mustCall(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &o, api.CodeOrderPaid); ok {
 		p.checkOrder(o)
 		if o.Status != api.StatusClosing && o.Status != api.StatusClosed {
-			p.note(wrong, "", "order %s was cancelled but is %s", id, o.Status)
+			p.Note(Wrong, "", "order %s was cancelled but is %s", id, o.Status)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func (p *checkout) storeOrder(o api.Order) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.id != "" && p.id != o.ID {
-		p.note(doubled, "", "client_key %s created order %s, then %s", p.key, p.id, o.ID)
+		p.Note(Doubled, "", "client_key %s created order %s, then %s", p.key, p.id, o.ID)
 	}
 	p.id = o.ID
 	p.owners.Store(p.id, p.buyer)
@@ -133,20 +133,20 @@ func (p *checkout) storeResponse(trade api.TradeType, c api.Checkout) {
 		if p.pay == nil {
 			p.pay, p.payAt = map[api.TradeType]api.Checkout{}, map[api.TradeType]time.Time{}
 		}
-		p.pay[trade], p.payAt[trade] = c, p.wechat.Now()
+		p.pay[trade], p.payAt[trade] = c, p.WeChat.Now()
 	case !order.WasPaid(c.Order.Status):
-		p.note(wrong, "", "order %s is %s but has no payment parameters", c.Order.ID, c.Order.Status)
+		p.Note(Wrong, "", "order %s is %s but has no payment parameters", c.Order.ID, c.Order.Status)
 	}
 }
 
 // checkOrder compares the order in a response with WeChat's ledger.
 func (p *checkout) checkOrder(o api.Order) {
 	if o.Total != p.total {
-		p.note(wrong, "", "order %s costs %d fen, want %d from the catalogue", o.ID, o.Total, p.total)
+		p.Note(Wrong, "", "order %s costs %d fen, want %d from the catalogue", o.ID, o.Total, p.total)
 	}
 	for i := 1; i < len(o.Timeline); i++ {
 		if was, is := o.Timeline[i-1], o.Timeline[i]; !order.CanBecome(was.Status, is.Status) || is.At < was.At {
-			p.note(wrong, "", "wrong timeline of order %s: %+v", o.ID, o.Timeline)
+			p.Note(Wrong, "", "wrong timeline of order %s: %+v", o.ID, o.Timeline)
 			break
 		}
 	}
@@ -157,17 +157,17 @@ func (p *checkout) checkOrder(o api.Order) {
 func (b *buyer) checkShown(o api.Order) {
 	if !order.WasPaid(o.Status) {
 		if o.PaymentNo != "" || o.PaidAt != 0 {
-			b.note(wrong, "", "order %s is %s and has payment %q", o.ID, o.Status, o.PaymentNo)
+			b.Note(Wrong, "", "order %s is %s and has payment %q", o.ID, o.Status, o.PaymentNo)
 		}
 		return
 	}
-	trade, ok := b.wechat.Trade(o.PaymentNo)
+	trade, ok := b.WeChat.Trade(o.PaymentNo)
 	known := o.PaidAt != 0 && trade.Paid.Unix() == o.PaidAt/1000 && !o.PaidAtUnknown
 	// The time may be unknown only for a payment that was refunded by hand, and only until its bill
 	// was compared.
-	unknown := o.PaidAt == 0 && o.PaidAtUnknown && !b.billed.Load() && !byHand(b.wechat.RefundsOf(trade.OutTradeNo)).IsZero()
+	unknown := o.PaidAt == 0 && o.PaidAtUnknown && !b.billed.Load() && !byHand(b.WeChat.RefundsOf(trade.OutTradeNo)).IsZero()
 	if !ok || trade.TotalFee != int64(o.Total) || !known && !unknown {
-		b.note(wrong, trade.OutTradeNo, "a response reports order %s as paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
+		b.Note(Wrong, trade.OutTradeNo, "a response reports order %s as paid by %q at %d; WeChat has %+v", o.ID, o.PaymentNo, o.PaidAt, trade)
 	}
 }
 
@@ -192,7 +192,7 @@ func (p *checkout) answer(trade api.TradeType, answer func(id string) (wechattes
 		return
 	}
 	if _, err := answer(p.sheets[trade]); err != nil && !errors.Is(err, wechattest.ErrSheetClosed) {
-		p.note(wrong, "", "%v", err)
+		p.Note(Wrong, "", "%v", err)
 	}
 }
 
@@ -217,7 +217,7 @@ func (b *buyer) list() {
 	for _, o := range all.Orders {
 		b.checkShown(o)
 		if owner := b.ownerOf(o.ID); owner != nil && owner != b {
-			b.note(wrong, "", "order %s is in another buyer's list", o.ID)
+			b.Note(Wrong, "", "order %s is in another buyer's list", o.ID)
 		}
 	}
 }
@@ -229,15 +229,15 @@ func (p *checkout) readOther(other *checkout) {
 		return
 	}
 	if _, ok := p.mustCall(http.MethodGet, api.OrderPath(id), nil, &api.Order{}, api.CodeNotFound); ok {
-		p.note(wrong, "", "another buyer can read order %s", id)
+		p.Note(Wrong, "", "another buyer can read order %s", id)
 	}
 	if _, ok := p.mustCall(http.MethodPost, api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &api.Checkout{}, api.CodeNotFound); ok {
-		p.note(wrong, "", "another buyer got payment parameters for order %s", id)
+		p.Note(Wrong, "", "another buyer got payment parameters for order %s", id)
 	}
 }
 
 // ownerOf returns the buyer who received the order's ID, nil if none did.
-func (w *world) ownerOf(id string) *buyer {
+func (w *World) ownerOf(id string) *buyer {
 	b, _ := w.owners.Load(id)
 	owner, _ := b.(*buyer)
 	return owner

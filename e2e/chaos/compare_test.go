@@ -14,7 +14,7 @@ import (
 )
 
 // verdicts returns the verdicts of all findings.
-func (j *judge) verdicts() (all []paytest.Verdict) {
+func (j *Judge) verdicts() (all []paytest.Verdict) {
 	for _, f := range j.findings {
 		all = append(all, f.Verdict)
 	}
@@ -65,16 +65,16 @@ func TestWrongPurchasesAreFound(t *testing.T) {
 		"one order":                   {[]paytest.Order{mine}, "a", nil},
 		"no ID received":              {[]paytest.Order{mine}, "", nil},
 		"never stored":                {nil, "", nil},
-		"received, not stored":        {nil, "a", []paytest.Verdict{lost}},
-		"two orders":                  {[]paytest.Order{mine, mine}, "a", []paytest.Verdict{doubled}},
-		"another ID received":         {[]paytest.Order{mine}, "b", []paytest.Verdict{lost}},
-		"for another price":           {[]paytest.Order{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []paytest.Verdict{wrong}},
-		"an order without a purchase": {[]paytest.Order{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []paytest.Verdict{wrong}},
-		"of another buyer":            {[]paytest.Order{{ID: "a", Owner: "o2", Key: "k", Total: 100}}, "a", []paytest.Verdict{wrong}},
+		"received, not stored":        {nil, "a", []paytest.Verdict{Lost}},
+		"two orders":                  {[]paytest.Order{mine, mine}, "a", []paytest.Verdict{Doubled}},
+		"another ID received":         {[]paytest.Order{mine}, "b", []paytest.Verdict{Lost}},
+		"for another price":           {[]paytest.Order{{ID: "a", Owner: "o1", Key: "k", Total: 99}}, "a", []paytest.Verdict{Wrong}},
+		"an order without a purchase": {[]paytest.Order{mine, {ID: "b", Owner: "o1", Key: "l"}}, "a", []paytest.Verdict{Wrong}},
+		"of another buyer":            {[]paytest.Order{{ID: "a", Owner: "o2", Key: "k", Total: 100}}, "a", []paytest.Verdict{Wrong}},
 	} {
-		w := &world{}
-		buyer.world = w
-		c := &campaign{world: w, checkouts: []*checkout{{buyer: buyer, purchase: purchase{key: "k"}, total: 100, id: test.knownOrder}}}
+		w := &World{}
+		buyer.World = w
+		c := &Campaign{World: w, checkouts: []*checkout{{buyer: buyer, purchase: purchase{key: "k"}, total: 100, id: test.knownOrder}}}
 		c.checkPurchases(test.all)
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
@@ -83,11 +83,11 @@ func TestWrongPurchasesAreFound(t *testing.T) {
 }
 
 func TestSecretsAreFound(t *testing.T) {
-	var j judge
-	j.secret("the key", "abc123")
-	j.checkSecrets("a text", []byte("nothing"))
-	j.checkSecrets("a text", []byte("see abc123 here"))
-	if d := cmp.Diff([]paytest.Verdict{wrong}, j.verdicts()); d != "" {
+	var j Judge
+	j.Secret("the key", "abc123")
+	j.CheckSecrets("a text", []byte("nothing"))
+	j.CheckSecrets("a text", []byte("see abc123 here"))
+	if d := cmp.Diff([]paytest.Verdict{Wrong}, j.verdicts()); d != "" {
 		t.Error(d)
 	}
 }
@@ -174,34 +174,34 @@ func TestDifferingEventsAreFound(t *testing.T) {
 		"paid":                         {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid}, nil},
 		"closed":                       {closed, []paytest.Payment{payable}, nil, []webhook.Event{isClosed}, nil},
 		"closed, then paid":            {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isClosed}, nil},
-		"paid, no event":               {paid, []paytest.Payment{payment}, nil, nil, []paytest.Verdict{lost}},
-		"paid, two events":             {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isPaidAgain}, []paytest.Verdict{doubled}},
-		"another payment":              {paid, []paytest.Payment{payment}, nil, []webhook.Event{about("1", webhook.OrderPaid, second, nil)}, []paytest.Verdict{wrong}},
-		"no payment":                   {paid, []paytest.Payment{payment}, nil, []webhook.Event{about("1", webhook.OrderPaid, nil, nil)}, []paytest.Verdict{wrong}},
-		"not paid, order.paid":         {closed, []paytest.Payment{payable}, nil, []webhook.Event{isClosed, isPaid}, []paytest.Verdict{wrong}},
-		"closed, no event":             {closed, []paytest.Payment{payable}, nil, nil, []paytest.Verdict{wrong}},
+		"paid, no event":               {paid, []paytest.Payment{payment}, nil, nil, []paytest.Verdict{Lost}},
+		"paid, two events":             {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isPaidAgain}, []paytest.Verdict{Doubled}},
+		"another payment":              {paid, []paytest.Payment{payment}, nil, []webhook.Event{about("1", webhook.OrderPaid, second, nil)}, []paytest.Verdict{Wrong}},
+		"no payment":                   {paid, []paytest.Payment{payment}, nil, []webhook.Event{about("1", webhook.OrderPaid, nil, nil)}, []paytest.Verdict{Wrong}},
+		"not paid, order.paid":         {closed, []paytest.Payment{payable}, nil, []webhook.Event{isClosed, isPaid}, []paytest.Verdict{Wrong}},
+		"closed, no event":             {closed, []paytest.Payment{payable}, nil, nil, []paytest.Verdict{Wrong}},
 		"not payable":                  {closed, []paytest.Payment{unpayable}, nil, nil, nil},
-		"not payable, order.closed":    {closed, []paytest.Payment{unpayable}, nil, []webhook.Event{isClosed}, []paytest.Verdict{wrong}},
+		"not payable, order.closed":    {closed, []paytest.Payment{unpayable}, nil, []webhook.Event{isClosed}, []paytest.Verdict{Wrong}},
 		"back":                         {paid, []paytest.Payment{payment}, []paytest.Refund{refund}, []webhook.Event{isPaid, isBack}, nil},
-		"refunded, no event":           {paid, []paytest.Payment{payment}, []paytest.Refund{refund}, []webhook.Event{isPaid}, []paytest.Verdict{lost}},
-		"not refunded, order.refunded": {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isBack}, []paytest.Verdict{wrong}},
+		"refunded, no event":           {paid, []paytest.Payment{payment}, []paytest.Refund{refund}, []webhook.Event{isPaid}, []paytest.Verdict{Lost}},
+		"not refunded, order.refunded": {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isBack}, []paytest.Verdict{Wrong}},
 		"paid twice":                   {paid, []paytest.Payment{payment, again}, []paytest.Refund{back}, []webhook.Event{isPaid, isDuplicate}, nil},
-		"paid twice, no event":         {paid, []paytest.Payment{payment, again}, []paytest.Refund{back}, []webhook.Event{isPaid}, []paytest.Verdict{lost}},
+		"paid twice, no event":         {paid, []paytest.Payment{payment, again}, []paytest.Refund{back}, []webhook.Event{isPaid}, []paytest.Verdict{Lost}},
 		"paid twice, two events": {paid, []paytest.Payment{payment, again}, []paytest.Refund{back},
-			[]webhook.Event{isPaid, isDuplicate, about("6", webhook.PaymentDuplicate, second, nil)}, []paytest.Verdict{doubled}},
+			[]webhook.Event{isPaid, isDuplicate, about("6", webhook.PaymentDuplicate, second, nil)}, []paytest.Verdict{Doubled}},
 		"paid twice, no refund": {paid, []paytest.Payment{payment, again}, []paytest.Refund{back},
-			[]webhook.Event{isPaid, about("5", webhook.PaymentDuplicate, second, nil)}, []paytest.Verdict{wrong}},
+			[]webhook.Event{isPaid, about("5", webhook.PaymentDuplicate, second, nil)}, []paytest.Verdict{Wrong}},
 		"paid twice, order.refunded": {paid, []paytest.Payment{payment, again}, []paytest.Refund{back},
-			[]webhook.Event{isPaid, isDuplicate, about("6", webhook.OrderRefunded, second, &webhook.Refund{ID: "DUPM", Amount: 100})}, []paytest.Verdict{wrong}},
-		"paid once, payment.duplicate": {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isDuplicate}, []paytest.Verdict{wrong}},
+			[]webhook.Event{isPaid, isDuplicate, about("6", webhook.OrderRefunded, second, &webhook.Refund{ID: "DUPM", Amount: 100})}, []paytest.Verdict{Wrong}},
+		"paid once, payment.duplicate": {paid, []paytest.Payment{payment}, nil, []webhook.Event{isPaid, isDuplicate}, []paytest.Verdict{Wrong}},
 		"the event of another order": {paytest.Order{ID: "b", Status: api.StatusPaid, PaidBy: "X"}, []paytest.Payment{{Number: "X", Order: "b", Status: api.PaymentPaid}}, nil,
-			[]webhook.Event{{ID: "7", Type: webhook.OrderPaid, Data: webhook.Data{Order: webhook.Order{ID: "b", Status: "paid"}, Payment: &webhook.Payment{OutTradeNo: "X"}}}, isPaid}, []paytest.Verdict{wrong}},
+			[]webhook.Event{{ID: "7", Type: webhook.OrderPaid, Data: webhook.Data{Order: webhook.Order{ID: "b", Status: "paid"}, Payment: &webhook.Payment{OutTradeNo: "X"}}}, isPaid}, []paytest.Verdict{Wrong}},
 	} {
-		w := &world{backend: &backend{events: map[string]webhook.Event{}}}
+		w := &World{Backend: &Backend{events: map[string]webhook.Event{}}}
 		for _, e := range test.events {
-			w.backend.events[e.ID] = e
+			w.Backend.events[e.ID] = e
 		}
-		c := &campaign{world: w}
+		c := &Campaign{World: w}
 		c.checkEvents([]paytest.Order{test.order}, test.payments, test.refunds)
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)

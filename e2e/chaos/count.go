@@ -1,9 +1,9 @@
 package main
 
 // count increments a counter of the report.
-func (w *world) count(what string) { w.countMany(what, 1) }
+func (w *World) count(what string) { w.countMany(what, 1) }
 
-func (w *world) countMany(what string, n int) {
+func (w *World) countMany(what string, n int) {
 	w.countMu.Lock()
 	defer w.countMu.Unlock()
 	if w.counted == nil {

@@ -17,11 +17,11 @@ import (
 // storage is the database. It may crash at any time and then restarts on its files.
 type storage interface {
 	kill()
-	await() // as host.await
+	await() // as Host.Await
 	close()
 	restarts() int
 	name() string
-	// query is host.query.
+	// query is Host.Query.
 	query(statement string, args ...any) (json.RawMessage, error)
 }
 
@@ -63,7 +63,7 @@ func (d *database) kill() {
 	dead := d.current
 	d.current, d.restarted = nil, make(chan struct{})
 	d.deaths++
-	d.worker.allow500(atDatabase)
+	d.worker.allow500(AtDatabase)
 	dead.Kill()
 	go d.restart()
 }
@@ -80,7 +80,7 @@ func (d *database) restart() {
 	defer d.mu.Unlock()
 	switch {
 	case err != nil:
-		d.note(wrong, "", "D1 does not restart: %v", err)
+		d.Note(Wrong, "", "D1 does not restart: %v", err)
 	case d.closed:
 		started.Close()
 	default:
@@ -132,14 +132,14 @@ func (d *database) proxy() http.Handler {
 		Transport: w.d1Client.Transport,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			// D1 was killed, or closed an idle connection.
-			w.worker.allow500(atDatabase)
+			w.worker.allow500(AtDatabase)
 			panic(http.ErrAbortHandler)
 		},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		address := d.address()
 		if address == "" {
-			w.worker.allow500(atDatabase)
+			w.worker.allow500(AtDatabase)
 			panic(http.ErrAbortHandler)
 		}
 		r.Header.Set(addressHeader, address)
@@ -165,12 +165,12 @@ func (d *database) query(statement string, args ...any) (json.RawMessage, error)
 	}
 	res, err := d.d1Client.Post("http://"+d.address()+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", bytes.NewReader(body))
 	if err != nil {
-		return nil, errNoResponse
+		return nil, ErrNoResponse
 	}
 	defer res.Body.Close()
 	var text json.RawMessage
 	if err := json.NewDecoder(res.Body).Decode(&text); err != nil {
-		return nil, errNoResponse
+		return nil, ErrNoResponse
 	}
 	var answer []struct{ Results json.RawMessage }
 	if err := json.Unmarshal(text, &answer); err != nil || len(answer) != 1 {

@@ -8,16 +8,16 @@ import (
 
 // deliver runs the timer that delivers events. It checks that strangers' orders do not delay
 // payments: while an untried event about money waits, order.closed gets a fifth of the deliveries.
-func (c *campaign) deliver(ctx context.Context) (complete bool, err error) {
-	began, before := c.wechat.Now(), c.backend.sent()
-	if complete, err = c.tick(ctx, job.Deliver); !complete || err != nil {
+func (c *Campaign) deliver(ctx context.Context) (complete bool, err error) {
+	began, before := c.WeChat.Now(), c.Backend.sent()
+	if complete, err = c.Tick(ctx, job.Deliver); !complete || err != nil {
 		return complete, err
 	}
-	after := c.backend.sent()
-	rows, err := read[struct{ N int }](c.world, `SELECT COUNT(*) AS n FROM deliveries
-		WHERE endpoint_id = 'settings' AND closed = 0 AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*maxSkew).UnixMilli())
+	after := c.Backend.sent()
+	rows, err := read[struct{ N int }](c.World, `SELECT COUNT(*) AS n FROM deliveries
+		WHERE endpoint_id = 'settings' AND closed = 0 AND status = 'pending' AND blocked = 0 AND tries = 0 AND created_at < ?`, began.Add(-2*MaxSkew).UnixMilli())
 	if err != nil {
-		c.note(wrong, "", "%v", err)
+		c.Note(Wrong, "", "%v", err)
 		return complete, nil
 	}
 	c.checkMoneyFirst(rows[0].N, after.all-before.all, after.closed-before.closed)
@@ -30,9 +30,9 @@ const maxQueueDeliveries = 20
 
 // checkMoneyFirst checks the deliveries of one timer run after which older events about money still
 // wait.
-func (c *campaign) checkMoneyFirst(waiting, sent, closed int) {
+func (c *Campaign) checkMoneyFirst(waiting, sent, closed int) {
 	if waiting > 0 && closed > sent/5+maxQueueDeliveries {
-		c.note(wrong, "", "%d events about money wait, but %d of %d deliveries were order.closed", waiting, closed, sent)
+		c.Note(Wrong, "", "%d events about money wait, but %d of %d deliveries were order.closed", waiting, closed, sent)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 // deployment is the shop of a campaign on machines: the database and the signer, each behind injected
 // failures.
 type deployment struct {
-	*world
+	*World
 	db       storage
 	worker   *worker
 	binary   string // the program of the nodes; "" with workerd
@@ -28,9 +28,9 @@ type deployment struct {
 }
 
 // deploy starts the stack. dir is the project's root. It uses the size and the seed of the options.
-func deploy(ctx context.Context, dir string, o options, bounds store.Bounds) (w *deployment, err error) {
-	seed := o.seed
-	w = &deployment{world: &world{bounds: bounds}, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+func deploy(ctx context.Context, dir string, o Options, bounds store.Bounds) (w *deployment, err error) {
+	seed := o.Seed
+	w = &deployment{World: &World{Bounds: bounds}, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 	defer func(started *deployment) { // a return sets w to nil
 		if err != nil {
 			started.close()
@@ -40,17 +40,17 @@ func deploy(ctx context.Context, dir string, o options, bounds store.Bounds) (w 
 	if err != nil {
 		return nil, err
 	}
-	w.shop = fmt.Sprintf("http://localhost:%d", front.Addr().(*net.TCPAddr).Port)
+	w.Shop = fmt.Sprintf("http://localhost:%d", front.Addr().(*net.TCPAddr).Port)
 	mch, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
 	}
 	wechatURL := fmt.Sprintf("http://localhost:%d", mch.Addr().(*net.TCPAddr).Port)
-	w.wechat, err = wechattest.New(wechattest.Config{
-		Users: users(seed), ShopURL: w.shop, WeChatURL: wechatURL, PayDirs: []string{w.shop + "/"},
-		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: o.refundNotifyURL(w.shop), V3Mode: o.v3Mode(),
+	w.WeChat, err = wechattest.New(wechattest.Config{
+		Users: Users(seed), ShopURL: w.Shop, WeChatURL: wechatURL, PayDirs: []string{w.Shop + "/"},
+		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: o.refundNotifyURL(w.Shop), V3Mode: o.v3Mode(),
 		History: 100, // unused, and a long history is slow to copy
-		Doer: &notifier{world: w.world, client: &http.Client{
+		Doer: &Notifier{World: w.World, Client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}},
@@ -58,12 +58,12 @@ func deploy(ctx context.Context, dir string, o options, bounds store.Bounds) (w 
 	if err != nil {
 		return nil, err
 	}
-	w.closers = append(w.closers, w.wechat.Close)
-	go w.learnTokens()
+	w.closers = append(w.closers, w.WeChat.Close)
+	go w.LearnTokens()
 	there := http.NewServeMux()
-	there.Handle("/", w.injectFailures(atWeChat, nameCall, w.wechat.Handler()))
+	there.Handle("/", w.injectFailures(AtWeChat, nameCall, w.WeChat.Handler()))
 	for _, path := range []string{"/connect/", "/cgi-bin/"} { // the buyers go there
-		there.Handle(path, w.wechat.Handler())
+		there.Handle(path, w.WeChat.Handler())
 	}
 	w.serve(mch, there)
 
@@ -73,27 +73,27 @@ func deploy(ctx context.Context, dir string, o options, bounds store.Bounds) (w 
 	}
 	vars["KEEP_UNPAID_DAYS"] = "365" // the simulated time of a long campaign exceeds the default of 30 days
 	vars["UNPAID_LIMITS"] = fmt.Sprintf("%d,%d,%d,%d", bounds.Buyer, bounds.Guest, bounds.NetworkGuests, bounds.Guests)
-	vars["DATABASE_MB"] = fmt.Sprint(o.capacityMB())
-	if o.api == "v3" {
+	vars["DATABASE_MB"] = fmt.Sprint(o.CapacityMB())
+	if o.API == "v3" {
 		w.useV3(vars)
 		vars["WECHAT_API_KEY"] = ""
-		w.onV3.Store(true)
+		w.OnV3.Store(true)
 	}
-	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.shop, wechatURL
-	w.backend = newBackend(w.world, webhook.Receiver{
-		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
+	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.Shop, wechatURL
+	w.Backend = NewBackend(w.World, webhook.Receiver{
+		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.Shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
 	})
-	if vars["WEBHOOK_URL"], err = w.receive("", w.backend); err != nil {
+	if vars["WEBHOOK_URL"], err = w.Receive("", w.Backend); err != nil {
 		return nil, err
 	}
 	start := map[string]func(context.Context, string, map[string]string, bool) error{
-		onWorkerd: w.startWorkerd, onPostgres: w.startOnPostgres, onSQLite: w.startOnSQLite,
-	}[o.on]
-	if err := start(ctx, dir, vars, o.calm); err != nil {
+		OnWorkerd: w.startWorkerd, OnPostgres: w.startOnPostgres, OnSQLite: w.startOnSQLite,
+	}[o.On]
+	if err := start(ctx, dir, vars, o.Calm); err != nil {
 		return nil, err
 	}
 	w.serve(front, w.worker)
-	w.populate(w, vars["ADMIN_TOKEN"])
+	w.Populate(w, vars["ADMIN_TOKEN"])
 	return w, nil
 }
 
@@ -121,9 +121,9 @@ func (w *deployment) startWorkerd(ctx context.Context, dir string, vars map[stri
 	w.worker = w.newWorker("workerd")
 	w.worker.calm = calm
 	m := w.worker.add("workerd", vars, w.worker.launchWorkerd(stack.WorkerdConfig{
-		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Output: &w.log,
+		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Output: &w.Log,
 	}))
-	w.serve(wire, w.injectFailures(atDatabase, nameStatement, d1.proxy()))
+	w.serve(wire, w.injectFailures(AtDatabase, nameStatement, d1.proxy()))
 	w.closers = append(w.closers, w.worker.close)
 	return m.start(ctx)
 }
@@ -153,39 +153,39 @@ func (w *deployment) close() {
 	}
 }
 
-// transport gives each buyer connections of their own.
-func (w *deployment) transport() http.RoundTripper {
+// Transport gives each buyer connections of their own.
+func (w *deployment) Transport() http.RoundTripper {
 	return &http.Transport{MaxIdleConnsPerHost: 16}
 }
 
-func (w *deployment) query(statement string, args ...any) (json.RawMessage, error) {
+func (w *deployment) Query(statement string, args ...any) (json.RawMessage, error) {
 	return w.db.query(statement, args...)
 }
 
-func (w *deployment) await() { w.db.await() }
+func (w *deployment) Await() { w.db.await() }
 
-func (w *deployment) tick(ctx context.Context, j job.Job) (bool, error) { return w.worker.tick(ctx, j) }
+func (w *deployment) Tick(ctx context.Context, j job.Job) (bool, error) { return w.worker.tick(ctx, j) }
 
-func (w *deployment) wake(ctx context.Context) (bool, error) { return w.worker.wake(ctx) }
+func (w *deployment) Wake(ctx context.Context) (bool, error) { return w.worker.wake(ctx) }
 
-func (w *deployment) receive(path string, h http.Handler) (url string, err error) {
+func (w *deployment) Receive(path string, h http.Handler) (url string, err error) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return "", err
 	}
-	w.serve(l, w.injectFailures(atBackend, nameCall, h))
-	return "http://" + l.Addr().String() + webhookPath + path, nil
+	w.serve(l, w.injectFailures(AtBackend, nameCall, h))
+	return "http://" + l.Addr().String() + WebhookPath + path, nil
 }
 
-func (w *deployment) stepped() {}
+func (w *deployment) Stepped() {}
 
-func (w *deployment) leapt() { w.worker.thaw() }
+func (w *deployment) Leapt() { w.worker.thaw() }
 
-func (w *deployment) settle(ctx context.Context) error { return w.worker.settle(ctx) }
+func (w *deployment) Settle(ctx context.Context) error { return w.worker.settle(ctx) }
 
-func (w *deployment) numbers() numbers {
-	return numbers{
-		program: w.worker.program, database: w.db.name(), requests: w.worker.requests.Load(), hung: w.worker.lost.Load(),
-		deaths: w.worker.deaths, freezes: w.worker.freezes, restarts: w.db.restarts(),
+func (w *deployment) Numbers() Numbers {
+	return Numbers{
+		Program: w.worker.program, Database: w.db.name(), Requests: w.worker.requests.Load(), Hung: w.worker.lost.Load(),
+		Deaths: w.worker.deaths, Freezes: w.worker.freezes, Restarts: w.db.restarts(),
 	}
 }

@@ -13,7 +13,7 @@ import (
 // drawer draws the parts of a plan.
 type drawer struct {
 	*rand.Rand
-	options
+	Options
 	purchases []purchase // of the plan, once they are drawn
 }
 
@@ -30,14 +30,14 @@ func pick[T any](d drawer, all ...T) T { return all[d.IntN(len(all))] }
 var products = []string{"tea", "coffee", "cake", "bun", "juice", "test", "tip"}
 
 func (d drawer) purchase(n int) purchase {
-	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeTypes: []api.TradeType{api.TradeJSAPI}, key: fmt.Sprintf("chaos-%d-%08d", d.seed, n)}
+	p := purchase{person: d.IntN(people), payer: d.IntN(people), tradeTypes: []api.TradeType{api.TradeJSAPI}, key: fmt.Sprintf("chaos-%d-%08d", d.Seed, n)}
 	if d.chance(0.45) {
 		p.tradeTypes[0] = pick(d, api.TradeNative, api.TradeMWEB)
 		if d.chance(0.7) {
 			p.person = people + d.IntN(guests)
 		}
 	}
-	if !d.calm && d.chance(0.35) {
+	if !d.Calm && d.chance(0.35) {
 		p.tradeTypes = append(p.tradeTypes, d.otherPlace(p))
 	}
 	for _, i := range d.Perm(len(products))[:1+d.IntN(3)] {
@@ -65,7 +65,7 @@ func (d drawer) round(first, n int) round {
 	for i := range n {
 		r.visits = append(r.visits, visit{order: first + i, steps: d.firstVisit(first + i)})
 	}
-	if d.calm {
+	if d.Calm {
 		return r
 	}
 	for _, i := range d.Perm(first)[:min(first, n/2)] {
@@ -89,7 +89,7 @@ func (d drawer) round(first, n int) round {
 		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
 	}
 	d.Shuffle(len(r.visits), func(i, j int) { r.visits[i], r.visits[j] = r.visits[j], r.visits[i] })
-	if d.on != onPostgres && (first == 0 || d.chance(0.3)) { // PostgreSQL has no capacity of its own
+	if d.On != OnPostgres && (first == 0 || d.chance(0.3)) { // PostgreSQL has no capacity of its own
 		r.visits = d.full(r.visits)
 	}
 	r.leap = pick(d, leaps...)
@@ -117,7 +117,7 @@ func (d drawer) full(visits []visit) []visit {
 
 // firstVisit draws a visit of a buyer who orders and usually pays.
 func (d drawer) firstVisit(n int) []step {
-	if d.calm {
+	if d.Calm {
 		return []step{{do: doOrder}, {do: doOpen}, {do: doConfirm}, {do: doPoll}}
 	}
 	steps := []step{d.step(doOrder)}
@@ -215,7 +215,7 @@ func (d drawer) refund(n int) []step {
 	if d.chance(0.15) {
 		s = d.step(doByHand)
 	}
-	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.seed, n, d.IntN(20)), percent: pick(d, 100, 100, 1+d.IntN(100))}
+	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.Seed, n, d.IntN(20)), percent: pick(d, 100, 100, 1+d.IntN(100))}
 	steps := []step{s}
 	if d.chance(0.4) {
 		s := d.step(doForgeRefund)
@@ -227,7 +227,7 @@ func (d drawer) refund(n int) []step {
 
 // forges returns the forgeries of notifications that the campaign makes.
 func (d drawer) forges(both, v3 []string) []string {
-	if d.api == "v2" {
+	if d.API == "v2" {
 		return both
 	}
 	return slices.Concat(both, v3)

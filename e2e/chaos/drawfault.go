@@ -15,7 +15,7 @@ func (d drawer) step(do action) step {
 		}
 	}
 	if do != doOpen && do != doDismiss && d.chance(0.08) {
-		s.failures = append(s.failures, d.failure(pick(d, cut, cut, fail, slow, slow, slow)))
+		s.failures = append(s.failures, d.failure(pick(d, Cut, Cut, Fail, Slow, Slow, Slow)))
 	}
 	return s
 }
@@ -29,7 +29,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 		if f.Path != "/pay/unifiedorder" && d.chance(0.15) { // there the buyer would get an error about the shop's configuration
 			f.Kind = pick(d, wechattest.FaultRetmsg, wechattest.FaultTextWithoutCode)
 		}
-		if d.api != "v2" && d.chance(0.4) {
+		if d.API != "v2" && d.chance(0.4) {
 			f.Kind = pick(d, wechattest.FaultV3Probe, wechattest.FaultV3ClockAhead, wechattest.FaultV3ClockBehind, wechattest.FaultV3OldCodes,
 				wechattest.FaultV3EmptyBody, wechattest.FaultV3Accepted, wechattest.FaultV3Unsigned, wechattest.FaultV3TooMany)
 		}
@@ -63,7 +63,7 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 			return wechattest.Fault{Kind: kind}, true
 		}
 	case doConfirm, doConfirmAll:
-		if d.api != "v2" && d.chance(0.3) {
+		if d.API != "v2" && d.chance(0.3) {
 			if d.chance(0.2) {
 				return wechattest.Fault{Kind: wechattest.FaultV3NoAssociated}, true
 			}
@@ -83,21 +83,21 @@ func (d drawer) fault(do action) (wechattest.Fault, bool) {
 }
 
 // failure draws where a failure of a kind happens: at one of the signer's next calls.
-func (d drawer) failure(kind failureKind) failure {
-	m := failure{kind: kind, site: pick(d, atDatabase, atDatabase, atDatabase, atWeChat, atWeChat, atBackend), nth: 1 + d.IntN(6), done: d.chance(0.5)}
-	if kind == slow {
-		m.wait = time.Duration(20+d.IntN(400)) * time.Millisecond
+func (d drawer) failure(kind Kind) Failure {
+	m := Failure{Kind: kind, Site: pick(d, AtDatabase, AtDatabase, AtDatabase, AtWeChat, AtWeChat, AtBackend), Nth: 1 + d.IntN(6), Done: d.chance(0.5)}
+	if kind == Slow {
+		m.Wait = time.Duration(20+d.IntN(400)) * time.Millisecond
 	}
-	if kind == restart {
-		m.site = atDatabase
+	if kind == Restart {
+		m.Site = AtDatabase
 	}
-	if kind == fail {
-		m.site = pick(d, atDatabase, atBackend) // WeChat has faults of its own
+	if kind == Fail {
+		m.Site = pick(d, AtDatabase, AtBackend) // WeChat has faults of its own
 	}
-	if d.on == onSQLite && m.site == atDatabase { // nothing is between a node and its file
-		m.site = atBackend
-		if kind == kill {
-			m.site, m.nth, m.wait = atSigner, 1, time.Duration(d.IntN(25000))*time.Microsecond
+	if d.On == OnSQLite && m.Site == AtDatabase { // nothing is between a node and its file
+		m.Site = AtBackend
+		if kind == Kill {
+			m.Site, m.Nth, m.Wait = AtSigner, 1, time.Duration(d.IntN(25000))*time.Microsecond
 		}
 	}
 	return m
@@ -105,7 +105,7 @@ func (d drawer) failure(kind failureKind) failure {
 
 // placeKills distributes the kills of machines and of the database, and the freezes, over the steps that make the signer work.
 func (d drawer) placeKills(rounds []round) {
-	if d.calm {
+	if d.Calm {
 		return
 	}
 	var busy []*step
@@ -120,36 +120,36 @@ func (d drawer) placeKills(rounds []round) {
 		}
 	}
 	d.Shuffle(len(busy), func(i, j int) { busy[i], busy[j] = busy[j], busy[i] })
-	for i, s := range busy[:min(len(busy), 5+d.orders/50)] {
-		m := d.failure(kill)
-		if call := moments[i/2%len(moments)]; i%2 == 0 && (d.on != onSQLite || siteOf(call) != atDatabase) {
-			m.call, m.wait = call, 0
-			m.site, m.nth = siteOf(m.call), 1+d.IntN(2)
+	for i, s := range busy[:min(len(busy), 5+d.Orders/50)] {
+		m := d.failure(Kill)
+		if call := moments[i/2%len(moments)]; i%2 == 0 && (d.On != OnSQLite || siteOf(call) != AtDatabase) {
+			m.Call, m.Wait = call, 0
+			m.Site, m.Nth = siteOf(m.Call), 1+d.IntN(2)
 		}
 		s.failures = append(s.failures, m)
 	}
-	if d.on == onSQLite {
+	if d.On == OnSQLite {
 		return
 	}
-	for i := range 2 + d.orders/100 {
-		m := d.failure(restart)
+	for i := range 2 + d.Orders/100 {
+		m := d.failure(Restart)
 		if i%2 == 0 {
-			m.call = databaseMoments[i/2%len(databaseMoments)]
+			m.Call = databaseMoments[i/2%len(databaseMoments)]
 		}
 		s := busy[d.IntN(len(busy))]
 		s.failures = append(s.failures, m)
 	}
-	if d.on != onPostgres {
+	if d.On != OnPostgres {
 		return
 	}
-	for i := range 4 + d.orders/50 {
-		m := d.failure(freeze)
-		if m.wait = 0; d.chance(0.5) {
-			m.wait = time.Duration(500+d.IntN(4000)) * time.Millisecond
+	for i := range 4 + d.Orders/50 {
+		m := d.failure(Freeze)
+		if m.Wait = 0; d.chance(0.5) {
+			m.Wait = time.Duration(500+d.IntN(4000)) * time.Millisecond
 		}
 		if i%2 == 0 {
-			m.call = moments[i/2%len(moments)]
-			m.site, m.nth = siteOf(m.call), 1
+			m.Call = moments[i/2%len(moments)]
+			m.Site, m.Nth = siteOf(m.Call), 1
 		}
 		s := busy[d.IntN(len(busy))]
 		s.failures = append(s.failures, m)

@@ -14,7 +14,7 @@ import (
 
 // hook is an endpoint that the merchant made by API, with its receiver.
 type hook struct {
-	*backend
+	*Backend
 	name  string
 	id    string
 	types []api.EventType // none: all
@@ -31,19 +31,19 @@ func (h *hook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		h.count("endpoint " + h.name + ": answered 410")
 		rw.WriteHeader(http.StatusGone)
 	default:
-		h.backend.ServeHTTP(rw, r)
+		h.Backend.ServeHTTP(rw, r)
 	}
 }
 
 // makeEndpoints makes two endpoints beside that of the settings: one for the events about payments
 // and refunds, and one for all.
-func (c *campaign) makeEndpoints() error {
+func (c *Campaign) makeEndpoints() error {
 	for _, h := range []*hook{
 		{name: "money", types: []api.EventType{api.EventOrderPaid, api.EventOrderRefunded, api.EventPaymentDuplicate}},
 		{name: "all"},
 	} {
-		h.backend = newBackend(c.world, c.world.backend.receiver)
-		url, err := c.receive("/"+h.name, h)
+		h.Backend = NewBackend(c.World, c.World.Backend.receiver)
+		url, err := c.Receive("/"+h.name, h)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (c *campaign) makeEndpoints() error {
 		if status, rejected := c.callV1(http.MethodPost, "/v1/endpoints", "endpoint-"+h.name, req, &made); status != http.StatusCreated {
 			return fmt.Errorf("making an endpoint: status %d, %+v", status, rejected)
 		}
-		c.secret("the secret of an endpoint", made.Secret)
+		c.Secret("the secret of an endpoint", made.Secret)
 		h.id, h.receiver.Secrets = made.ID, []string{made.Secret}
 		c.integration.hooks = append(c.integration.hooks, h)
 	}
@@ -61,8 +61,8 @@ func (c *campaign) makeEndpoints() error {
 
 // changeEndpoints decides what the endpoints do in a round. One endpoint is down in every third
 // round. The other answers 410 in every fourth, and the operator opens it again in the next.
-func (c *campaign) changeEndpoints(round int) {
-	if c.calm {
+func (c *Campaign) changeEndpoints(round int) {
+	if c.Calm {
 		return
 	}
 	money, all := c.integration.hooks[0], c.integration.hooks[1]
@@ -77,7 +77,7 @@ func (c *campaign) changeEndpoints(round int) {
 }
 
 // openEndpoints ends what changeEndpoints did. Afterwards every event arrives.
-func (c *campaign) openEndpoints(context.Context) {
+func (c *Campaign) openEndpoints(context.Context) {
 	for _, h := range c.integration.hooks {
 		h.down.Store(false)
 		h.gone.Store(false)
@@ -86,17 +86,17 @@ func (c *campaign) openEndpoints(context.Context) {
 }
 
 // openEndpoint enables an endpoint and replays what is dead there.
-func (c *campaign) openEndpoint(h *hook) {
+func (c *Campaign) openEndpoint(h *hook) {
 	yes := true
 	if status, rejected := c.callV1(http.MethodPatch, "/v1/endpoints/"+h.id, "", v1.ChangeEndpoint{Enabled: &yes}, &v1.Endpoint{}); status != http.StatusOK && status != 0 {
-		c.note(wrong, "", "enabling endpoint %s: status %d, %+v", h.name, status, rejected)
+		c.Note(Wrong, "", "enabling endpoint %s: status %d, %+v", h.name, status, rejected)
 	}
 	req := v1.ReplayEvents{From: 1, Status: string(api.EventDead), Endpoint: h.id}
 	for more := true; more; {
 		var replayed v1.Replayed
 		if status, rejected := c.callV1(http.MethodPost, "/v1/events/replay", "", req, &replayed); status != http.StatusOK {
 			if status != 0 {
-				c.note(wrong, "", "replaying the dead events of endpoint %s: status %d, %+v", h.name, status, rejected)
+				c.Note(Wrong, "", "replaying the dead events of endpoint %s: status %d, %+v", h.name, status, rejected)
 			}
 			return
 		}
@@ -107,13 +107,13 @@ func (c *campaign) openEndpoint(h *hook) {
 
 // checkEndpoints checks that each endpoint received every event of its types, with the content that
 // the endpoint of the settings received, and no other.
-func (c *campaign) checkEndpoints() {
+func (c *Campaign) checkEndpoints() {
 	stored, err := read[struct {
 		ID   string
 		Type api.EventType
-	}](c.world, `SELECT id, type FROM events`)
+	}](c.World, `SELECT id, type FROM events`)
 	if err != nil {
-		c.note(wrong, "", "%v", err)
+		c.Note(Wrong, "", "%v", err)
 		return
 	}
 	for _, h := range c.integration.hooks {
@@ -126,15 +126,15 @@ func (c *campaign) checkEndpoints() {
 			delete(left, e.ID)
 			switch wanted := len(h.types) == 0 || slices.Contains(h.types, e.Type); {
 			case wanted && !arrived:
-				c.note(lost, e.ID, "endpoint %s did not get the event", h.name)
+				c.Note(Lost, e.ID, "endpoint %s did not get the event", h.name)
 			case !wanted && arrived:
-				c.note(wrong, e.ID, "endpoint %s got an event of type %s", h.name, e.Type)
-			case wanted && !same(got, c.world.backend.events[e.ID]):
-				c.note(wrong, e.ID, "endpoint %s got another content than that of the settings", h.name)
+				c.Note(Wrong, e.ID, "endpoint %s got an event of type %s", h.name, e.Type)
+			case wanted && !same(got, c.World.Backend.events[e.ID]):
+				c.Note(Wrong, e.ID, "endpoint %s got another content than that of the settings", h.name)
 			}
 		}
 		for id := range left {
-			c.note(wrong, id, "endpoint %s got an event that is not stored", h.name)
+			c.Note(Wrong, id, "endpoint %s got an event that is not stored", h.name)
 		}
 		c.countMany("endpoint "+h.name+": delivery", h.received)
 	}

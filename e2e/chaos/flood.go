@@ -44,7 +44,7 @@ type flooding struct {
 	confirmed map[string]string    // order ID by client_key, of confirmed orders
 }
 
-func newFlooding(w *world) *flooding {
+func newFlooding(w *World) *flooding {
 	f := &flooding{keys: map[string]*stranger{}, confirmed: map[string]string{}}
 	for i, ip := range strangers {
 		b := newBuyer(w, wechattest.User{})
@@ -57,20 +57,20 @@ func newFlooding(w *world) *flooding {
 // ordersHere reports whether a step creates an order.
 func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble || s.do == doCreate }
 
-// boundsOf returns limits of unpaid orders that a plan's strangers reach and its buyers do not. A
+// BoundsOf returns limits of unpaid orders that a plan's strangers reach and its buyers do not. A
 // guest buyer may leave all planned orders of two days unpaid.
-func boundsOf(p plan) store.Bounds {
+func BoundsOf(p Plan) store.Bounds {
 	own, all := 0, 0 // orders of one guest, of all guests
-	for first := range p.rounds {
+	for first := range p.Rounds {
 		orders, tried := map[int]int{}, map[int]bool{}
 		span := time.Duration(0)
-		for _, r := range p.rounds[first:] {
+		for _, r := range p.Rounds[first:] {
 			for _, v := range r.visits {
-				if v.order < 0 || tried[v.order] || p.orders[v.order].person < people || !slices.ContainsFunc(v.steps, ordersHere) {
+				if v.order < 0 || tried[v.order] || p.Orders[v.order].person < people || !slices.ContainsFunc(v.steps, ordersHere) {
 					continue
 				}
 				tried[v.order] = true // a later attempt may be the first that succeeds
-				person := p.orders[v.order].person
+				person := p.Orders[v.order].person
 				orders[person]++
 				own = max(own, orders[person])
 			}
@@ -86,7 +86,7 @@ func boundsOf(p plan) store.Bounds {
 }
 
 // flood runs one burst: a stranger orders by QR code as fast as responses arrive.
-func (c *campaign) flood(f flood) {
+func (c *Campaign) flood(f flood) {
 	s := c.floods.strangers[f.stranger]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,8 +114,8 @@ func (c *campaign) flood(f flood) {
 }
 
 // floodOrder creates one order and returns its ID, "" if none was confirmed.
-func (c *campaign) floodOrder(s *stranger) string {
-	key := fmt.Sprintf("flood-%d-%d-%08d", c.seed, s.number, s.sent)
+func (c *Campaign) floodOrder(s *stranger) string {
+	key := fmt.Sprintf("flood-%d-%d-%08d", c.Seed, s.number, s.sent)
 	s.sent++
 	c.floods.mu.Lock()
 	c.floods.keys[key] = s
@@ -125,9 +125,9 @@ func (c *campaign) floodOrder(s *stranger) string {
 	var made api.Order
 	a, err := s.call(http.MethodPost, api.PathOrders, req, &made)
 	switch {
-	case errors.Is(err, errNoResponse):
+	case errors.Is(err, ErrNoResponse):
 	case err != nil:
-		c.note(wrong, "", "an order of a stranger: %v", err)
+		c.Note(Wrong, "", "an order of a stranger: %v", err)
 	case a.status == http.StatusOK:
 		c.count("flood: order made")
 		c.floods.mu.Lock()
@@ -140,25 +140,25 @@ func (c *campaign) floodOrder(s *stranger) string {
 	case a.Code == api.CodeTooManyOrders:
 		c.count("flood: order rejected, too_many_orders")
 	case a.Code == api.CodeShopFull:
-		c.fullness.check(c.world, seen)
+		c.fullness.check(c.World, seen)
 	case a.Code == api.CodeBusy, a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 	default:
-		c.note(wrong, "", "an order of a stranger: status %d %.200s", a.status, a.body)
+		c.Note(Wrong, "", "an order of a stranger: status %d %.200s", a.status, a.body)
 	}
 	return ""
 }
 
 // floodPay requests what pays a stranger's order.
-func (c *campaign) floodPay(s *stranger, id string) {
+func (c *Campaign) floodPay(s *stranger, id string) {
 	a, err := s.call(http.MethodPost, api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}}, &api.Checkout{})
 	switch {
-	case errors.Is(err, errNoResponse):
+	case errors.Is(err, ErrNoResponse):
 	case err == nil && a.status == http.StatusOK:
 		c.count("flood: payment requested")
 	case err == nil && (a.Code == api.CodeBusy || a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal || a.Code == api.CodeWeChatDeclined):
 	case err == nil && (a.Code == api.CodeOrderNotPayable || a.Code == api.CodeNotSelling): // the operator closes a product's orders
 	default:
-		c.note(wrong, "", "the payment of a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
+		c.Note(Wrong, "", "the payment of a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
 	}
 }
 
@@ -173,35 +173,35 @@ func (f *flooding) by(key string) *stranger {
 }
 
 // floodCancel cancels a stranger's newest order.
-func (c *campaign) floodCancel(s *stranger) {
+func (c *Campaign) floodCancel(s *stranger) {
 	id := s.open[len(s.open)-1]
 	a, err := s.call(http.MethodPost, api.OrderClosePath(id), api.CloseRequest{}, &api.Order{})
 	switch {
-	case errors.Is(err, errNoResponse):
+	case errors.Is(err, ErrNoResponse):
 	case err == nil && a.status == http.StatusOK:
 		s.open = s.open[:len(s.open)-1]
 		c.count("flood: order cancelled")
 	case err == nil && (a.Code == api.CodeBusy || a.Code == api.CodeWeChatBusy || a.Code == api.CodeInternal):
 	default:
-		c.note(wrong, "", "cancelling a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
+		c.Note(Wrong, "", "cancelling a stranger's order %s: status %d %.200s, %v", id, a.status, a.body, err)
 	}
 }
 
 // checkBounds checks that no guest, no network and not all guests together have more open orders
 // than UNPAID_LIMITS. It also checks the stored count of all.
-func (c *campaign) checkBounds() {
-	rows, err := read[struct{ Guest, Network, Guests, Counted int }](c.world, `SELECT
+func (c *Campaign) checkBounds() {
+	rows, err := read[struct{ Guest, Network, Guests, Counted int }](c.World, `SELECT
 		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status = 'open' GROUP BY owner)), 0) AS guest,
 		COALESCE((SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM orders WHERE guest = 1 AND status = 'open' GROUP BY network)), 0) AS network,
 		(SELECT COUNT(*) FROM orders WHERE guest = 1 AND status = 'open') AS guests,
 		(SELECT n FROM guests_open) AS counted`)
 	if err != nil || len(rows) != 1 {
-		c.note(wrong, "", "reading the open orders of guests: %v, %v", rows, err)
+		c.Note(Wrong, "", "reading the open orders of guests: %v, %v", rows, err)
 		return
 	}
-	is, most := rows[0], c.bounds
+	is, most := rows[0], c.Bounds
 	if is.Guest > most.Guest || is.Network > most.NetworkGuests || is.Guests > most.Guests || is.Counted != is.Guests {
-		c.note(wrong, "", "open orders of guests: %+v, want at most %+v", is, most)
+		c.Note(Wrong, "", "open orders of guests: %+v, want at most %+v", is, most)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -210,7 +210,7 @@ func (c *campaign) checkBounds() {
 
 // checkFlood checks the strangers' orders at the end. None was paid, each was requested, and no
 // address created more per hour than its limit. It returns all other orders.
-func (c *campaign) checkFlood(all []paytest.Order) (rest []paytest.Order) {
+func (c *Campaign) checkFlood(all []paytest.Order) (rest []paytest.Order) {
 	type hour struct {
 		ip string
 		n  int64
@@ -223,20 +223,20 @@ func (c *campaign) checkFlood(all []paytest.Order) (rest []paytest.Order) {
 			continue
 		}
 		if other := byKey[o.Key]; other != "" {
-			c.note(doubled, o.ID, "client_key %s of a stranger has two orders", o.Key)
+			c.Note(Doubled, o.ID, "client_key %s of a stranger has two orders", o.Key)
 		}
 		byKey[o.Key] = o.ID
 		if !order.IsGuest(o.Owner) || order.WasPaid(o.Status) {
-			c.note(wrong, o.ID, "an order of a stranger is %s and belongs to %s", o.Status, paytest.Truncate(o.Owner))
+			c.Note(Wrong, o.ID, "an order of a stranger is %s and belongs to %s", o.Status, paytest.Truncate(o.Owner))
 		}
 		h := hour{s.ip, o.Created / time.Hour.Milliseconds()}
-		if made[h]++; made[h] == c.bounds.NetworkGuests+1 {
-			c.note(wrong, o.ID, "the guests at %s created more than %d unpaid orders in an hour", h.ip, c.bounds.NetworkGuests)
+		if made[h]++; made[h] == c.Bounds.NetworkGuests+1 {
+			c.Note(Wrong, o.ID, "the guests at %s created more than %d unpaid orders in an hour", h.ip, c.Bounds.NetworkGuests)
 		}
 	}
 	for key, id := range c.floods.confirmed {
 		if byKey[key] != id {
-			c.note(lost, "", "a stranger received order %s, which is not stored", id)
+			c.Note(Lost, "", "a stranger received order %s, which is not stored", id)
 		}
 	}
 	return rest

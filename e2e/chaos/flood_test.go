@@ -15,11 +15,11 @@ import (
 // buyers.
 func TestOnlyStrangersReachTheBounds(t *testing.T) {
 	for seed := range uint64(20) {
-		p := newPlan(options{seed: seed, orders: 300, atOnce: 4, api: "v2"})
-		b := boundsOf(p)
+		p := NewPlan(Options{Seed: seed, Orders: 300, AtOnce: 4, API: "v2"})
+		b := BoundsOf(p)
 		sent, full := map[string]int{}, 0
 		guests := map[int]int{}
-		for _, v := range p.rounds[0].visits {
+		for _, v := range p.Rounds[0].visits {
 			if len(v.steps) == 0 {
 				continue
 			}
@@ -29,8 +29,8 @@ func TestOnlyStrangersReachTheBounds(t *testing.T) {
 			case doFill, doDrain:
 				full++
 			case doOrder, doDouble, doCreate:
-				if v.order >= 0 && p.orders[v.order].person >= people {
-					guests[p.orders[v.order].person]++
+				if v.order >= 0 && p.Orders[v.order].person >= people {
+					guests[p.Orders[v.order].person]++
 				}
 			}
 		}
@@ -61,15 +61,15 @@ func TestWrongFloodsAreFound(t *testing.T) {
 		want []paytest.Verdict
 	}{
 		"as it should be": {[]paytest.Order{one}, nil},
-		"not stored":      {nil, []paytest.Verdict{lost}},
-		"two orders":      {[]paytest.Order{with(func(o *paytest.Order) { o.ID = "c"; o.Created -= 3_600_000 }), one}, []paytest.Verdict{doubled}},
-		"paid":            {[]paytest.Order{with(func(o *paytest.Order) { o.Status = api.StatusPaid })}, []paytest.Verdict{wrong}},
-		"a buyer's":       {[]paytest.Order{with(func(o *paytest.Order) { o.Owner = "o1" })}, []paytest.Verdict{wrong}},
-		"over the bound":  {[]paytest.Order{one, second}, []paytest.Verdict{wrong}},
+		"not stored":      {nil, []paytest.Verdict{Lost}},
+		"two orders":      {[]paytest.Order{with(func(o *paytest.Order) { o.ID = "c"; o.Created -= 3_600_000 }), one}, []paytest.Verdict{Doubled}},
+		"paid":            {[]paytest.Order{with(func(o *paytest.Order) { o.Status = api.StatusPaid })}, []paytest.Verdict{Wrong}},
+		"a buyer's":       {[]paytest.Order{with(func(o *paytest.Order) { o.Owner = "o1" })}, []paytest.Verdict{Wrong}},
+		"over the bound":  {[]paytest.Order{one, second}, []paytest.Verdict{Wrong}},
 		"an hour later":   {[]paytest.Order{one, nextHour}, nil},
 	} {
 		s := &stranger{buyer: &buyer{ip: strangers[0]}}
-		c := &campaign{world: &world{bounds: store.Bounds{NetworkGuests: 1}, floods: &flooding{
+		c := &Campaign{World: &World{Bounds: store.Bounds{NetworkGuests: 1}, floods: &flooding{
 			keys: map[string]*stranger{"k1": s, "k2": s}, confirmed: map[string]string{"k1": "a"},
 		}}}
 		buyers := paytest.Order{ID: "x", Key: "a buyer's"}
@@ -88,13 +88,13 @@ func TestShopFullNeedsAFullDatabase(t *testing.T) {
 		before, during, after bool
 		want                  []paytest.Verdict
 	}{
-		"room all along":      {false, false, false, []paytest.Verdict{wrong}},
+		"room all along":      {false, false, false, []paytest.Verdict{Wrong}},
 		"full all along":      {true, true, true, nil},
 		"it became full":      {false, true, true, nil},
 		"it was full between": {false, true, false, nil},
 		"room was made":       {true, false, false, nil},
 	} {
-		w := &world{}
+		w := &World{}
 		w.fullness.set(test.before)
 		seen := w.fullness.state()
 		w.fullness.set(test.during)
@@ -113,11 +113,11 @@ func TestDelayedPaymentEventsAreFound(t *testing.T) {
 	}{
 		{3, 40, 8, nil},
 		{3, 40, 28, nil},
-		{3, 40, 29, []paytest.Verdict{wrong}},
-		{1, 40, 40, []paytest.Verdict{wrong}},
+		{3, 40, 29, []paytest.Verdict{Wrong}},
+		{1, 40, 40, []paytest.Verdict{Wrong}},
 		{0, 40, 40, nil},
 	} {
-		c := &campaign{world: &world{}}
+		c := &Campaign{World: &World{}}
 		c.checkMoneyFirst(test.waiting, test.sent, test.closed)
 		if d := cmp.Diff(test.want, c.verdicts()); d != "" {
 			t.Errorf("%+v (-want +got):\n%s", test, d)

@@ -25,17 +25,17 @@ type storedFullness struct {
 	Paid int   // orders that were paid
 }
 
-func (w *world) readFullness() ([]storedFullness, error) { return read[storedFullness](w, sizeIsFull) }
+func (w *World) readFullness() ([]storedFullness, error) { return read[storedFullness](w, sizeIsFull) }
 
 // waitUntilNoted runs the timer until the signer has noted that the database is full, or that it is
 // not.
-func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
+func (c *Campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, paid int, ok bool) {
 	for range 20 {
-		c.await()
-		c.checkEvent(c.tick(ctx, job.Reconcile))
+		c.Await()
+		c.checkEvent(c.Tick(ctx, job.Reconcile))
 		rows, err := c.readFullness()
 		if err != nil {
-			c.note(wrong, "", "%v", err)
+			c.Note(Wrong, "", "%v", err)
 			return 0, 0, false
 		}
 		if len(rows) == 1 && (rows[0].Full == 1) == full {
@@ -45,26 +45,26 @@ func (c *campaign) waitUntilNoted(ctx context.Context, full bool) (last int64, p
 			return 0, 0, false
 		}
 	}
-	c.note(wrong, "", "after 20 minutes of cron the signer has not noted the state of the database: want full %t", full)
+	c.Note(Wrong, "", "after 20 minutes of cron the signer has not noted the state of the database: want full %t", full)
 	return 0, 0, false
 }
 
-// capacityMB is DATABASE_MB of a campaign: several times what it stores.
-func (o options) capacityMB() int { return 10 + o.orders/50 }
+// CapacityMB is DATABASE_MB of a campaign: several times what it stores.
+func (o Options) CapacityMB() int { return 10 + o.Orders/50 }
 
 // ballastMB fills the database to 90 %, whatever else it contains.
-func (o options) ballastMB() int { return (o.capacityMB()*90 + 99) / 100 }
+func (o Options) ballastMB() int { return (o.CapacityMB()*90 + 99) / 100 }
 
 // fill fills the database.
-func (c *campaign) fill(ctx context.Context) {
+func (c *Campaign) fill(ctx context.Context) {
 	c.fullness.work.Lock()
 	defer c.fullness.work.Unlock()
 	c.fullness.set(true)
-	if _, err := read[struct{}](c.world, makeBallast); err != nil {
-		c.note(wrong, "", "%v", err)
+	if _, err := read[struct{}](c.World, makeBallast); err != nil {
+		c.Note(Wrong, "", "%v", err)
 	}
-	if _, err := read[struct{}](c.world, fillBallast, c.ballastMB()); err != nil {
-		c.note(wrong, "", "%v", err)
+	if _, err := read[struct{}](c.World, fillBallast, c.ballastMB()); err != nil {
+		c.Note(Wrong, "", "%v", err)
 	}
 	// The buyers wait until the signer knows. An earlier timer may store the old size, and a slow
 	// statement of a killed workerd may arrive late.
@@ -80,7 +80,7 @@ func (c *campaign) fill(ctx context.Context) {
 
 // payWhileFull lets buyers pay until the signer has settled a payment, because a slow run may have
 // settled none. Payments continue while the database is full.
-func (c *campaign) payWhileFull(ctx context.Context) {
+func (c *Campaign) payWhileFull(ctx context.Context) {
 	for _, p := range c.checkouts {
 		rows, err := c.readFullness()
 		if err != nil || len(rows) != 1 || rows[0].Paid > c.fullness.paid || ctx.Err() != nil {
@@ -91,13 +91,13 @@ func (c *campaign) payWhileFull(ctx context.Context) {
 		}
 		p.renew()
 		p.open()
-		p.answerSheet(c.wechat.PaySheet)
+		p.answerSheet(c.WeChat.PaySheet)
 		p.poll()
 	}
 }
 
 // drain frees the space. No order may have been stored meanwhile.
-func (c *campaign) drain(ctx context.Context) {
+func (c *Campaign) drain(ctx context.Context) {
 	c.fullness.work.Lock()
 	defer c.fullness.work.Unlock()
 	if !c.fullness.state().possible {
@@ -107,31 +107,31 @@ func (c *campaign) drain(ctx context.Context) {
 	rows, err := c.readFullness()
 	c.fullness.mu.Lock()
 	if c.fullness.confirmed && (err != nil || len(rows) != 1 || rows[0].Full != 1 || rows[0].Last != c.fullness.last) {
-		c.note(wrong, "", "the database was full, but the newest order is no longer of %d: %+v, %v", c.fullness.last, rows, err)
+		c.Note(Wrong, "", "the database was full, but the newest order is no longer of %d: %+v, %v", c.fullness.last, rows, err)
 	}
 	if err == nil && len(rows) == 1 && c.fullness.confirmed {
 		c.countMany("database full: payment settled", rows[0].Paid-c.fullness.paid)
 	}
 	c.fullness.confirmed = false
 	c.fullness.mu.Unlock()
-	if _, err := read[struct{}](c.world, dropBallast); err != nil {
-		c.note(wrong, "", "%v", err)
+	if _, err := read[struct{}](c.World, dropBallast); err != nil {
+		c.Note(Wrong, "", "%v", err)
 	}
 	c.waitUntilNoted(ctx, false)
 	c.fullness.set(false)
 }
 
 // retryPostponed lets the buyers order again who got shop_full.
-func (c *campaign) retryPostponed() {
+func (c *Campaign) retryPostponed() {
 	c.fullness.mu.Lock()
 	waiting := c.fullness.waiting
 	c.fullness.waiting = nil
 	c.fullness.mu.Unlock()
-	each(c.atOnce, waiting, func(p *checkout) {
+	each(c.AtOnce, waiting, func(p *checkout) {
 		if p.orderID() == "" {
 			p.order()
 			p.open()
-			p.answerSheet(c.wechat.PaySheet)
+			p.answerSheet(c.WeChat.PaySheet)
 			p.poll()
 			if p.orderID() != "" {
 				c.count("database full: buyer came back and ordered")

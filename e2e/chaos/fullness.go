@@ -37,9 +37,9 @@ func (f *fullness) set(maybe bool) {
 }
 
 // check checks a response shop_full to a call that was made in the state before.
-func (f *fullness) check(w *world, before fullnessAt) {
+func (f *fullness) check(w *World, before fullnessAt) {
 	if now := f.state(); !before.possible && now == before {
-		w.note(wrong, "", "an order was rejected with shop_full although the database has space")
+		w.Note(Wrong, "", "an order was rejected with shop_full although the database has space")
 	}
 	w.count("database full: order rejected, shop_full")
 }

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// keys are the merchant's keys of APIv3 that were ever in use.
-type keys struct {
+// Keys are the merchant's keys of APIv3 that were ever in use.
+type Keys struct {
 	mu      sync.Mutex
 	apiV3   []string
 	revoked time.Time // when the merchant's former API certificates were revoked
 }
 
-// useAPIv3Key adds an APIv3 key.
-func (k *keys) useAPIv3Key(key string) {
+// UseAPIv3Key adds an APIv3 key.
+func (k *Keys) UseAPIv3Key(key string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !slices.Contains(k.apiV3, key) {
@@ -28,22 +28,22 @@ func (k *keys) useAPIv3Key(key string) {
 	}
 }
 
-// revoke records that the merchant's former API certificates are revoked.
-func (k *keys) revoke(at time.Time) {
+// Revoke records that the merchant's former API certificates are revoked.
+func (k *Keys) Revoke(at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.revoked = at
 }
 
 // revokedAfter reports whether a merchant API certificate was revoked after a time.
-func (k *keys) revokedAfter(at time.Time) bool {
+func (k *Keys) revokedAfter(at time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.revoked.After(at)
 }
 
 // decrypt returns the resource of a notification of APIv3.
-func (k *keys) decrypt(notification []byte) ([]byte, error) {
+func (k *Keys) decrypt(notification []byte) ([]byte, error) {
 	var n struct {
 		Resource struct {
 			Ciphertext, Nonce string

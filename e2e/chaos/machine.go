@@ -83,7 +83,7 @@ func (m *machine) kill() {
 	go func() {
 		dead.close()
 		if err := m.start(context.Background()); err != nil {
-			m.note(wrong, "", "%s does not restart: %v", m.name, err)
+			m.Note(Wrong, "", "%s does not restart: %v", m.name, err)
 		}
 	}()
 }

@@ -56,7 +56,7 @@ func (w *deployment) startNodes(ctx context.Context, dir string, pg *postgresDat
 			return err
 		}
 		w.closers = append(w.closers, func() { l.Close() })
-		skew := int64(i-1) * maxSkew.Milliseconds()
+		skew := int64(i-1) * MaxSkew.Milliseconds()
 		if calm {
 			skew = 0
 		}
@@ -135,7 +135,7 @@ func (n node) launchOnce(ctx context.Context, vars map[string]string) (*process,
 	}
 	cmd.Env = append(cmd.Env, "LISTEN="+addrs[0], n.database,
 		"CAMPAIGN_CLOCK="+n.worker.lead.Name(), "CAMPAIGN_SKEW="+strconv.FormatInt(n.skew, 10), "CAMPAIGN_NODE="+n.name(), "CAMPAIGN_EVENTS="+addrs[1])
-	output := &lineWriter{to: &n.log}
+	output := &lineWriter{to: &n.Log}
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		return nil, err

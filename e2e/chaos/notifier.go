@@ -10,21 +10,21 @@ import (
 	"h5pay/internal/api"
 )
 
-// notifier sends WeChat's notifications and checks the shop's response. A payment that the shop
+// Notifier sends WeChat's notifications and checks the shop's response. A payment that the shop
 // acknowledges must be stored, because WeChat does not repeat the notification.
-type notifier struct {
-	*world
-	client *http.Client
+type Notifier struct {
+	*World
+	Client *http.Client
 }
 
 // Do sends a notification.
-func (t *notifier) Do(r *http.Request) (*http.Response, error) {
+func (t *Notifier) Do(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	res, err := t.client.Do(r)
+	res, err := t.Client.Do(r)
 	if err != nil {
 		return nil, err
 	}
@@ -45,23 +45,23 @@ func (t *notifier) Do(r *http.Request) (*http.Response, error) {
 }
 
 // acknowledged checks that an acknowledged payment is stored.
-func (t *notifier) acknowledged(body []byte) {
+func (t *Notifier) acknowledged(body []byte) {
 	t.storedAsPaid(element(body, "out_trade_no"), element(body, "transaction_id"))
 }
 
 // storedAsPaid checks that a payment is stored as paid by a transaction.
-func (t *notifier) storedAsPaid(number, transaction string) {
+func (t *Notifier) storedAsPaid(number, transaction string) {
 	rows, err := read[struct {
 		Status      api.PaymentStatus
 		Transaction string
-	}](t.world, `SELECT status, COALESCE(transaction_id, '') AS "transaction" FROM payments WHERE out_trade_no = ?`, number)
+	}](t.World, `SELECT status, COALESCE(transaction_id, '') AS "transaction" FROM payments WHERE out_trade_no = ?`, number)
 	switch {
 	case err != nil:
-		t.note(wrong, number, "%v", err)
+		t.Note(Wrong, number, "%v", err)
 	case len(rows) != 1:
-		t.note(lost, number, "a payment was acknowledged that is not stored")
+		t.Note(Lost, number, "a payment was acknowledged that is not stored")
 	case rows[0].Status != api.PaymentPaid || rows[0].Transaction != transaction:
-		t.note(lost, number, "a payment was acknowledged, but it is %s by %q", rows[0].Status, rows[0].Transaction)
+		t.Note(Lost, number, "a payment was acknowledged, but it is %s by %q", rows[0].Status, rows[0].Transaction)
 	}
 }
 

@@ -125,19 +125,19 @@ func (k *link) calls(in io.Reader) {
 		}
 		name, err := k.name(call)
 		if err != nil {
-			k.note(wrong, "", "reading what a node sends to PostgreSQL: %v", err)
+			k.Note(Wrong, "", "reading what a node sends to PostgreSQL: %v", err)
 			return
 		}
-		f, hit := failure{}, false
+		f, hit := Failure{}, false
 		if name != "" {
-			f, hit = k.failures.next(atDatabase, name)
+			f, hit = k.Failures.Next(AtDatabase, name)
 		}
 		switch {
 		case !hit:
 			if !k.send(all) {
 				return
 			}
-		case f.done:
+		case f.Done:
 			k.hold.Store(true)
 			if !k.send(all) {
 				return
@@ -159,29 +159,29 @@ func (k *link) calls(in io.Reader) {
 }
 
 // before makes a failure before a call takes effect. It reports whether the connection continues.
-func (k *link) before(f failure, call []byte) bool {
-	switch f.kind {
-	case kill:
+func (k *link) before(f Failure, call []byte) bool {
+	switch f.Kind {
+	case Kill:
 		k.closing.Store(true)
 		k.machine.kill()
 		return false
-	case restart: // while it works
+	case Restart: // while it works
 		k.server.Write(call)
 		k.postgresDatabase.kill()
 		return false
-	case cut:
+	case Cut:
 		k.closing.Store(true)
 		k.machine.allow()
 		return false
-	case fail:
+	case Fail:
 		k.machine.allow()
 		_, err := k.client.Write(declined())
 		return err == nil
-	case freeze:
-		k.machine.freeze(f.wait)
+	case Freeze:
+		k.machine.freeze(f.Wait)
 		k.machine.awaitThaw()
-	case slow:
-		time.Sleep(f.wait)
+	case Slow:
+		time.Sleep(f.Wait)
 	}
 	return k.send(call)
 }
@@ -197,27 +197,27 @@ func (k *link) send(call []byte) bool {
 }
 
 // after makes a failure after a call took effect. It reports whether the connection continues.
-func (k *link) after(f failure, answer []byte) bool {
-	switch f.kind {
-	case kill:
+func (k *link) after(f Failure, answer []byte) bool {
+	switch f.Kind {
+	case Kill:
 		k.closing.Store(true)
 		k.machine.kill()
 		return false
-	case restart:
+	case Restart:
 		k.closing.Store(true)
 		k.postgresDatabase.kill()
 		return false
-	case cut:
+	case Cut:
 		k.closing.Store(true)
 		k.machine.allow()
 		return false
-	case fail:
+	case Fail:
 		k.machine.allow()
 		answer = declined()
-	case freeze:
-		k.machine.freeze(f.wait)
-	case slow:
-		time.Sleep(f.wait)
+	case Freeze:
+		k.machine.freeze(f.Wait)
+	case Slow:
+		time.Sleep(f.Wait)
 	}
 	_, err := k.client.Write(answer)
 	return err == nil

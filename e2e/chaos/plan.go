@@ -10,12 +10,12 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// plan is everything that a seed decides: who orders what, what they do, when they return, and
+// Plan is everything that a seed decides: who orders what, what they do, when they return, and
 // which failures occur. It contains no results.
-type plan struct {
+type Plan struct {
 	seed   uint64
-	orders []purchase // by number
-	rounds []round
+	Orders []purchase // by number
+	Rounds []round
 }
 
 // purchase is what a buyer wants to buy.
@@ -52,7 +52,7 @@ type step struct {
 	flood    flood
 	move     int // of doMove: which of the moves
 	faults   []wechattest.Fault
-	failures []failure
+	failures []Failure
 }
 
 // refund is a refund by the operator.
@@ -98,43 +98,43 @@ const (
 	doMove        action = "move"         // the merchant, or WeChat, changes the API version or a key
 )
 
-// options define the size of a campaign.
-type options struct {
-	seed   uint64
-	orders int
-	atOnce int    // number of parallel visits; with 1 all steps run in sequence
-	on     string // onWorkerd, onPostgres or onSQLite
-	api    string // of WeChat: "v2", "v3", or "move" for v2 and then all moves
-	calm   bool   // no failures and no leaps in time: to measure
-	moves  []move // with "move"
+// Options define the size of a campaign.
+type Options struct {
+	Seed   uint64
+	Orders int
+	AtOnce int    // number of parallel visits; with 1 all steps run in sequence
+	On     string // onWorkerd, onPostgres or onSQLite
+	API    string // of WeChat: "v2", "v3", or "move" for v2 and then all moves
+	Calm   bool   // no failures and no leaps in time: to measure
+	Moves  []Move // with "move"
 }
 
 // What the signer runs on.
 const (
-	onWorkerd  = "workerd"  // one workerd and D1
-	onPostgres = "postgres" // three nodes and PostgreSQL
-	onSQLite   = "sqlite"   // one node and its file
+	OnWorkerd  = "workerd"  // one workerd and D1
+	OnPostgres = "postgres" // three nodes and PostgreSQL
+	OnSQLite   = "sqlite"   // one node and its file
 )
 
 // perRound is the largest number of new orders per round.
 const perRound = 60
 
-// move is a change of the API version or of a key, by the merchant or by WeChat, while orders and
+// Move is a change of the API version or of a key, by the merchant or by WeChat, while orders and
 // refunds are open.
-type move struct {
-	name  string
-	after time.Duration // how long the round before it lasts at least
+type Move struct {
+	Name  string
+	After time.Duration // how long the round before it lasts at least
 }
 
-// minMoveOrders returns the least number of orders of a campaign with moves: 8 per round.
-func minMoveOrders(moves int) int { return 8 * (moves + 1) }
+// MinMoveOrders returns the least number of orders of a campaign with moves: 8 per round.
+func MinMoveOrders(moves int) int { return 8 * (moves + 1) }
 
 // roundSize returns the number of new orders per round. A campaign with moves has a round for each.
-func (o options) roundSize() int {
-	if o.api != "move" {
+func (o Options) roundSize() int {
+	if o.API != "move" {
 		return perRound
 	}
-	return min(perRound, o.orders/(len(o.moves)+1))
+	return min(perRound, o.Orders/(len(o.Moves)+1))
 }
 
 // leaps are the times between rounds. They are within WeChat's query window and within its retries.
@@ -142,30 +142,30 @@ func (o options) roundSize() int {
 // life of an order.
 var leaps = []time.Duration{4 * time.Second, time.Minute, 7 * time.Minute, 45 * time.Minute, 2 * time.Hour, 25 * time.Hour}
 
-// newPlan draws the plan of a seed.
-func newPlan(o options) plan {
-	d := drawer{Rand: rand.New(rand.NewPCG(o.seed, 0)), options: o}
-	p := plan{seed: o.seed}
-	for n := range o.orders {
-		p.orders = append(p.orders, d.purchase(n))
+// NewPlan draws the plan of a seed.
+func NewPlan(o Options) Plan {
+	d := drawer{Rand: rand.New(rand.NewPCG(o.Seed, 0)), Options: o}
+	p := Plan{seed: o.Seed}
+	for n := range o.Orders {
+		p.Orders = append(p.Orders, d.purchase(n))
 	}
-	d.purchases = p.orders
-	for size, first := o.roundSize(), 0; first < o.orders; first += size {
-		p.rounds = append(p.rounds, d.round(first, min(size, o.orders-first)))
+	d.purchases = p.Orders
+	for size, first := o.roundSize(), 0; first < o.Orders; first += size {
+		p.Rounds = append(p.Rounds, d.round(first, min(size, o.Orders-first)))
 	}
-	if o.api == "move" {
-		placeMoves(p.rounds, o.moves)
+	if o.API == "move" {
+		placeMoves(p.Rounds, o.Moves)
 	}
-	d.placeKills(p.rounds)
+	d.placeKills(p.Rounds)
 	return p
 }
 
 // placeMoves distributes the moves evenly over the rounds, each in the middle of a round.
-func placeMoves(rounds []round, moves []move) {
+func placeMoves(rounds []round, moves []Move) {
 	for i, m := range moves {
 		n := (i + 1) * len(rounds) / (len(moves) + 1)
 		r := &rounds[n]
 		r.visits = slices.Insert(r.visits, len(r.visits)/2, visit{order: -1, steps: []step{{do: doMove, move: i}}})
-		rounds[n-1].leap = max(rounds[n-1].leap, m.after)
+		rounds[n-1].leap = max(rounds[n-1].leap, m.After)
 	}
 }

@@ -83,9 +83,9 @@ func (p *postgresDatabase) kill() {
 	}
 	p.down, p.restarted = true, make(chan struct{})
 	p.deaths++
-	p.worker.allow500(atDatabase)
+	p.worker.allow500(AtDatabase)
 	if err := p.server.Stop(); err != nil {
-		p.note(wrong, "", "PostgreSQL does not stop: %v", err)
+		p.Note(Wrong, "", "PostgreSQL does not stop: %v", err)
 	}
 	go p.restart()
 }
@@ -95,7 +95,7 @@ func (p *postgresDatabase) restart() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		p.note(wrong, "", "PostgreSQL does not restart: %v", err)
+		p.Note(Wrong, "", "PostgreSQL does not restart: %v", err)
 	}
 	p.down = false
 	close(p.restarted)
@@ -147,5 +147,5 @@ func (p *postgresDatabase) why(err error) error {
 	if errors.As(err, &e) && e.Code[:2] != "57" {
 		return fmt.Errorf("reading PostgreSQL: %w", err)
 	}
-	return errNoResponse
+	return ErrNoResponse
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // refund refunds with two equal calls at once.
-func (c *campaign) refund(p *checkout, r refund) {
+func (c *Campaign) refund(p *checkout, r refund) {
 	id := p.orderID()
 	if id == "" {
 		return
@@ -33,26 +33,26 @@ func (c *campaign) refund(p *checkout, r refund) {
 			defer mu.Unlock()
 			ids[done.ID] = true
 			if done.Amount != req.Amount {
-				c.note(wrong, "", "a refund of %d fen of order %s became %d fen", req.Amount, id, done.Amount)
+				c.Note(Wrong, "", "a refund of %d fen of order %s became %d fen", req.Amount, id, done.Amount)
 			}
 		})
 	}
 	taps.Wait()
 	if len(ids) > 1 {
-		c.note(doubled, "", "one Idempotency-Key created %d refunds of order %s", len(ids), id)
+		c.Note(Doubled, "", "one Idempotency-Key created %d refunds of order %s", len(ids), id)
 	}
 }
 
 // refundDuplicates refunds second payments that the shop could not send back: WeChat closed the
 // refund. The operator does so when the health page fails.
-func (c *campaign) refundDuplicates() {
+func (c *Campaign) refundDuplicates() {
 	rows, err := read[struct {
 		ID, Number string
 		Total      fen.Fen
-	}](c.world, `SELECT order_id AS id, out_trade_no AS number, total FROM payments WHERE duplicate = 1 AND refunded < total
+	}](c.World, `SELECT order_id AS id, out_trade_no AS number, total FROM payments WHERE duplicate = 1 AND refunded < total
 		AND NOT EXISTS (SELECT 1 FROM refunds WHERE refunds.out_trade_no = payments.out_trade_no AND refunds.status IN ('created', 'processing', 'abnormal', 'succeeded'))`)
 	if err != nil {
-		c.note(wrong, "", "%v", err)
+		c.Note(Wrong, "", "%v", err)
 	}
 	for _, p := range rows {
 		req := v1.CreateRefund{OutTradeNo: p.Number, Amount: p.Total, Reason: "重复支付"}
@@ -63,13 +63,13 @@ func (c *campaign) refundDuplicates() {
 }
 
 // forgeRefund sends a forged refund notification for an order.
-func (c *campaign) forgeRefund(p *checkout, forge string) {
+func (c *Campaign) forgeRefund(p *checkout, forge string) {
 	var refunds []wechattest.Refund
 	for _, number := range c.numbersOf(p.orderID()) {
-		refunds = append(refunds, c.wechat.RefundsOf(number)...)
+		refunds = append(refunds, c.WeChat.RefundsOf(number)...)
 	}
 	for _, r := range refunds {
-		attempt, err := c.wechat.NotifyRefund(r.OutRefundNo, forge)
+		attempt, err := c.WeChat.NotifyRefund(r.OutRefundNo, forge)
 		if err != nil {
 			continue // there is no notification to replay
 		}
@@ -79,16 +79,16 @@ func (c *campaign) forgeRefund(p *checkout, forge string) {
 		mayBeTrue := forge == wechattest.ForgeTooEarly || forge == wechattest.ForgeOtherVersion
 		// A shop without a key of APIv2 cannot read such a message. It acknowledges it and changes
 		// nothing: WeChat would repeat one of a refund by hand for a day, and the bill has that refund.
-		unread := c.api == "v3" && forge == wechattest.ForgeOtherVersion
+		unread := c.API == "v3" && forge == wechattest.ForgeOtherVersion
 		if attempt.OK && !unread && forge != wechattest.ForgeReplay && (!mayBeTrue || r.Status != wechattest.RefundSuccess && !c.back(r)) {
-			c.note(wrong, r.OutTradeNo, "a forged notification of a refund (%s) was acknowledged", forge)
+			c.Note(Wrong, r.OutTradeNo, "a forged notification of a refund (%s) was acknowledged", forge)
 		}
 	}
 }
 
 // back reports whether a refund has succeeded by now.
-func (c *campaign) back(r wechattest.Refund) bool {
-	for _, now := range c.wechat.RefundsOf(r.OutTradeNo) {
+func (c *Campaign) back(r wechattest.Refund) bool {
+	for _, now := range c.WeChat.RefundsOf(r.OutTradeNo) {
 		if now.OutRefundNo == r.OutRefundNo {
 			return now.Status == wechattest.RefundSuccess
 		}

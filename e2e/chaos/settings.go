@@ -18,11 +18,11 @@ func (w *deployment) settings(dir string) (map[string]string, error) {
 	}
 	for name, value := range vars {
 		if strings.Contains(name, "SECRET") || strings.Contains(name, "KEY") || strings.Contains(name, "TOKEN") {
-			w.secret(name, value)
+			w.Secret(name, value)
 		}
 	}
-	for _, u := range w.wechat.Users() {
-		w.secret("an openid", u.OpenID)
+	for _, u := range w.WeChat.Users() {
+		w.Secret("an openid", u.OpenID)
 	}
 	return vars, nil
 }
@@ -31,28 +31,28 @@ func (w *deployment) settings(dir string) (map[string]string, error) {
 // by hand, and only APIv2 lists such refunds.
 func (w *deployment) useV3(vars map[string]string) {
 	v2 := vars["WECHAT_API_KEY"]
-	id := w.wechat.V3()
+	id := w.WeChat.V3()
 	v3 := demo.APIv3Vars(id)
 	for _, name := range []string{"WECHAT_MCH_KEY", "WECHAT_APIV3_KEY"} {
-		w.secret(name, v3[name])
+		w.Secret(name, v3[name])
 	}
-	w.keys.useAPIv3Key(id.APIv3Key)
+	w.Keys.UseAPIv3Key(id.APIv3Key)
 	maps.Copy(vars, v3)
 	vars["WECHAT_API_KEY"], vars["WECHAT_API"] = v2, "v3"
 }
 
 // refundNotifyURL returns where WeChat reports refunds that were made by hand, in the form of APIv2. A
 // merchant with APIv3 alone leaves it empty: the bills have these refunds.
-func (o options) refundNotifyURL(shop string) string {
-	if o.api == "v3" {
+func (o Options) refundNotifyURL(shop string) string {
+	if o.API == "v3" {
 		return ""
 	}
 	return shop + api.PathNotifyRefund
 }
 
 // v3Mode returns how WeChat signs messages of APIv3 at the beginning.
-func (o options) v3Mode() wechattest.V3Mode {
-	if o.api == "move" {
+func (o Options) v3Mode() wechattest.V3Mode {
+	if o.API == "move" {
 		return wechattest.V3Certificates
 	}
 	return wechattest.V3PublicKey

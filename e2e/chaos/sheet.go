@@ -30,9 +30,9 @@ func (p *checkout) open() {
 	var err error
 	switch trade {
 	case api.TradeJSAPI:
-		sheet, err = paytest.OpenSheet(p.wechat, p.shop, pay.Pay)
+		sheet, err = paytest.OpenSheet(p.WeChat, p.Shop, pay.Pay)
 	case api.TradeNative:
-		sheet, err = p.wechat.Scan(pay.CodeURL)
+		sheet, err = p.WeChat.Scan(pay.CodeURL)
 	case api.TradeMWEB:
 		sheet, err = p.browse(pay.MWebURL)
 	}
@@ -42,9 +42,9 @@ func (p *checkout) open() {
 			p.sheets = map[api.TradeType]string{}
 		}
 		p.sheets[trade] = sheet.ID
-	case strings.Contains(err.Error(), "支付验证签名失败") && p.keys.revokedAfter(p.payAt[trade]): // a key signed them that is revoked now
+	case strings.Contains(err.Error(), "支付验证签名失败") && p.Keys.revokedAfter(p.payAt[trade]): // a key signed them that is revoked now
 	case !isLate(err):
-		p.note(wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
+		p.Note(Wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
 	}
 }
 
@@ -53,7 +53,7 @@ var sheetID = regexp.MustCompile(`data-id="(\w+)"`)
 // browse opens mweb_url from the shop's page in a browser.
 func (p *checkout) browse(link string) (wechattest.Sheet, error) {
 	req := mustRequest(link)
-	req.Header.Set("Referer", p.shop+"/pay")
+	req.Header.Set("Referer", p.Shop+"/pay")
 	res, err := p.client.Transport.RoundTrip(req)
 	if err != nil {
 		return wechattest.Sheet{}, err
@@ -67,7 +67,7 @@ func (p *checkout) browse(link string) (wechattest.Sheet, error) {
 	if res.StatusCode != http.StatusOK || m == nil {
 		return wechattest.Sheet{}, fmt.Errorf("status %d: %s", res.StatusCode, page)
 	}
-	return p.wechat.Sheet(string(m[1]))
+	return p.WeChat.Sheet(string(m[1]))
 }
 
 // isLate reports whether WeChat declines because the page is late: the order is paid, closed or

@@ -47,17 +47,17 @@ func faultOfV3(f wechattest.Fault) wechattest.Fault {
 }
 
 // acknowledgedV3 is acknowledged for a notification of APIv3.
-func (t *notifier) acknowledgedV3(body []byte) {
+func (t *Notifier) acknowledgedV3(body []byte) {
 	var trade struct {
 		Number      string `json:"out_trade_no"`
 		Transaction string `json:"transaction_id"`
 	}
-	plain, err := t.keys.decrypt(body)
+	plain, err := t.Keys.decrypt(body)
 	if err == nil {
 		err = json.Unmarshal(plain, &trade)
 	}
 	if err != nil {
-		t.note(wrong, "", "a notification was acknowledged that cannot be read: %v", err)
+		t.Note(Wrong, "", "a notification was acknowledged that cannot be read: %v", err)
 		return
 	}
 	t.storedAsPaid(trade.Number, trade.Transaction)

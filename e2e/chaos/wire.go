@@ -13,7 +13,7 @@ import (
 )
 
 // injectFailures wraps a handler with the armed failures. name names a call in the report.
-func (w *deployment) injectFailures(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
+func (w *deployment) injectFailures(at Site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -22,31 +22,31 @@ func (w *deployment) injectFailures(at site, name func(*http.Request, []byte) st
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		machine := w.worker.named(r.Header.Get(nodeHeader))
 		r.Header.Del(nodeHeader)
-		m, hit := w.failures.next(at, name(r, body))
+		m, hit := w.Failures.Next(at, name(r, body))
 		if !hit {
 			next.ServeHTTP(rw, r)
 			return
 		}
 		answer := httptest.NewRecorder()
-		if m.done {
+		if m.Done {
 			next.ServeHTTP(answer, r)
 		}
-		switch m.kind {
-		case kill:
+		switch m.Kind {
+		case Kill:
 			machine.kill()
 			panic(http.ErrAbortHandler) // net/http closes the connection
-		case restart:
+		case Restart:
 			w.db.kill()
 			panic(http.ErrAbortHandler)
-		case freeze:
-			machine.freeze(m.wait)
+		case Freeze:
+			machine.freeze(m.Wait)
 			machine.awaitThaw()
-		case cut:
+		case Cut:
 			w.worker.allow500(at)
 			panic(http.ErrAbortHandler)
-		case fail:
+		case Fail:
 			w.worker.allow500(at)
-			if at == atBackend {
+			if at == AtBackend {
 				http.Error(rw, "made by the campaign", http.StatusInternalServerError)
 				return
 			}
@@ -54,8 +54,8 @@ func (w *deployment) injectFailures(at site, name func(*http.Request, []byte) st
 			io.WriteString(rw, `{"success":false,"error":"D1_ERROR: internal error (made by the campaign)"}`)
 			return
 		}
-		time.Sleep(m.wait)
-		if !m.done {
+		time.Sleep(m.Wait)
+		if !m.Done {
 			next.ServeHTTP(rw, r)
 			return
 		}

@@ -134,8 +134,8 @@ func (k *worker) await(ctx context.Context, there func() bool) error {
 	}
 }
 
-// maxSkew is the largest difference between WeChat's clock and the clocks of the machines.
-const maxSkew = 700 * time.Millisecond
+// MaxSkew is the largest difference between WeChat's clock and the clocks of the machines.
+const MaxSkew = 700 * time.Millisecond
 
 // timeHeader is the header with workerd's time.
 const timeHeader = "campaign-time"
@@ -143,11 +143,11 @@ const timeHeader = "campaign-time"
 // clock returns the time of the machine that handles the next event. In workerd three machines take
 // turns; one is ahead and one behind. Of the nodes each has its own skew.
 func (k *worker) clock() time.Time {
-	now := k.wechat.Now()
+	now := k.WeChat.Now()
 	if k.calm || k.lead != nil {
 		return now
 	}
-	return now.Add(time.Duration(k.turns.Add(1)%3-1) * maxSkew)
+	return now.Add(time.Duration(k.turns.Add(1)%3-1) * MaxSkew)
 }
 
 func (k *worker) unixMilli() string { return strconv.FormatInt(k.clock().UnixMilli(), 10) }
@@ -157,11 +157,11 @@ func (k *worker) setLead() {
 	if k.lead == nil {
 		return
 	}
-	ahead := time.Until(k.wechat.Now())
+	ahead := time.Until(k.WeChat.Now())
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(ahead.Milliseconds()))
 	if _, err := k.lead.WriteAt(b[:], 0); err != nil {
-		k.note(wrong, "", "setting the clock of the nodes: %v", err)
+		k.Note(Wrong, "", "setting the clock of the nodes: %v", err)
 	}
 }
 
@@ -201,8 +201,8 @@ func (k *worker) settle(ctx context.Context) error {
 
 // allow500 records that a status 500 may now be correct, because the database failed. Failures of
 // WeChat never allow one.
-func (k *worker) allow500(at site) {
-	if at == atDatabase {
+func (k *worker) allow500(at Site) {
+	if at == AtDatabase {
 		k.allowed500.Add(1)
 	}
 }
@@ -263,15 +263,15 @@ type answer struct {
 // keeps the request, and processes it when it runs again.
 func (k *worker) send(s target, req *http.Request) answer {
 	done := make(chan answer, 1)
-	if f, hit := k.failures.next(atSigner, "a request"); hit {
-		time.AfterFunc(f.wait, s.kill)
+	if f, hit := k.Failures.Next(AtSigner, "a request"); hit {
+		time.AfterFunc(f.Wait, s.kill)
 	}
 	k.underway.Go(func() {
 		var a answer
 		if a.Response, a.err = k.client.Do(req); a.err == nil {
 			a.body, a.err = io.ReadAll(a.Body)
 			a.Body.Close()
-			k.checkSecrets("an answer to "+req.Method+" "+req.URL.Path, a.body)
+			k.CheckSecrets("an answer to "+req.Method+" "+req.URL.Path, a.body)
 		}
 		done <- a
 	})
@@ -308,13 +308,13 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	a := k.send(s, req)
 	if a.err != nil {
 		if a.err != errStopped && s.excuses() == s.excused {
-			k.note(wrong, "", "%s %s got no response although %s is running: %v", r.Method, r.URL.Path, s.name, a.err)
+			k.Note(Wrong, "", "%s %s got no response although %s is running: %v", r.Method, r.URL.Path, s.name, a.err)
 		}
 		k.lost.Add(1)
 		panic(http.ErrAbortHandler)
 	}
 	if a.StatusCode == http.StatusInternalServerError && s.excuses() == s.excused {
-		k.note(wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, a.body)
+		k.Note(Wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, a.body)
 	}
 	maps.Copy(rw.Header(), a.Header)
 	rw.WriteHeader(a.StatusCode)

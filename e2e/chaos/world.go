@@ -22,23 +22,23 @@ const (
 	guests = 12
 )
 
-// world is the simulated WeChat with its users, a shop, and everybody who acts there.
-type world struct {
-	host
-	wechat   *wechattest.WeChat
-	backend  *backend
-	failures failures
-	judge
+// World is the simulated WeChat with its users, a shop, and everybody who acts there.
+type World struct {
+	Host
+	WeChat   *wechattest.WeChat
+	Backend  *Backend
+	Failures Failures
+	Judge
 
-	shop     string // the origin of the signer's public address
+	Shop     string // the origin of the signer's public address
 	buyers   []*buyer
 	operator *buyer
 	phone    sync.Mutex  // the simulator's only phone; one user at a time
 	owners   sync.Map    // *buyer by ID of an order that they received
-	onV3     atomic.Bool // new orders use APIv3
-	keys     keys
+	OnV3     atomic.Bool // new orders use APIv3
+	Keys     Keys
 	billed   atomic.Bool // the bills were compared, so no payment time is unknown
-	bounds   store.Bounds
+	Bounds   store.Bounds
 	floods   *flooding
 	fullness fullness
 
@@ -46,47 +46,47 @@ type world struct {
 	counted map[string]int // actions of strangers and the operator, for the report
 }
 
-// host is where the signer runs, with its database. Both may fail at any time.
-type host interface {
-	// transport carries the calls of a browser, to the shop and to WeChat.
-	transport() http.RoundTripper
-	// query runs a statement without injected failures and returns its rows, a JSON list of objects. It
+// Host is where the signer runs, with its database. Both may fail at any time.
+type Host interface {
+	// Transport carries the calls of a browser, to the shop and to WeChat.
+	Transport() http.RoundTripper
+	// Query runs a statement without injected failures and returns its rows, a JSON list of objects. It
 	// returns errNoResponse if no complete response arrived.
-	query(statement string, args ...any) (json.RawMessage, error)
-	// await returns when the database is up or its restart has failed.
-	await()
-	// tick runs a job. It reports whether the response was complete.
-	tick(context.Context, job.Job) (complete bool, err error)
-	// wake sends the queue message that starts a delivery of events.
-	wake(context.Context) (complete bool, err error)
-	// receive serves an endpoint of the merchant, at a path after webhookPath, and returns its URL.
-	receive(path string, h http.Handler) (url string, err error)
-	// move makes one of the moves of the options.
-	move(ctx context.Context, i int) error
-	// stepped is called after each step.
-	stepped()
-	// leapt is called when the time has leapt: what was stopped until then goes on.
-	leapt()
-	// settle returns when the signer runs and has finished what it began.
-	settle(context.Context) error
-	// numbers returns what happened to the machines.
-	numbers() numbers
+	Query(statement string, args ...any) (json.RawMessage, error)
+	// Await returns when the database is up or its restart has failed.
+	Await()
+	// Tick runs a job. It reports whether the response was complete.
+	Tick(context.Context, job.Job) (complete bool, err error)
+	// Wake sends the queue message that starts a delivery of events.
+	Wake(context.Context) (complete bool, err error)
+	// Receive serves an endpoint of the merchant, at a path after webhookPath, and returns its URL.
+	Receive(path string, h http.Handler) (url string, err error)
+	// Move makes one of the moves of the options.
+	Move(ctx context.Context, i int) error
+	// Stepped is called after each step.
+	Stepped()
+	// Leapt is called when the time has leapt: what was stopped until then goes on.
+	Leapt()
+	// Settle returns when the signer runs and has finished what it began.
+	Settle(context.Context) error
+	// Numbers returns what happened to the machines.
+	Numbers() Numbers
 }
 
-// numbers are those of the machines.
-type numbers struct {
-	program  string // workerd or node
-	database string // D1, PostgreSQL or SQLite
-	requests int64
-	hung     int64 // requests without a response
-	deaths   int
-	freezes  int
-	restarts int // of the database
+// Numbers are those of the machines.
+type Numbers struct {
+	Program  string // workerd or node
+	Database string // D1, PostgreSQL or SQLite
+	Requests int64
+	Hung     int64 // requests without a response
+	Deaths   int
+	Freezes  int
+	Restarts int // of the database
 }
 
-// learnTokens registers WeChat's tokens as secrets, until WeChat closes.
-func (w *world) learnTokens() {
-	events, stop := w.wechat.Subscribe()
+// LearnTokens registers WeChat's tokens as secrets, until WeChat closes.
+func (w *World) LearnTokens() {
+	events, stop := w.WeChat.Subscribe()
 	defer stop()
 	for e := range events {
 		if e.Kind != wechattest.EventMessage || e.Message.Kind != "access_token" {
@@ -97,16 +97,16 @@ func (w *world) learnTokens() {
 			Refresh string `json:"refresh_token"`
 		}
 		if json.Unmarshal([]byte(e.Message.Response), &tokens) == nil {
-			w.secret("an access_token", tokens.Access)
-			w.secret("a refresh_token", tokens.Refresh)
+			w.Secret("an access_token", tokens.Access)
+			w.Secret("a refresh_token", tokens.Refresh)
 		}
 	}
 }
 
-// populate adds the buyers, the strangers and the operator. token is the operator's.
-func (w *world) populate(at host, token string) {
-	w.host = at
-	for _, u := range w.wechat.Users() {
+// Populate adds the buyers, the strangers and the operator. token is the operator's.
+func (w *World) Populate(at Host, token string) {
+	w.Host = at
+	for _, u := range w.WeChat.Users() {
 		w.buyers = append(w.buyers, newBuyer(w, u))
 	}
 	for range guests {
@@ -117,8 +117,8 @@ func (w *world) populate(at host, token string) {
 	w.operator.token = token
 }
 
-// users returns the users of a seed.
-func users(seed uint64) []wechattest.User {
+// Users returns the users of a seed.
+func Users(seed uint64) []wechattest.User {
 	r := rand.New(rand.NewPCG(seed, 1))
 	all := make([]wechattest.User, people)
 	for i := range all {
