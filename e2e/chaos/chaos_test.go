@@ -3,11 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/store"
 )
 
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 // Short campaigns: with APIv2, with every move from APIv2 to APIv3 and between keys, on three nodes and
 // PostgreSQL, and on one node and its file. `make chaos` runs long ones. The seed is fixed, so that a failure is caused by a change.
 func TestShortCampaign(t *testing.T) {
-	for _, o := range []Options{{API: "v2", On: OnWorkerd, Orders: 80}, {API: "move", On: OnWorkerd, Orders: MinMoveOrders(len(migrations))}, {API: "v3", On: OnPostgres, Orders: 80}, {API: "v3", On: OnSQLite, Orders: 120}} {
+	for _, o := range []campaign.Options{{API: "v2", On: campaign.OnWorkerd, Orders: 80}, {API: "move", On: campaign.OnWorkerd, Orders: campaign.MinMoveOrders(len(migrations))}, {API: "v3", On: campaign.OnPostgres, Orders: 80}, {API: "v3", On: campaign.OnSQLite, Orders: 120}} {
 		t.Run(o.API+" on "+o.On, func(t *testing.T) {
 			o.Seed, o.AtOnce = 1, 6
 			r := campaignOf(t, o)
@@ -31,7 +31,7 @@ func TestShortCampaign(t *testing.T) {
 }
 
 // campaignOf runs a campaign that has to find nothing.
-func campaignOf(t *testing.T, o Options) *Report {
+func campaignOf(t *testing.T, o campaign.Options) *campaign.Report {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -58,7 +58,7 @@ func campaignOf(t *testing.T, o Options) *Report {
 		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.Paid, r.Deaths, len(r.Faults))
 	}
 	happened := []string{"flood: order rejected, too_many_orders", "order by API: paid", "order by API: repeated and conflicting keys", "endpoint money: delivery while it was down", "endpoint all: answered 410"}
-	if o.On != OnPostgres {
+	if o.On != campaign.OnPostgres {
 		happened = append(happened, "database full: order rejected, shop_full", "database full: payment settled")
 	} else if r.Freezes < 2 {
 		t.Errorf("nodes were stopped %d times", r.Freezes)
@@ -68,7 +68,7 @@ func campaignOf(t *testing.T, o Options) *Report {
 			t.Errorf("it never came to this: %s", what)
 		}
 	}
-	if r.Restarts == 0 && o.On != OnSQLite { // SQLite crashes with the node
+	if r.Restarts == 0 && o.On != campaign.OnSQLite { // SQLite crashes with the node
 		t.Error("the database was never killed")
 	}
 	return r
@@ -76,21 +76,9 @@ func campaignOf(t *testing.T, o Options) *Report {
 
 // A world that cannot start returns its error, and stops what it has started.
 func TestWorldThatCannotStart(t *testing.T) {
-	o := Options{API: "v2", On: OnPostgres}
+	o := campaign.Options{API: "v2", On: campaign.OnPostgres}
 	if w, err := deploy(t.Context(), t.TempDir(), o, store.DefaultBounds()); err == nil {
 		w.close()
 		t.Error("a world without its files started")
-	}
-}
-
-func TestSeedDecidesThePlan(t *testing.T) {
-	o := Options{Seed: 7, Orders: 300, AtOnce: 6, API: "move", On: OnPostgres, Moves: moves()}
-	a, b := NewPlan(o), NewPlan(o)
-	if !reflect.DeepEqual(a, b) {
-		t.Error("one seed made two plans")
-	}
-	o.Seed = 8
-	if reflect.DeepEqual(a, NewPlan(o)) {
-		t.Error("two seeds made one plan")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync"
 
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/stack"
 )
 
@@ -63,7 +64,7 @@ func (d *database) kill() {
 	dead := d.current
 	d.current, d.restarted = nil, make(chan struct{})
 	d.deaths++
-	d.worker.allow500(AtDatabase)
+	d.worker.allow500(campaign.AtDatabase)
 	dead.Kill()
 	go d.restart()
 }
@@ -80,7 +81,7 @@ func (d *database) restart() {
 	defer d.mu.Unlock()
 	switch {
 	case err != nil:
-		d.Note(Wrong, "", "D1 does not restart: %v", err)
+		d.Note(campaign.Wrong, "", "D1 does not restart: %v", err)
 	case d.closed:
 		started.Close()
 	default:
@@ -132,14 +133,14 @@ func (d *database) proxy() http.Handler {
 		Transport: w.d1Client.Transport,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			// D1 was killed, or closed an idle connection.
-			w.worker.allow500(AtDatabase)
+			w.worker.allow500(campaign.AtDatabase)
 			panic(http.ErrAbortHandler)
 		},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		address := d.address()
 		if address == "" {
-			w.worker.allow500(AtDatabase)
+			w.worker.allow500(campaign.AtDatabase)
 			panic(http.ErrAbortHandler)
 		}
 		r.Header.Set(addressHeader, address)
@@ -165,12 +166,12 @@ func (d *database) query(statement string, args ...any) (json.RawMessage, error)
 	}
 	res, err := d.d1Client.Post("http://"+d.address()+"/query?resultsFormat=ARRAY_OF_OBJECTS", "application/json", bytes.NewReader(body))
 	if err != nil {
-		return nil, ErrNoResponse
+		return nil, campaign.ErrNoResponse
 	}
 	defer res.Body.Close()
 	var text json.RawMessage
 	if err := json.NewDecoder(res.Body).Decode(&text); err != nil {
-		return nil, ErrNoResponse
+		return nil, campaign.ErrNoResponse
 	}
 	var answer []struct{ Results json.RawMessage }
 	if err := json.Unmarshal(text, &answer); err != nil || len(answer) != 1 {

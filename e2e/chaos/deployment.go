@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/job"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
 	"h5pay/webhook"
@@ -19,7 +20,7 @@ import (
 // deployment is the shop of a campaign on machines: the database and the signer, each behind injected
 // failures.
 type deployment struct {
-	*World
+	*campaign.World
 	db       storage
 	worker   *worker
 	binary   string // the program of the nodes; "" with workerd
@@ -28,9 +29,9 @@ type deployment struct {
 }
 
 // deploy starts the stack. dir is the project's root. It uses the size and the seed of the options.
-func deploy(ctx context.Context, dir string, o Options, bounds store.Bounds) (w *deployment, err error) {
+func deploy(ctx context.Context, dir string, o campaign.Options, bounds store.Bounds) (w *deployment, err error) {
 	seed := o.Seed
-	w = &deployment{World: &World{Bounds: bounds}, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	w = &deployment{World: &campaign.World{Bounds: bounds}, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 	defer func(started *deployment) { // a return sets w to nil
 		if err != nil {
 			started.close()
@@ -47,10 +48,10 @@ func deploy(ctx context.Context, dir string, o Options, bounds store.Bounds) (w 
 	}
 	wechatURL := fmt.Sprintf("http://localhost:%d", mch.Addr().(*net.TCPAddr).Port)
 	w.WeChat, err = wechattest.New(wechattest.Config{
-		Users: Users(seed), ShopURL: w.Shop, WeChatURL: wechatURL, PayDirs: []string{w.Shop + "/"},
-		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: o.refundNotifyURL(w.Shop), V3Mode: o.v3Mode(),
+		Users: campaign.Users(seed), ShopURL: w.Shop, WeChatURL: wechatURL, PayDirs: []string{w.Shop + "/"},
+		Seed: int64(seed) + 1, Hostile: true, PlainRefunds: true, RefundNotifyURL: refundNotifyURL(o, w.Shop), V3Mode: v3Mode(o),
 		History: 100, // unused, and a long history is slow to copy
-		Doer: &Notifier{World: w.World, Client: &http.Client{
+		Doer: &campaign.Notifier{World: w.World, Client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 16},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}},
@@ -61,7 +62,7 @@ func deploy(ctx context.Context, dir string, o Options, bounds store.Bounds) (w 
 	w.closers = append(w.closers, w.WeChat.Close)
 	go w.LearnTokens()
 	there := http.NewServeMux()
-	there.Handle("/", w.injectFailures(AtWeChat, nameCall, w.WeChat.Handler()))
+	there.Handle("/", w.injectFailures(campaign.AtWeChat, nameCall, w.WeChat.Handler()))
 	for _, path := range []string{"/connect/", "/cgi-bin/"} { // the buyers go there
 		there.Handle(path, w.WeChat.Handler())
 	}
@@ -80,14 +81,14 @@ func deploy(ctx context.Context, dir string, o Options, bounds store.Bounds) (w 
 		w.OnV3.Store(true)
 	}
 	vars["SHOP_URL"], vars["WECHAT_BASE_URL"] = w.Shop, wechatURL
-	w.Backend = NewBackend(w.World, webhook.Receiver{
+	w.Backend = campaign.NewBackend(w.World, webhook.Receiver{
 		Secrets: []string{vars["WEBHOOK_SECRET"]}, Shop: w.Shop, AppID: vars["WECHAT_APPID"], MchID: vars["WECHAT_MCH_ID"], Simulated: true,
 	})
 	if vars["WEBHOOK_URL"], err = w.Receive("", w.Backend); err != nil {
 		return nil, err
 	}
 	start := map[string]func(context.Context, string, map[string]string, bool) error{
-		OnWorkerd: w.startWorkerd, OnPostgres: w.startOnPostgres, OnSQLite: w.startOnSQLite,
+		campaign.OnWorkerd: w.startWorkerd, campaign.OnPostgres: w.startOnPostgres, campaign.OnSQLite: w.startOnSQLite,
 	}[o.On]
 	if err := start(ctx, dir, vars, o.Calm); err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func (w *deployment) startWorkerd(ctx context.Context, dir string, vars map[stri
 	m := w.worker.add("workerd", vars, w.worker.launchWorkerd(stack.WorkerdConfig{
 		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Output: &w.Log,
 	}))
-	w.serve(wire, w.injectFailures(AtDatabase, nameStatement, d1.proxy()))
+	w.serve(wire, w.injectFailures(campaign.AtDatabase, nameStatement, d1.proxy()))
 	w.closers = append(w.closers, w.worker.close)
 	return m.start(ctx)
 }
@@ -173,8 +174,8 @@ func (w *deployment) Receive(path string, h http.Handler) (url string, err error
 	if err != nil {
 		return "", err
 	}
-	w.serve(l, w.injectFailures(AtBackend, nameCall, h))
-	return "http://" + l.Addr().String() + WebhookPath + path, nil
+	w.serve(l, w.injectFailures(campaign.AtBackend, nameCall, h))
+	return "http://" + l.Addr().String() + campaign.WebhookPath + path, nil
 }
 
 func (w *deployment) Stepped() {}
@@ -183,8 +184,8 @@ func (w *deployment) Leapt() { w.worker.thaw() }
 
 func (w *deployment) Settle(ctx context.Context) error { return w.worker.settle(ctx) }
 
-func (w *deployment) Numbers() Numbers {
-	return Numbers{
+func (w *deployment) Numbers() campaign.Numbers {
+	return campaign.Numbers{
 		Program: w.worker.program, Database: w.db.name(), Requests: w.worker.requests.Load(), Hung: w.worker.lost.Load(),
 		Deaths: w.worker.deaths, Freezes: w.worker.freezes, Restarts: w.db.restarts(),
 	}

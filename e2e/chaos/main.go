@@ -24,18 +24,19 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
+	"h5pay/internal/paytest/campaign"
 )
 
 func main() { cleanup.Main(program) }
 
 func program() int {
 	log.SetFlags(0)
-	var o Options
+	var o campaign.Options
 	flag.Uint64Var(&o.Seed, "seed", 1, "`number` that decides the plan")
 	cmdflag.Int(flag.CommandLine, &o.Orders, "orders", 3000, 1, "`number` of orders")
 	cmdflag.Int(flag.CommandLine, &o.AtOnce, "buyers", 6, 1, "`number` of buyers that act in parallel")
 	flag.StringVar(&o.API, "api", "v2", "`version` of WeChat's API: v2, v3, or move for v2 and then every change of version and keys")
-	flag.StringVar(&o.On, "on", OnWorkerd, "what the signer runs on: workerd, with D1, postgres: three nodes and one PostgreSQL, or sqlite: one node and its file")
+	flag.StringVar(&o.On, "on", campaign.OnWorkerd, "what the signer runs on: workerd, with D1, postgres: three nodes and one PostgreSQL, or sqlite: one node and its file")
 	flag.BoolVar(&o.Calm, "calm", false, "inject no faults: measure the throughput")
 	output := flag.String("log", "", "`file` for the signer's log")
 	flag.Parse()
@@ -47,11 +48,11 @@ func program() int {
 		log.Printf("chaos: -api %s: want v2, v3 or move", o.API)
 		return 2
 	}
-	if !slices.Contains([]string{OnWorkerd, OnPostgres, OnSQLite}, o.On) {
+	if !slices.Contains([]string{campaign.OnWorkerd, campaign.OnPostgres, campaign.OnSQLite}, o.On) {
 		log.Printf("chaos: -on %s: want workerd, postgres or sqlite", o.On)
 		return 2
 	}
-	if least := MinMoveOrders(len(migrations)); o.API == "move" && o.Orders < least {
+	if least := campaign.MinMoveOrders(len(migrations)); o.API == "move" && o.Orders < least {
 		log.Printf("chaos: -orders %d: a campaign with moves wants at least %d", o.Orders, least)
 		return 2
 	}
@@ -76,17 +77,17 @@ func program() int {
 
 // run runs a campaign and returns its report. It returns an error if the campaign could not run. dir is
 // the project's root. The signer's log goes to logFile unless that is "".
-func run(ctx context.Context, dir string, o Options, logFile string) (*Report, error) {
+func run(ctx context.Context, dir string, o campaign.Options, logFile string) (*campaign.Report, error) {
 	if o.API == "move" {
 		o.Moves = moves()
 	}
-	p := NewPlan(o)
-	w, err := deploy(ctx, dir, o, BoundsOf(p))
+	p := campaign.NewPlan(o)
+	w, err := deploy(ctx, dir, o, campaign.BoundsOf(p))
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	r, err := New(w.World, o, p).Run(ctx)
+	r, err := campaign.New(w.World, o, p).Run(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/stack"
 )
 
@@ -56,7 +57,7 @@ func (w *deployment) startNodes(ctx context.Context, dir string, pg *postgresDat
 			return err
 		}
 		w.closers = append(w.closers, func() { l.Close() })
-		skew := int64(i-1) * MaxSkew.Milliseconds()
+		skew := int64(i-1) * campaign.MaxSkew.Milliseconds()
 		if calm {
 			skew = 0
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"h5pay/internal/paytest/campaign"
 )
 
 // proxy forwards the connections of a node to PostgreSQL, with the armed failures.
@@ -125,12 +126,12 @@ func (k *link) calls(in io.Reader) {
 		}
 		name, err := k.name(call)
 		if err != nil {
-			k.Note(Wrong, "", "reading what a node sends to PostgreSQL: %v", err)
+			k.Note(campaign.Wrong, "", "reading what a node sends to PostgreSQL: %v", err)
 			return
 		}
-		f, hit := Failure{}, false
+		f, hit := campaign.Failure{}, false
 		if name != "" {
-			f, hit = k.Failures.Next(AtDatabase, name)
+			f, hit = k.Failures.Next(campaign.AtDatabase, name)
 		}
 		switch {
 		case !hit:
@@ -159,28 +160,28 @@ func (k *link) calls(in io.Reader) {
 }
 
 // before makes a failure before a call takes effect. It reports whether the connection continues.
-func (k *link) before(f Failure, call []byte) bool {
+func (k *link) before(f campaign.Failure, call []byte) bool {
 	switch f.Kind {
-	case Kill:
+	case campaign.Kill:
 		k.closing.Store(true)
 		k.machine.kill()
 		return false
-	case Restart: // while it works
+	case campaign.Restart: // while it works
 		k.server.Write(call)
 		k.postgresDatabase.kill()
 		return false
-	case Cut:
+	case campaign.Cut:
 		k.closing.Store(true)
 		k.machine.allow()
 		return false
-	case Fail:
+	case campaign.Fail:
 		k.machine.allow()
 		_, err := k.client.Write(declined())
 		return err == nil
-	case Freeze:
+	case campaign.Freeze:
 		k.machine.freeze(f.Wait)
 		k.machine.awaitThaw()
-	case Slow:
+	case campaign.Slow:
 		time.Sleep(f.Wait)
 	}
 	return k.send(call)
@@ -197,26 +198,26 @@ func (k *link) send(call []byte) bool {
 }
 
 // after makes a failure after a call took effect. It reports whether the connection continues.
-func (k *link) after(f Failure, answer []byte) bool {
+func (k *link) after(f campaign.Failure, answer []byte) bool {
 	switch f.Kind {
-	case Kill:
+	case campaign.Kill:
 		k.closing.Store(true)
 		k.machine.kill()
 		return false
-	case Restart:
+	case campaign.Restart:
 		k.closing.Store(true)
 		k.postgresDatabase.kill()
 		return false
-	case Cut:
+	case campaign.Cut:
 		k.closing.Store(true)
 		k.machine.allow()
 		return false
-	case Fail:
+	case campaign.Fail:
 		k.machine.allow()
 		answer = declined()
-	case Freeze:
+	case campaign.Freeze:
 		k.machine.freeze(f.Wait)
-	case Slow:
+	case campaign.Slow:
 		time.Sleep(f.Wait)
 	}
 	_, err := k.client.Write(answer)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"h5pay/internal/paytest"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/pgtest"
 	"h5pay/internal/store/postgres"
 )
@@ -83,9 +85,9 @@ func (p *postgresDatabase) kill() {
 	}
 	p.down, p.restarted = true, make(chan struct{})
 	p.deaths++
-	p.worker.allow500(AtDatabase)
+	p.worker.allow500(campaign.AtDatabase)
 	if err := p.server.Stop(); err != nil {
-		p.Note(Wrong, "", "PostgreSQL does not stop: %v", err)
+		p.Note(campaign.Wrong, "", "PostgreSQL does not stop: %v", err)
 	}
 	go p.restart()
 }
@@ -95,7 +97,7 @@ func (p *postgresDatabase) restart() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		p.Note(Wrong, "", "PostgreSQL does not restart: %v", err)
+		p.Note(campaign.Wrong, "", "PostgreSQL does not restart: %v", err)
 	}
 	p.down = false
 	close(p.restarted)
@@ -134,7 +136,7 @@ func (p *postgresDatabase) query(statement string, args ...any) (json.RawMessage
 		return nil, p.why(err)
 	}
 	defer rows.Close()
-	all, err := objects(rows)
+	all, err := paytest.Objects(rows)
 	if err != nil {
 		return nil, p.why(err)
 	}
@@ -147,5 +149,5 @@ func (p *postgresDatabase) why(err error) error {
 	if errors.As(err, &e) && e.Code[:2] != "57" {
 		return fmt.Errorf("reading PostgreSQL: %w", err)
 	}
-	return ErrNoResponse
+	return campaign.ErrNoResponse
 }

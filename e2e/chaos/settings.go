@@ -7,6 +7,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/demo"
 	"h5pay/internal/envfile"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/wechat/wechattest"
 )
 
@@ -43,7 +44,7 @@ func (w *deployment) useV3(vars map[string]string) {
 
 // refundNotifyURL returns where WeChat reports refunds that were made by hand, in the form of APIv2. A
 // merchant with APIv3 alone leaves it empty: the bills have these refunds.
-func (o Options) refundNotifyURL(shop string) string {
+func refundNotifyURL(o campaign.Options, shop string) string {
 	if o.API == "v3" {
 		return ""
 	}
@@ -51,7 +52,7 @@ func (o Options) refundNotifyURL(shop string) string {
 }
 
 // v3Mode returns how WeChat signs messages of APIv3 at the beginning.
-func (o Options) v3Mode() wechattest.V3Mode {
+func v3Mode(o campaign.Options) wechattest.V3Mode {
 	if o.API == "move" {
 		return wechattest.V3Certificates
 	}

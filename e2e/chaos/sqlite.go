@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/sqlite"
 )
@@ -76,7 +77,7 @@ func (f *fileDatabase) query(statement string, args ...any) (json.RawMessage, er
 		return nil, fmt.Errorf("reading SQLite: %w", err)
 	}
 	defer rows.Close()
-	all, err := objects(rows)
+	all, err := paytest.Objects(rows)
 	if err != nil {
 		return nil, fmt.Errorf("reading SQLite: %w", err)
 	}

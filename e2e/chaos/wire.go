@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"h5pay/internal/paytest/campaign"
 	"io"
 	"maps"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 )
 
 // injectFailures wraps a handler with the armed failures. name names a call in the report.
-func (w *deployment) injectFailures(at Site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
+func (w *deployment) injectFailures(at campaign.Site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -32,21 +33,21 @@ func (w *deployment) injectFailures(at Site, name func(*http.Request, []byte) st
 			next.ServeHTTP(answer, r)
 		}
 		switch m.Kind {
-		case Kill:
+		case campaign.Kill:
 			machine.kill()
 			panic(http.ErrAbortHandler) // net/http closes the connection
-		case Restart:
+		case campaign.Restart:
 			w.db.kill()
 			panic(http.ErrAbortHandler)
-		case Freeze:
+		case campaign.Freeze:
 			machine.freeze(m.Wait)
 			machine.awaitThaw()
-		case Cut:
+		case campaign.Cut:
 			w.worker.allow500(at)
 			panic(http.ErrAbortHandler)
-		case Fail:
+		case campaign.Fail:
 			w.worker.allow500(at)
-			if at == AtBackend {
+			if at == campaign.AtBackend {
 				http.Error(rw, "made by the campaign", http.StatusInternalServerError)
 				return
 			}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"h5pay/internal/job"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/stack"
 )
 
@@ -134,9 +135,6 @@ func (k *worker) await(ctx context.Context, there func() bool) error {
 	}
 }
 
-// MaxSkew is the largest difference between WeChat's clock and the clocks of the machines.
-const MaxSkew = 700 * time.Millisecond
-
 // timeHeader is the header with workerd's time.
 const timeHeader = "campaign-time"
 
@@ -147,7 +145,7 @@ func (k *worker) clock() time.Time {
 	if k.calm || k.lead != nil {
 		return now
 	}
-	return now.Add(time.Duration(k.turns.Add(1)%3-1) * MaxSkew)
+	return now.Add(time.Duration(k.turns.Add(1)%3-1) * campaign.MaxSkew)
 }
 
 func (k *worker) unixMilli() string { return strconv.FormatInt(k.clock().UnixMilli(), 10) }
@@ -161,7 +159,7 @@ func (k *worker) setLead() {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(ahead.Milliseconds()))
 	if _, err := k.lead.WriteAt(b[:], 0); err != nil {
-		k.Note(Wrong, "", "setting the clock of the nodes: %v", err)
+		k.Note(campaign.Wrong, "", "setting the clock of the nodes: %v", err)
 	}
 }
 
@@ -201,8 +199,8 @@ func (k *worker) settle(ctx context.Context) error {
 
 // allow500 records that a status 500 may now be correct, because the database failed. Failures of
 // WeChat never allow one.
-func (k *worker) allow500(at Site) {
-	if at == AtDatabase {
+func (k *worker) allow500(at campaign.Site) {
+	if at == campaign.AtDatabase {
 		k.allowed500.Add(1)
 	}
 }
@@ -263,7 +261,7 @@ type answer struct {
 // keeps the request, and processes it when it runs again.
 func (k *worker) send(s target, req *http.Request) answer {
 	done := make(chan answer, 1)
-	if f, hit := k.Failures.Next(AtSigner, "a request"); hit {
+	if f, hit := k.Failures.Next(campaign.AtSigner, "a request"); hit {
 		time.AfterFunc(f.Wait, s.kill)
 	}
 	k.underway.Go(func() {
@@ -308,13 +306,13 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	a := k.send(s, req)
 	if a.err != nil {
 		if a.err != errStopped && s.excuses() == s.excused {
-			k.Note(Wrong, "", "%s %s got no response although %s is running: %v", r.Method, r.URL.Path, s.name, a.err)
+			k.Note(campaign.Wrong, "", "%s %s got no response although %s is running: %v", r.Method, r.URL.Path, s.name, a.err)
 		}
 		k.lost.Add(1)
 		panic(http.ErrAbortHandler)
 	}
 	if a.StatusCode == http.StatusInternalServerError && s.excuses() == s.excused {
-		k.Note(Wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, a.body)
+		k.Note(campaign.Wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, a.body)
 	}
 	maps.Copy(rw.Header(), a.Header)
 	rw.WriteHeader(a.StatusCode)
