@@ -161,7 +161,7 @@ var importRules = []struct {
 		foreign: []string{"github.com/google/go-cmp"}},
 	{pkg: "h5pay/internal/paytest/campaign", direct: true, project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order",
-		"h5pay/internal/paytest", "h5pay/internal/store", "h5pay/internal/v1", "h5pay/webhook", "h5pay/wechat/wechattest"}},
+		"h5pay/internal/outbox", "h5pay/internal/paytest", "h5pay/internal/store", "h5pay/internal/v1", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/pgtest", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
 	{pkg: "h5pay/simulator/simtest", direct: true, project: []string{"h5pay/wechat", "h5pay/wechat/wechattest"}},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"h5pay/internal/job"
+	"h5pay/internal/paytest"
 	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/stack"
 	"h5pay/internal/store"
@@ -31,7 +32,7 @@ type deployment struct {
 // deploy starts the stack. dir is the project's root. It uses the size and the seed of the options.
 func deploy(ctx context.Context, dir string, o campaign.Options, bounds store.Bounds) (w *deployment, err error) {
 	seed := o.Seed
-	w = &deployment{World: &campaign.World{Bounds: bounds}, d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	w = &deployment{World: campaign.NewWorld(bounds, &paytest.Log{}), d1Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 	defer func(started *deployment) { // a return sets w to nil
 		if err != nil {
 			started.close()
@@ -122,7 +123,7 @@ func (w *deployment) startWorkerd(ctx context.Context, dir string, vars map[stri
 	w.worker = w.newWorker("workerd")
 	w.worker.calm = calm
 	m := w.worker.add("workerd", vars, w.worker.launchWorkerd(stack.WorkerdConfig{
-		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Output: &w.Log,
+		Dir: dir, Modules: folder, Entry: "clock.mjs", D1: wire.Addr().String(), Queue: "OUTBOX", Output: w.Log,
 	}))
 	w.serve(wire, w.injectFailures(campaign.AtDatabase, nameStatement, d1.proxy()))
 	w.closers = append(w.closers, w.worker.close)

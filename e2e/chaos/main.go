@@ -81,6 +81,7 @@ func run(ctx context.Context, dir string, o campaign.Options, logFile string) (*
 	if o.API == "move" {
 		o.Moves = moves()
 	}
+	o.Progress = log.Printf
 	p := campaign.NewPlan(o)
 	w, err := deploy(ctx, dir, o, campaign.BoundsOf(p))
 	if err != nil {

@@ -136,7 +136,7 @@ func (n node) launchOnce(ctx context.Context, vars map[string]string) (*process,
 	}
 	cmd.Env = append(cmd.Env, "LISTEN="+addrs[0], n.database,
 		"CAMPAIGN_CLOCK="+n.worker.lead.Name(), "CAMPAIGN_SKEW="+strconv.FormatInt(n.skew, 10), "CAMPAIGN_NODE="+n.name(), "CAMPAIGN_EVENTS="+addrs[1])
-	output := &lineWriter{to: &n.Log}
+	output := &lineWriter{to: n.Log}
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		return nil, err

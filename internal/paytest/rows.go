@@ -31,3 +31,18 @@ func Objects(rows *sql.Rows) (json.RawMessage, error) {
 	}
 	return json.Marshal(all)
 }
+
+// ReadRows runs a query and decodes its rows by the names of the columns.
+func ReadRows[Row any](db *sql.DB, query string) ([]Row, error) {
+	rows, err := db.Query(query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	text, err := Objects(rows)
+	if err != nil {
+		return nil, err
+	}
+	var all []Row
+	return all, json.Unmarshal(text, &all)
+}

@@ -115,7 +115,7 @@ func (b *buyer) mustCall(method, path string, body, result any, allowed ...api.C
 				return a, false
 			}
 		case a.Code == api.CodeBusy:
-			time.Sleep(time.Second) // as the page does
+			time.Sleep(b.BusyPause)
 		case a.Code == api.CodeWeChatBusy, a.Code == api.CodeInternal: // the worker checks CodeInternal
 		default:
 			for _, code := range allowed {

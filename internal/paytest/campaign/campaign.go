@@ -5,15 +5,22 @@
 // strangers, the back end and the operator make its steps, and the judge compares every response
 // and at the end every row with WeChat's ledger. A finding is lost, doubled or wrong.
 //
-// A Host runs the signer. e2e/chaos has those on machines: workerd with D1, nodes with PostgreSQL or
-// with a file of SQLite. Only they have processes that can be killed, connections that break, and a
-// database that becomes full.
+// A Host runs the signer. InProcess is one in this process, for tests of internal/server: a request is
+// a function call, so the whole database can be checked after each step. e2e/chaos has those on
+// machines: workerd with D1, nodes with PostgreSQL or with a file of SQLite. Each has what only it can
+// do:
+//
+//   - Processes that are killed or stopped, connections that break, and a database of a fixed size that
+//     becomes full are of the machines. So are the moves of settings: a deployment kills a process.
+//   - Between the steps of a visit the time leaps only in this process, because elsewhere other steps
+//     and the real time-outs of calls are under way. On machines it leaps between the rounds.
+//   - Several signers in this process die at a statement. Their test makes those failures, because only
+//     it sees the statements.
 package campaign
 
 import (
 	"cmp"
 	"context"
-	"log"
 	"net/http"
 	"sync"
 	"time"
@@ -60,7 +67,7 @@ func (c *Campaign) Run(ctx context.Context) (*Report, error) {
 		if err := c.round(ctx, r); err != nil {
 			return nil, err
 		}
-		log.Printf("round %d of %d is over", i+1, len(c.plan.Rounds))
+		c.progress("round %d of %d is over", i+1, len(c.plan.Rounds))
 	}
 	c.elapsed = time.Since(began)
 	left := c.WeChat.Faults()
@@ -76,6 +83,13 @@ func (c *Campaign) Run(ctx context.Context) (*Report, error) {
 	}
 	c.checkLog()
 	return c.report(left), nil
+}
+
+// progress reports what the campaign does.
+func (c *Campaign) progress(format string, args ...any) {
+	if c.Progress != nil {
+		c.Progress(format, args...)
+	}
 }
 
 // prepare signs in all buyers and prices their purchases.
@@ -126,6 +140,20 @@ func (c *Campaign) step(ctx context.Context, n int, s step) {
 	if ctx.Err() != nil {
 		return
 	}
+	c.injectFaults(s)
+	if s.do != doFill && s.do != doDrain {
+		c.fullness.steps.RLock()
+		defer c.fullness.steps.RUnlock()
+	}
+	c.perform(ctx, n, s)
+	if c.AtOnce == 1 {
+		c.WeChat.Advance(0) // delivers the notifications of this step
+	}
+	c.Stepped()
+}
+
+// injectFaults makes the faults and failures of a step possible.
+func (c *Campaign) injectFaults(s step) {
 	for _, f := range s.faults {
 		f = faultOf(f, c.OnV3.Load())
 		if err := c.WeChat.AddFault(f); err != nil {
@@ -133,11 +161,20 @@ func (c *Campaign) step(ctx context.Context, n int, s step) {
 		}
 	}
 	c.Failures.arm(s.failures...)
-	if s.do != doFill && s.do != doDrain {
-		c.fullness.steps.RLock()
-		defer c.fullness.steps.RUnlock()
-	}
+}
+
+// perform makes the action of a step.
+func (c *Campaign) perform(ctx context.Context, n int, s step) {
 	switch s.do {
+	case doTogether:
+		var all sync.WaitGroup
+		for _, one := range s.together {
+			c.injectFaults(one)
+			all.Go(func() { c.perform(ctx, n, one) })
+		}
+		all.Wait()
+	case doPass:
+		c.WeChat.Advance(s.pass)
 	case doCron:
 		c.checkEvent(c.Tick(ctx, job.Reconcile))
 	case doDeliver:
@@ -159,10 +196,6 @@ func (c *Campaign) step(ctx context.Context, n int, s step) {
 	default:
 		c.act(c.checkouts[n], s)
 	}
-	if c.AtOnce == 1 {
-		c.WeChat.Advance(0) // delivers the notifications of this step
-	}
-	c.Stepped()
 }
 
 // act runs one step of a buyer or a stranger.
@@ -182,7 +215,9 @@ func (c *Campaign) act(p *checkout, s step) {
 	case doRenew:
 		p.renew()
 	case doOpen:
-		p.open()
+		p.open(-1)
+	case doEarlier:
+		p.open(s.other)
 	case doConfirm:
 		p.answerSheet(c.WeChat.PaySheet)
 	case doElsewhere:
@@ -230,7 +265,7 @@ func (c *Campaign) forge(p *checkout, forge string) {
 // makeMove makes a move while buyers act.
 func (c *Campaign) makeMove(ctx context.Context, i int) {
 	m := c.Moves[i]
-	log.Print("move: ", m.Name)
+	c.progress("move: %s", m.Name)
 	if m.After > 0 { // the timer of these hours
 		c.checkEvent(c.Tick(ctx, job.CheckBills))
 	}

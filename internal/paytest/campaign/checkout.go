@@ -22,9 +22,14 @@ type checkout struct {
 	mu     sync.Mutex
 	place  int                            // the index of the trade type of the place where the buyer is
 	id     string                         // of the order, after a response
-	pay    map[api.TradeType]api.Checkout // the newest payment parameters of each place
-	payAt  map[api.TradeType]time.Time    // when the page got them
+	pay    map[api.TradeType][]parameters // the payment parameters of each place, the newest last
 	sheets map[api.TradeType]string       // the IDs of the newest sheets
+}
+
+// parameters are payment parameters of a page.
+type parameters struct {
+	api.Checkout
+	at time.Time // when the page got them
 }
 
 // orderID returns the order's ID, "" while the page does not know it.
@@ -47,7 +52,7 @@ func (p *checkout) goElsewhere() {
 	p.place = (p.place + 1) % len(p.tradeTypes)
 	p.mu.Unlock()
 	p.requestPayment(false)
-	p.open()
+	p.open(-1)
 }
 
 // request returns the request that the page sends, the same each time.
@@ -131,9 +136,9 @@ func (p *checkout) storeResponse(trade api.TradeType, c api.Checkout) {
 		c.CodeURL != "" && trade == api.TradeNative,
 		c.MWebURL != "" && trade == api.TradeMWEB:
 		if p.pay == nil {
-			p.pay, p.payAt = map[api.TradeType]api.Checkout{}, map[api.TradeType]time.Time{}
+			p.pay = map[api.TradeType][]parameters{}
 		}
-		p.pay[trade], p.payAt[trade] = c, p.WeChat.Now()
+		p.pay[trade] = append(p.pay[trade], parameters{c, p.WeChat.Now()})
 	case !order.WasPaid(c.Order.Status):
 		p.Note(Wrong, "", "order %s is %s but has no payment parameters", c.Order.ID, c.Order.Status)
 	}

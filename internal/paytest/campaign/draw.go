@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
@@ -74,7 +75,7 @@ func (d drawer) round(first, n int) round {
 	for range 1 + n/10 {
 		r.visits = append(r.visits, visit{order: -1, steps: []step{d.step(doCron)}}, visit{order: -1, steps: []step{d.step(pick(d, doDeliver, doWake))}})
 	}
-	for i := range 8 * len(strangers) {
+	for i := range d.bursts() {
 		s := d.step(doFlood)
 		s.flood = flood{stranger: i % len(strangers), fresh: i%len(strangers) == 0 && d.chance(0.3), cancels: d.chance(0.5), orders: 3 + d.IntN(6)}
 		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
@@ -89,11 +90,19 @@ func (d drawer) round(first, n int) round {
 		r.visits = append(r.visits, visit{order: -1, steps: []step{s}})
 	}
 	d.Shuffle(len(r.visits), func(i, j int) { r.visits[i], r.visits[j] = r.visits[j], r.visits[i] })
-	if d.On != OnPostgres && (first == 0 || d.chance(0.3)) { // PostgreSQL has no capacity of its own
+	if (d.On == OnWorkerd || d.On == OnSQLite) && (first == 0 || d.chance(0.3)) { // PostgreSQL has no capacity of its own
 		r.visits = d.full(r.visits)
 	}
 	r.leap = pick(d, leaps...)
 	return r
+}
+
+// bursts returns the number of bursts of the strangers in a round.
+func (d drawer) bursts() int {
+	if d.inProcess() {
+		return 1
+	}
+	return 8 * len(strangers)
 }
 
 // full fills the database for about a third of a round. Buyers with older orders pay, cancel and
@@ -129,6 +138,7 @@ func (d drawer) firstVisit(n int) []step {
 	}
 	steps = append(steps, d.strangerSteps(n)...)
 	if d.chance(0.85) {
+		steps = append(steps, d.passing()...)
 		steps = append(steps, d.step(doOpen))
 		if d.twice(n) && d.chance(0.7) {
 			steps = append(steps, d.step(doElsewhere))
@@ -145,6 +155,10 @@ func (d drawer) firstVisit(n int) []step {
 	if d.chance(0.1) {
 		steps = append(steps, d.step(doClose))
 	}
+	steps = append(steps, d.passing()...)
+	if d.chance(0.1) {
+		steps = append(steps, d.crowd())
+	}
 	return append(steps, d.readingSteps(n)...)
 }
 
@@ -156,6 +170,14 @@ func (d drawer) laterVisit(n int) []step {
 	}
 	if d.chance(0.5) {
 		steps = append(steps, d.step(doOpen))
+	}
+	if d.chance(0.2) {
+		s := d.step(doEarlier)
+		s.other = d.IntN(20)
+		steps = append(steps, s)
+	}
+	if d.chance(0.2) {
+		steps = append(steps, d.crowd())
 	}
 	if d.twice(n) && d.chance(0.5) {
 		steps = append(steps, d.step(doElsewhere))
@@ -169,7 +191,29 @@ func (d drawer) laterVisit(n int) []step {
 	case d.chance(0.6):
 		steps = append(steps, d.step(doConfirm))
 	}
+	steps = append(steps, d.passing()...)
 	return append(steps, d.readingSteps(n)...)
+}
+
+// crowd draws steps about one order that are made at once.
+func (d drawer) crowd() step {
+	s := step{do: doTogether}
+	for range 3 + d.IntN(4) {
+		one := d.step(pick(d, doCreate, doRenew, doRenew, doElsewhere, doPoll, doPoll, doClose, doConfirm, doConfirmAll, doRenotify, doForge, doCron))
+		if one.do == doForge {
+			one.forge = pick(d, d.forges(wechattest.Forgeries(), wechattest.V3Forgeries())...)
+		}
+		s.together = append(s.together, one)
+	}
+	return s
+}
+
+// passing draws time that passes within a visit.
+func (d drawer) passing() []step {
+	if !d.inProcess() || d.AtOnce > 1 || !d.chance(0.3) {
+		return nil
+	}
+	return []step{{do: doPass, pass: time.Duration(d.Int64N(int64(pick(d, 5*time.Second, 10*time.Minute, 3*time.Hour))))}}
 }
 
 // readingSteps draws steps that only read.
@@ -217,6 +261,15 @@ func (d drawer) refund(n int) []step {
 	}
 	s.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.Seed, n, d.IntN(20)), percent: pick(d, 100, 100, 1+d.IntN(100))}
 	steps := []step{s}
+	if s.do == doRefund && d.chance(0.2) { // several refunds at once
+		all := step{do: doTogether}
+		for range 2 + d.IntN(2) {
+			one := d.step(doRefund)
+			one.refund = refund{key: fmt.Sprintf("chaos-%d-%08d-%d", d.Seed, n, d.IntN(20)), percent: pick(d, 100, 1+d.IntN(100))}
+			all.together = append(all.together, one)
+		}
+		steps = append(steps, all)
+	}
 	if d.chance(0.4) {
 		s := d.step(doForgeRefund)
 		s.forge = pick(d, d.forges(wechattest.RefundForgeries(), wechattest.V3RefundForgeries())...)

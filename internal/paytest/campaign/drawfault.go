@@ -14,10 +14,21 @@ func (d drawer) step(do action) step {
 			s.faults = append(s.faults, f)
 		}
 	}
-	if do != doOpen && do != doDismiss && d.chance(0.08) {
-		s.failures = append(s.failures, d.failure(pick(d, Cut, Cut, Fail, Slow, Slow, Slow)))
+	if kinds := d.breaks(); len(kinds) > 0 && do != doOpen && do != doDismiss && d.chance(0.08) {
+		s.failures = append(s.failures, d.failure(pick(d, kinds...)))
 	}
 	return s
+}
+
+// breaks returns the failures that steps have where the campaign runs, beside kills and crashes.
+func (d drawer) breaks() []Kind {
+	switch d.On {
+	case OnShop: // nothing is between the signer and what it calls
+		return nil
+	case OnNodes:
+		return []Kind{Cut}
+	}
+	return []Kind{Cut, Cut, Fail, Slow, Slow, Slow}
 }
 
 // fault draws a fault of WeChat's for an action.
@@ -94,6 +105,9 @@ func (d drawer) failure(kind Kind) Failure {
 	if kind == Fail {
 		m.Site = pick(d, AtDatabase, AtBackend) // WeChat has faults of its own
 	}
+	if d.On == OnNodes { // every statement goes through the campaign
+		m.Site = AtDatabase
+	}
 	if d.On == OnSQLite && m.Site == AtDatabase { // nothing is between a node and its file
 		m.Site = AtBackend
 		if kind == Kill {
@@ -105,7 +119,7 @@ func (d drawer) failure(kind Kind) Failure {
 
 // placeKills distributes the kills of machines and of the database, and the freezes, over the steps that make the signer work.
 func (d drawer) placeKills(rounds []round) {
-	if d.Calm {
+	if d.Calm || d.On == OnShop {
 		return
 	}
 	var busy []*step
@@ -113,13 +127,19 @@ func (d drawer) placeKills(rounds []round) {
 		for _, v := range r.visits {
 			for i := range v.steps {
 				switch v.steps[i].do {
-				case doOrder, doDouble, doRenew, doElsewhere, doAPI, doConfirm, doConfirmAll, doClose, doPoll, doRenotify, doRefund, doCron, doDeliver, doWake:
+				case doOrder, doDouble, doRenew, doElsewhere, doAPI, doConfirm, doConfirmAll, doClose, doPoll, doRenotify, doRefund, doCron, doDeliver, doWake, doTogether:
 					busy = append(busy, &v.steps[i])
 				}
 			}
 		}
 	}
 	d.Shuffle(len(busy), func(i, j int) { busy[i], busy[j] = busy[j], busy[i] })
+	if d.On == OnNodes { // which die and start in a millisecond
+		for _, s := range busy[:len(busy)/3] {
+			s.failures = append(s.failures, d.failure(pick(d, Kill, Kill, Restart)))
+		}
+		return
+	}
 	for i, s := range busy[:min(len(busy), 5+d.Orders/50)] {
 		m := d.failure(Kill)
 		if call := moments[i/2%len(moments)]; i%2 == 0 && (d.On != OnSQLite || siteOf(call) != AtDatabase) {

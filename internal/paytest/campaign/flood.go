@@ -55,7 +55,9 @@ func newFlooding(w *World) *flooding {
 }
 
 // ordersHere reports whether a step creates an order.
-func ordersHere(s step) bool { return s.do == doOrder || s.do == doDouble || s.do == doCreate }
+func ordersHere(s step) bool {
+	return s.do == doOrder || s.do == doDouble || s.do == doCreate || slices.ContainsFunc(s.together, ordersHere)
+}
 
 // BoundsOf returns limits of unpaid orders that a plan's strangers reach and its buyers do not. A
 // guest buyer may leave all planned orders of two days unpaid.

@@ -90,7 +90,7 @@ func (c *Campaign) payWhileFull(ctx context.Context) {
 			continue
 		}
 		p.renew()
-		p.open()
+		p.open(-1)
 		p.answerSheet(c.WeChat.PaySheet)
 		p.poll()
 	}
@@ -130,7 +130,7 @@ func (c *Campaign) retryPostponed() {
 	each(c.AtOnce, waiting, func(p *checkout) {
 		if p.orderID() == "" {
 			p.order()
-			p.open()
+			p.open(-1)
 			p.answerSheet(c.WeChat.PaySheet)
 			p.poll()
 			if p.orderID() != "" {

@@ -17,7 +17,7 @@ const (
 
 // Judge collects the findings and searches everything that leaves the Worker for secrets.
 type Judge struct {
-	Log paytest.Log // of all workerds
+	Log *paytest.Log // of the signer
 
 	mu       sync.Mutex
 	findings []paytest.Finding
@@ -64,7 +64,7 @@ func (j *Judge) CheckSecrets(where string, text []byte) {
 // checkLog searches the log for secrets, panics and lost requests.
 func (w *World) checkLog() {
 	w.CheckSecrets("the log", []byte(w.Log.String()))
-	for _, word := range []string{`"msg":"panic"`, `"msg":"request lost"`, "goroutine ", "Uncaught"} {
+	for _, word := range []string{`"msg":"panic"`, `"msg":"request lost"`, "msg=panic", `msg="request lost"`, "goroutine ", "Uncaught"} {
 		if found := w.Log.Lines(word); len(found) > 0 {
 			w.Note(Wrong, "", "the log has %d lines like %.300s", len(found), found[0])
 		}

@@ -14,7 +14,9 @@ import (
 // acknowledges must be stored, because WeChat does not repeat the notification.
 type Notifier struct {
 	*World
-	Client *http.Client
+	Client interface {
+		Do(*http.Request) (*http.Response, error)
+	}
 }
 
 // Do sends a notification.

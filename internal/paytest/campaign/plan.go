@@ -51,6 +51,8 @@ type step struct {
 	refund   refund // of doRefund and doByHand
 	flood    flood
 	move     int // of doMove: which of the moves
+	together []step
+	pass     time.Duration // of doPass
 	faults   []wechattest.Fault
 	failures []Failure
 }
@@ -95,6 +97,9 @@ const (
 	doFill        action = "fill"         // the database becomes full
 	doDrain       action = "drain"        // the database has free space again
 	doDeliver     action = "deliver"      // the cron trigger that delivers events
+	doEarlier     action = "open earlier" // open the payment sheet with earlier parameters of the page
+	doTogether    action = "together"     // several steps at once
+	doPass        action = "pass"         // time passes; only in this process, where no other step is under way
 	doMove        action = "move"         // the merchant, or WeChat, changes the API version or a key
 )
 
@@ -103,10 +108,12 @@ type Options struct {
 	Seed   uint64
 	Orders int
 	AtOnce int    // number of parallel visits; with 1 all steps run in sequence
-	On     string // onWorkerd, onPostgres or onSQLite
+	On     string // OnWorkerd, ...
 	API    string // of WeChat: "v2", "v3", or "move" for v2 and then all moves
 	Calm   bool   // no failures and no leaps in time: to measure
 	Moves  []Move // with "move"
+
+	Progress func(format string, args ...any) // reports what the campaign does; may be nil
 }
 
 // What the signer runs on.
@@ -114,10 +121,16 @@ const (
 	OnWorkerd  = "workerd"  // one workerd and D1
 	OnPostgres = "postgres" // three nodes and PostgreSQL
 	OnSQLite   = "sqlite"   // one node and its file
+	OnShop     = "shop"     // a signer in this process
+	OnNodes    = "nodes"    // several signers in this process and PostgreSQL
 )
 
-// perRound is the largest number of new orders per round.
-const perRound = 60
+// perRound is the largest number of new orders per round. A campaign in this process is short: it has
+// more rounds, so that the time leaps more often.
+const perRound, perShortRound = 60, 3
+
+// inProcess reports whether the campaign runs in this process.
+func (o Options) inProcess() bool { return o.On == OnShop || o.On == OnNodes }
 
 // Move is a change of the API version or of a key, by the merchant or by WeChat, while orders and
 // refunds are open.
@@ -131,6 +144,9 @@ func MinMoveOrders(moves int) int { return 8 * (moves + 1) }
 
 // roundSize returns the number of new orders per round. A campaign with moves has a round for each.
 func (o Options) roundSize() int {
+	if o.inProcess() {
+		return perShortRound
+	}
 	if o.API != "move" {
 		return perRound
 	}

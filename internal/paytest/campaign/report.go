@@ -51,8 +51,10 @@ func (c *Campaign) report(left []wechattest.Fault) *Report {
 	for _, round := range c.plan.Rounds {
 		for _, v := range round.visits {
 			for _, s := range v.steps {
-				for _, f := range s.faults {
-					r.Faults["WeChat: "+f.Kind]++
+				for _, one := range append([]step{s}, s.together...) {
+					for _, f := range one.faults {
+						r.Faults["WeChat: "+f.Kind]++
+					}
 				}
 			}
 		}

@@ -12,14 +12,18 @@ import (
 	"h5pay/wechat/wechattest"
 )
 
-// open opens the payment sheet with the page's payment parameters.
-func (p *checkout) open() {
+// open opens the payment sheet with the n-th payment parameters of the page, with -1 with the newest.
+func (p *checkout) open(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	trade := p.tradeTypes[p.place]
-	pay, ok := p.pay[trade]
-	if !ok {
+	all := p.pay[trade]
+	if len(all) == 0 {
 		return
+	}
+	pay := all[len(all)-1]
+	if n >= 0 {
+		pay = all[n%len(all)]
 	}
 	phone := p.payer
 	if trade == api.TradeJSAPI {
@@ -42,7 +46,7 @@ func (p *checkout) open() {
 			p.sheets = map[api.TradeType]string{}
 		}
 		p.sheets[trade] = sheet.ID
-	case strings.Contains(err.Error(), "支付验证签名失败") && p.Keys.revokedAfter(p.payAt[trade]): // a key signed them that is revoked now
+	case strings.Contains(err.Error(), "支付验证签名失败") && p.Keys.revokedAfter(pay.at): // a key signed them that is revoked now
 	case !isLate(err):
 		p.Note(Wrong, "", "WeChat opened no payment sheet for order %s: %v", p.id, err)
 	}
@@ -50,8 +54,13 @@ func (p *checkout) open() {
 
 var sheetID = regexp.MustCompile(`data-id="(\w+)"`)
 
-// browse opens mweb_url from the shop's page in a browser.
+// browse opens mweb_url from the shop's page in a browser. The caller has the phone.
 func (p *checkout) browse(link string) (wechattest.Sheet, error) {
+	was := p.WeChat.Place().Environment
+	if err := p.WeChat.SetEnvironment(wechattest.Chrome); err != nil {
+		return wechattest.Sheet{}, err
+	}
+	defer p.WeChat.SetEnvironment(was)
 	req := mustRequest(link)
 	req.Header.Set("Referer", p.Shop+"/pay")
 	res, err := p.client.Transport.RoundTrip(req)

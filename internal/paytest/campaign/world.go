@@ -12,6 +12,7 @@ import (
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/job"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/wechat/wechattest"
 )
@@ -34,17 +35,18 @@ type World struct {
 	Failures Failures
 	Judge
 
-	Shop     string // the origin of the signer's public address
-	buyers   []*buyer
-	operator *buyer
-	phone    sync.Mutex  // the simulator's only phone; one user at a time
-	owners   sync.Map    // *buyer by ID of an order that they received
-	OnV3     atomic.Bool // new orders use APIv3
-	Keys     Keys
-	billed   atomic.Bool // the bills were compared, so no payment time is unknown
-	Bounds   store.Bounds
-	floods   *flooding
-	fullness fullness
+	Shop      string        // the origin of the signer's public address
+	BusyPause time.Duration // after a response "busy"
+	buyers    []*buyer
+	operator  *buyer
+	phone     sync.Mutex  // the simulator's only phone; one user at a time
+	owners    sync.Map    // *buyer by ID of an order that they received
+	OnV3      atomic.Bool // new orders use APIv3
+	Keys      Keys
+	billed    atomic.Bool // the bills were compared, so no payment time is unknown
+	Bounds    store.Bounds
+	floods    *flooding
+	fullness  fullness
 
 	countMu sync.Mutex
 	counted map[string]int // actions of strangers and the operator, for the report
@@ -105,6 +107,11 @@ func (w *World) LearnTokens() {
 			w.Secret("a refresh_token", tokens.Refresh)
 		}
 	}
+}
+
+// NewWorld returns a world without people. log is the signer's.
+func NewWorld(bounds store.Bounds, log *paytest.Log) *World {
+	return &World{Judge: Judge{Log: log}, Bounds: bounds, BusyPause: time.Second} // as the page does
 }
 
 // Populate adds the buyers, the strangers and the operator. token is the operator's.
