@@ -93,7 +93,7 @@ func TestTraceOfAWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `main.print main.go:34
-main.inlined main.go:30
+main.called main.go:30
 main.sorted.func1 main.go:24
 sort.insertionSort_func ?:0
 sort.pdqsort_func ?:0

@@ -72,9 +72,10 @@ func build(out string, k kind, pkg string) error {
 }
 
 // compile runs go build with the toolchain in root. A build tag of net/http omits HTTP/2, which
-// would need TLS.
+// would need TLS. The compiler inlines no function of this project: that made the Worker 6 % smaller
+// in gzip and the page 2 % in brotli, and the Worker used as much CPU as before.
 func compile(out, root, overlay, pkg string) error {
-	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
+	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-gcflags=h5pay/...=-l", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {

@@ -1,5 +1,5 @@
-// Command lines prints the frames of a trace: functions of its own, one that is inlined, and two of
-// the standard library between them, one of them inlined.
+// Command lines prints the frames of a trace: functions of its own, and functions of the standard
+// library between them.
 package main
 
 import (
@@ -21,13 +21,13 @@ func sorted() {
 	sort.Slice(n, func(i, j int) bool { // line 21
 		if !printed {
 			printed = true
-			inlined() // line 24
+			called() // line 24
 		}
 		return n[i] < n[j]
 	})
 }
 
-func inlined() { print(make([]uintptr, 20)) } // line 30
+func called() { print(make([]uintptr, 20)) } // line 30
 
 //go:noinline
 func print(pcs []uintptr) {
