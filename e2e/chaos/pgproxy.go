@@ -175,7 +175,7 @@ func (k *link) before(f failure, call []byte) bool {
 		return false
 	case fail:
 		k.machine.allow()
-		_, err := k.client.Write(declined())
+		_, err := k.client.Write(declined(idle))
 		return err == nil
 	case freeze:
 		k.machine.freeze(f.wait)
@@ -213,7 +213,7 @@ func (k *link) after(f failure, answer []byte) bool {
 		return false
 	case fail:
 		k.machine.allow()
-		answer = declined()
+		answer = declined(answer[len(answer)-1])
 	case freeze:
 		k.machine.freeze(f.wait)
 	case slow:
@@ -223,12 +223,16 @@ func (k *link) after(f failure, answer []byte) bool {
 	return err == nil
 }
 
-// declined is an answer of PostgreSQL with an error.
-func declined() []byte {
+// idle is the status of a connection without a transaction.
+const idle = 'I'
+
+// declined is an answer of PostgreSQL with an error, and with the status of the connection. A call
+// that took effect and failed leaves its transaction open.
+func declined(status byte) []byte {
 	e := pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "XX000", Message: "made by the campaign"}
 	b, err := e.Encode(nil)
 	if err == nil {
-		b, err = (&pgproto3.ReadyForQuery{TxStatus: 'I'}).Encode(b)
+		b, err = (&pgproto3.ReadyForQuery{TxStatus: status}).Encode(b)
 	}
 	if err != nil {
 		panic("chaos: " + err.Error()) // short texts can be encoded
