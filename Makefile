@@ -87,7 +87,7 @@ build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/app-worker.js public
 compressed: public/app-worker.js ## build the page, and compress the page's program as well as brotli can (seconds)
 	node internal/cmd/compress/compress.mjs public/assets
 
-binary: compressed ## build the native command, build/h5pay, with the page inside
+binary: public compressed ## build the native command, build/h5pay, with the page inside
 	@mkdir -p build
 	CGO_ENABLED=0 go build -trimpath -o build/h5pay ./signer
 

@@ -176,7 +176,7 @@ func (k *link) before(f campaign.Failure, call []byte) bool {
 		return false
 	case campaign.Fail:
 		k.machine.allow()
-		_, err := k.client.Write(declined())
+		_, err := k.client.Write(declined(idle))
 		return err == nil
 	case campaign.Freeze:
 		k.machine.freeze(f.Wait)
@@ -214,7 +214,7 @@ func (k *link) after(f campaign.Failure, answer []byte) bool {
 		return false
 	case campaign.Fail:
 		k.machine.allow()
-		answer = declined()
+		answer = declined(answer[len(answer)-1])
 	case campaign.Freeze:
 		k.machine.freeze(f.Wait)
 	case campaign.Slow:
@@ -224,12 +224,16 @@ func (k *link) after(f campaign.Failure, answer []byte) bool {
 	return err == nil
 }
 
-// declined is an answer of PostgreSQL with an error.
-func declined() []byte {
+// idle is the status of a connection without a transaction.
+const idle = 'I'
+
+// declined is an answer of PostgreSQL with an error, and with the status of the connection. A call
+// that took effect and failed leaves its transaction open.
+func declined(status byte) []byte {
 	e := pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "XX000", Message: "made by the campaign"}
 	b, err := e.Encode(nil)
 	if err == nil {
-		b, err = (&pgproto3.ReadyForQuery{TxStatus: 'I'}).Encode(b)
+		b, err = (&pgproto3.ReadyForQuery{TxStatus: status}).Encode(b)
 	}
 	if err != nil {
 		panic("chaos: " + err.Error()) // short texts can be encoded
