@@ -16,6 +16,7 @@ import (
 	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/paytest"
+	"h5pay/internal/store/storetest"
 	"h5pay/wechat/wechattest"
 )
 
@@ -46,11 +47,19 @@ func TestCampaign(t *testing.T) {
 			began := s.Now()
 			buyers := []*paytest.Person{s.SignedIn(0), s.SignedIn(1), s.SignedIn(2), s.NewGuest(0), s.NewGuest(1)}
 			var all []*purchase
+			stock := map[string]int64{}
+			if seed%2 == 1 { // the others sell without a stock
+				stock = map[string]int64{"tea": 6, "bun": 6, "test": 6}
+			}
+			for product, pieces := range stock {
+				storetest.Exec(t, s.DB, `UPDATE products SET stock = ? WHERE id = ?`, pieces, product)
+			}
 			for range 100 {
 				if len(all) == 0 || r.IntN(6) == 0 {
 					all = append(all, newPurchase(r, buyers[r.IntN(len(buyers))]))
 				}
 				all[r.IntN(len(all))].step(r)
+				stockAgrees(s, stock)
 			}
 			s.Sim.ClearFaults()
 			s.Sim.Advance(order.Lifetime + order.ExpiryGrace + 25*time.Hour)
@@ -58,6 +67,7 @@ func TestCampaign(t *testing.T) {
 				s.Reconcile()
 			}
 			ordersAgree(s, false)
+			stockAgrees(s, stock)
 			loggedChanges(s)
 			refundsEnd(s)
 			billsAgree(s, began)
@@ -79,6 +89,22 @@ func TestCampaign(t *testing.T) {
 			t.Logf("%d orders were paid again", n)
 		}
 	})
+}
+
+// stockAgrees compares the stock with the lines of the orders that are not closed: what is left,
+// held and sold is what there was at first.
+func stockAgrees(s *paytest.Shop, first map[string]int64) {
+	s.T.Helper()
+	for product, pieces := range first {
+		var stock, gone int64
+		if err := s.DB.QueryRow(`SELECT stock, (SELECT COALESCE(SUM(CAST(value ->> 'quantity' AS INTEGER)), 0) FROM orders JOIN json_each(items) ON true
+			WHERE status <> 'closed' AND value ->> 'product_id' = products.id) FROM products WHERE id = ?1`, product).Scan(&stock, &gone); err != nil {
+			s.T.Fatal(err)
+		}
+		if stock+gone != pieces {
+			s.T.Errorf("%s: %d are left and %d are sold or held, want %d together", product, stock, gone, pieces)
+		}
+	}
 }
 
 // newPurchase draws a basket and the trade types by which the buyer can pay.

@@ -33,6 +33,7 @@ func (b backend) handlers() map[string]v1Handler {
 		"getProduct":    b.getProduct,
 		"putProduct":    b.putProduct,
 		"deleteProduct": b.deleteProduct,
+		"changeStock":   b.changeStock,
 
 		"createLink": b.createLink,
 		"listLinks":  b.listLinks,

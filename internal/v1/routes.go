@@ -24,7 +24,7 @@ type Route struct {
 // Routes are all calls.
 var Routes = []Route{
 	{Method: "POST", Path: "/v1/orders", Name: "createOrder", Summary: "Make an order", Scope: ScopeWrite,
-		Body: CreateOrder{}, Status: 201, Response: Order{}, Creates: true, Errors: []api.Code{CodeReferenceUsed, api.CodeProductGone, api.CodeNotSelling, api.CodeShopFull}},
+		Body: CreateOrder{}, Status: 201, Response: Order{}, Creates: true, Errors: []api.Code{CodeReferenceUsed, api.CodeProductGone, api.CodeOutOfStock, api.CodeNotSelling, api.CodeShopFull}},
 	{Method: "GET", Path: "/v1/orders", Name: "listOrders", Summary: "List orders, newest first", Scope: ScopeRead,
 		Query: OrderQuery{}, Status: 200, Response: Orders{}},
 	{Method: "GET", Path: "/v1/orders/{id}", Name: "getOrder", Summary: "One order with payments, refunds and steps", Scope: ScopeRead,
@@ -51,6 +51,8 @@ var Routes = []Route{
 		Body: PutProduct{}, Status: 200, Response: Product{}, Errors: []api.Code{CodeFull}},
 	{Method: "DELETE", Path: "/v1/products/{id}", Name: "deleteProduct", Summary: "Remove a product; orders keep their lines", Scope: ScopeWrite,
 		Status: 200, Response: Product{}},
+	{Method: "POST", Path: "/v1/products/{id}/stock", Name: "changeStock", Summary: "Set the stock of a product, or add pieces; a repeat of the last change changes nothing", Scope: ScopeWrite,
+		Body: ChangeStock{}, Status: 200, Response: Product{}, Creates: true, Errors: []api.Code{CodeNoStock}},
 	{Method: "POST", Path: "/v1/links", Name: "createLink", Summary: "Make a payment link", Scope: ScopeWrite,
 		Body: CreateLink{}, Status: 201, Response: Link{}, Creates: true, Errors: []api.Code{api.CodeShopFull}},
 	{Method: "GET", Path: "/v1/links", Name: "listLinks", Summary: "List payment links, newest first", Scope: ScopeRead,

@@ -40,7 +40,9 @@ CREATE TABLE products (
   -- With both bounds the payer names the amount within them, and price is the
   -- suggestion. A product has both bounds or neither.
   min_price BIGINT CHECK (min_price > 0),
-  max_price BIGINT CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price))
+  max_price BIGINT CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price)),
+  stock     BIGINT, -- pieces that can be sold; NULL: any number. Below 0 after the late payment of a closed order
+  stock_key TEXT COLLATE "C" -- of the last request that changed stock: a repeated one changes nothing
 );
 
 -- ---------------------------------------------------------------------------
@@ -79,6 +81,7 @@ CREATE TABLE orders (
   refunded    BIGINT NOT NULL DEFAULT 0, -- fen of that payment that were refunded
   due_at      BIGINT, -- when the timer closes it; NULL once it is not open
   network     TEXT COLLATE "C",    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
+  taken       TEXT COLLATE "C" CHECK (taken IS NULL OR ((taken)::jsonb IS NOT NULL)), -- JSON object: the pieces that it took of the stock, by product; NULL: none; never updated
   -- Whether a simulator took the place of WeChat when the order was made, or when it
   -- was paid. Events say so, also from a database that was moved to another shop.
   simulated   BIGINT NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
@@ -144,6 +147,68 @@ END $$;
 CREATE TRIGGER order_is_deleted AFTER DELETE ON orders
 FOR EACH ROW
 EXECUTE FUNCTION order_is_deleted();
+
+-- ---------------------------------------------------------------------------
+-- Stock
+-- ---------------------------------------------------------------------------
+
+-- An order holds what it took until it is closed. A paid order keeps it, also when it is
+-- refunded. No other status leads to closed, and closed leads to paid alone, so that each of
+-- these triggers runs once at most for an order.
+
+-- Continues Insert in orders.go.
+CREATE FUNCTION stock_is_taken() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock - (SELECT (value)::bigint FROM h5pay_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(NEW.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_is_taken AFTER INSERT ON orders
+FOR EACH ROW
+WHEN (NEW.taken IS NOT NULL AND NEW.status <> 'closed')
+EXECUTE FUNCTION stock_is_taken();
+
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
+-- order that is closing keeps its pieces: WeChat may still take its payment.
+CREATE FUNCTION stock_comes_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock + (SELECT (value)::bigint FROM h5pay_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(NEW.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_comes_back AFTER UPDATE OF status ON orders
+FOR EACH ROW
+WHEN (NEW.taken IS NOT NULL AND NEW.status = 'closed' AND OLD.status <> 'closed')
+EXECUTE FUNCTION stock_comes_back();
+
+-- Continues Pay in paymentchanges.go, by payment_is_paid: a payment that comes late takes the
+-- pieces again, also those that were sold meanwhile.
+CREATE FUNCTION stock_is_taken_late() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock - (SELECT (value)::bigint FROM h5pay_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(NEW.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_is_taken_late AFTER UPDATE OF status ON orders
+FOR EACH ROW
+WHEN (NEW.taken IS NOT NULL AND OLD.status = 'closed' AND NEW.status <> 'closed')
+EXECUTE FUNCTION stock_is_taken_late();
+
+-- An operator deleted an order by hand that was not paid: for the stock in stock.go.
+CREATE FUNCTION stock_of_deleted_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock + (SELECT (value)::bigint FROM h5pay_each(OLD.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(OLD.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_of_deleted_order AFTER DELETE ON orders
+FOR EACH ROW
+WHEN (OLD.taken IS NOT NULL AND OLD.status IN ('open', 'closing'))
+EXECUTE FUNCTION stock_of_deleted_order();
 
 -- ---------------------------------------------------------------------------
 -- Payment links
