@@ -56,6 +56,7 @@ func (b backend) handlers() map[string]v1Handler {
 		"listBills":         b.listBills,
 		"getBill":           b.getBill,
 		"checkBill":         b.checkBill,
+		"stopBill":          b.stopBill,
 
 		"exportPerson": b.exportPerson,
 		"erasePerson":  b.erasePerson,

@@ -110,6 +110,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		"putSelling":          {"/v1/selling", map[string]bool{"selling": false}},
 		"createPhoto":         {"/v1/photos", v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="}},
 		"checkBill":           {"/v1/bills/" + "2026-11-23" + "/check", nil},
+		"stopBill":            {"/v1/bills/" + "2026-11-23" + "/stop", nil},
 		"createRefundRequest": {"/v1/orders/" + paid.ID + "/refund-requests", v1.CreateRefundRequest{Amount: 2}},
 	}
 	for _, route := range v1.Routes {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
+	"h5pay/internal/api"
 	"h5pay/internal/cst"
 	"h5pay/internal/fen"
 	"h5pay/internal/v1"
@@ -22,6 +23,7 @@ var (
 	textInBill      = text{"账单中", "In the bill"}
 	textCompare     = text{"立即对账", "Compare now"}
 	textCompared    = text{"已对账", "Compared"}
+	textComparing   = text{"正在对账", "Comparing"}
 	textOurs        = text{"本店", "Ours"}
 	textTheirs      = text{"微信", "WeChat's"}
 	textExportBills = text{"导出对账", "Export bills"}
@@ -66,6 +68,9 @@ type billsScreen struct {
 	bills []v1.Bill
 	day   string // that is shown with its differences
 	bill  v1.Bill
+
+	comparing string // the day whose comparison this screen waits for, "" for none
+	progress  v1.BillProgress
 }
 
 func newBillsScreen(c *console) *billsScreen {
@@ -126,6 +131,65 @@ func (p *billsScreen) show(day string) {
 	})
 }
 
+// compareEvery is the time between two looks at a comparison that is under way.
+const compareEvery = 2 * time.Second
+
+// compare compares the bill of the shown day. A large one may take longer than a call: then the
+// screen looks until the comparison has ended.
+func (p *billsScreen) compare(page app.Context) {
+	day := p.day
+	ctx, done := context.WithCancel(p.ctx)
+	p.comparing, p.progress, p.said, p.wrong = day, v1.BillProgress{}, "", false
+	look := func() (bill v1.Bill, err error) {
+		err = call(ctx, p.c.b, "GET", "/v1/bills/"+day, nil, &bill, "")
+		return bill, err
+	}
+	page.Async(func() { // shows the progress
+		for p.c.b.Sleep(ctx, compareEvery) == nil {
+			if bill, err := look(); err == nil && bill.Running != nil {
+				page.Dispatch(func(app.Context) { p.progress = *bill.Running })
+			}
+		}
+	})
+	page.Async(func() {
+		defer done()
+		var bill v1.Bill
+		err := call(ctx, p.c.b, "POST", "/v1/bills/"+day+"/check", nil, &bill, "")
+		for code(err) == codeOffline && p.c.b.Sleep(ctx, compareEvery) == nil {
+			if bill, err = look(); err == nil && bill.Running != nil {
+				err = &v1.Error{Code: codeOffline}
+			}
+		}
+		if ctx.Err() != nil {
+			return // the screen was left
+		}
+		page.Dispatch(func(ctx app.Context) {
+			p.comparing = ""
+			switch {
+			case code(err) == api.CodeConflict:
+				p.say(textStopped)
+			case err != nil:
+				p.sayError(err)
+			default:
+				if p.say(textCompared); p.day == day {
+					p.bill = bill
+				}
+			}
+			p.again(ctx)
+		})
+	})
+}
+
+// stopComparing stops the comparison on the server. compare then gets the response to its call.
+func (p *billsScreen) stopComparing() {
+	day := p.comparing
+	p.page.Async(func() {
+		if err := call(p.ctx, p.c.b, "POST", "/v1/bills/"+day+"/stop", nil, nil, ""); err != nil && p.ctx.Err() == nil {
+			p.page.Dispatch(func(app.Context) { p.sayError(err) })
+		}
+	})
+}
+
 func (p *billsScreen) shown() app.UI {
 	if p.day == "" {
 		return nil
@@ -137,14 +201,17 @@ func (p *billsScreen) shown() app.UI {
 	}
 	var actions app.UI
 	if p.may(v1.ScopeWrite) {
-		actions = elem("p").Class("actions").Body(p.mini(textCompare, func(ctx app.Context) {
-			day := p.day
-			p.act(ctx, textCompared, func(ctx context.Context) (func(), error) {
-				var bill v1.Bill
-				err := call(ctx, p.c.b, "POST", "/v1/bills/"+day+"/check", nil, &bill, "")
-				return func() { p.bill = bill }, err
-			})
-		}))
+		actions = elem("p").Class("actions").Body(p.mini(textCompare, p.compare))
+		if p.comparing != "" {
+			rows := ""
+			if p.progress.Rows > 0 {
+				rows = " " + count(p.progress.Compared) + " / " + count(p.progress.Rows) + " " + p.tr(textRows)
+			}
+			actions = elem("p").Class("exports").Role("status").Body(
+				elem("span").DataSet("comparing", p.comparing).Text(p.tr(textComparing)+" "+p.comparing+rows),
+				elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(p.tr(textStop)).
+					OnClick(func(app.Context, app.Event) { p.stopComparing() }, "stop"))
+		}
 	}
 	return section(p.day, elem("dl").Class("facts").Body(
 		p.row(textStatus, p.badge(status.name, status.kind, string(b.Status))),

@@ -32,6 +32,7 @@ type fake struct {
 	script map[string][]any // by "METHOD /path?query": the last answer repeats
 	calls  []string         // "METHOD /path body"
 	header map[string]string
+	during func(call string) // runs before a call is answered; optional
 	kept   map[string]string // files
 	saved  map[string]string
 }
@@ -85,6 +86,9 @@ func (f *fake) Fetch(_ context.Context, method, path string, header map[string]s
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, strings.TrimSpace(method+" "+path+" "+string(body)))
 	f.header = header
+	if f.during != nil {
+		f.during(f.calls[len(f.calls)-1])
+	}
 	answers := f.script[method+" "+path]
 	if len(answers) == 0 {
 		plain, _, _ := strings.Cut(path, "?")

@@ -908,6 +908,8 @@ CREATE TABLE bill_checks (
   result       TEXT COLLATE "C",             -- the run that found the differences; NULL until a run has ended
   run          TEXT COLLATE "C" NOT NULL, -- the one under way, or the last one
   leased_until BIGINT NOT NULL, -- until then the run is under way
+  compared     BIGINT NOT NULL DEFAULT 0, -- rows of the bill that the run under way has compared, of a bill of several pages
+  rows_of_bill BIGINT NOT NULL DEFAULT 0, -- how many the bill has; 0 until it was fetched
   next_at      BIGINT NOT NULL, -- of the next try, while there is no result, or funds is 'pending'
   -- What the payments and refunds come to by the trade bill, in fen. 0 until there is a result.
   income       BIGINT NOT NULL DEFAULT 0,
