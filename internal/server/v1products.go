@@ -77,7 +77,7 @@ func (b backend) changeStock(ctx context.Context, c *v1Call) (any, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(c.by.id + "\n" + c.idempotencyKey))
-	p, err := b.cfg.Store.ChangeStock(ctx, c.PathValue("id"), change, hex.EncodeToString(sum[:16]), fingerprint)
+	p, err := b.cfg.Store.ChangeStock(ctx, c.PathValue("id"), change, hex.EncodeToString(sum[:16]), fingerprint, b.now())
 	switch {
 	case errors.Is(err, store.ErrStockKey):
 		return nil, c.mismatch()

@@ -1,12 +1,12 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"h5pay/internal/order"
 )
@@ -68,42 +68,43 @@ var (
 	ErrStockKey    = errors.New("the key was used for another change of the stock")
 )
 
-// ChangeStock changes the stock of a product and returns the product. Under the key of the last
-// change nothing is changed, and the error is ErrStockKey if the fingerprint is another. The
-// error is ErrNoStock if pieces are added where no stock is kept. It is ErrStockBounds if more
+// ChangeStock changes the stock of a product and returns the product. A key that was used for the
+// product in the last day changes nothing. The error is ErrStockKey if its fingerprint was another.
+// The error is ErrNoStock if pieces are added where no stock is kept. It is ErrStockBounds if more
 // pieces would leave than there are, or more than order.MaxStock would be there.
-func (s *Store) ChangeStock(ctx context.Context, id string, c order.StockChange, key, fingerprint string) (order.Product, error) {
-	var add, set any
+//
+// The trigger stock_is_changed stores the stock, and deletes the keys of earlier days.
+func (s *Store) ChangeStock(ctx context.Context, id string, c order.StockChange, key, fingerprint string, now time.Time) (order.Product, error) {
+	add, set := int64(0), any(nil)
 	if c.Add != nil {
 		add = *c.Add
 	}
 	if c.Set != nil {
 		set = *c.Set
 	}
-	changed, err := one(readAll(ctx, s, "products", scanProduct, `
-		UPDATE products SET stock = IIF(?2 = 1, stock + ?3, ?4), stock_key = ?5
-		WHERE id = ?1 AND COALESCE(substr(stock_key, 1, length(?6)), '') <> ?6
-		AND (?2 = 0 OR stock IS NOT NULL AND (?3 > 0 OR stock + ?3 >= 0) AND stock + ?3 <= ?7)
-		RETURNING `+productColumns, id, flag(c.Add != nil), cmp.Or(add, any(0)), set, key+" "+fingerprint, key, order.MaxStock))
-	if !errors.Is(err, ErrNotFound) {
-		return changed, err
-	}
-	// Nothing was changed: the product, the key or the pieces are the reason.
-	p, err := s.Product(ctx, id)
+	changed, err := s.run(ctx, "changing the stock of "+id, `
+		INSERT INTO stock_changes (product_id, key, fingerprint, stock, at)
+		SELECT id, ?2, ?3, IIF(?4 = 1, stock + ?5, ?6), ?7 FROM products
+		WHERE id = ?1 AND (?4 = 0 OR stock IS NOT NULL AND (?5 > 0 OR stock + ?5 >= 0) AND stock + ?5 <= ?8)
+		ON CONFLICT DO NOTHING`, id, key, fingerprint, flag(c.Add != nil), add, set, now.UnixMilli(), order.MaxStock)
 	if err != nil {
+		return order.Product{}, err
+	}
+	p, err := s.Product(ctx, id)
+	if changed || err != nil {
 		return p, err
 	}
 	var last string
-	if err := s.db.QueryRowContext(ctx, `SELECT COALESCE(stock_key, '') FROM products WHERE id = ?`, id).Scan(&last); err != nil {
-		return p, fmt.Errorf("reading the last change of the stock of %s: %w", id, err)
-	}
+	err = s.db.QueryRowContext(ctx, `SELECT fingerprint FROM stock_changes WHERE product_id = ? AND key = ?`, id, key).Scan(&last)
 	switch {
-	case last == key+" "+fingerprint:
-		return p, nil
-	case len(last) > len(key) && last[:len(key)] == key:
-		return p, ErrStockKey
-	case p.Stock == nil:
+	case errors.Is(err, sql.ErrNoRows) && p.Stock == nil:
 		return p, ErrNoStock
+	case errors.Is(err, sql.ErrNoRows):
+		return p, ErrStockBounds
+	case err != nil:
+		return p, fmt.Errorf("reading a change of the stock of %s: %w", id, err)
+	case last != fingerprint:
+		return p, ErrStockKey
 	}
-	return p, ErrStockBounds
+	return p, nil
 }

@@ -30,7 +30,7 @@ func newStockWorld(t *testing.T) *stockWorld {
 	w := &stockWorld{t, storetest.Open(t), nil}
 	w.s = store.New(w.db)
 	three := int64(3)
-	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Set: &three}, "first-key", "f"); err != nil {
+	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Set: &three}, "first-key", "f", now); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -161,7 +161,7 @@ func TestPaidOrderKeepsItsPieces(t *testing.T) {
 	}
 	// One that is paid while it closes had its pieces all the time.
 	five := int64(5)
-	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Set: &five}, "key-a", "f"); err != nil {
+	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Set: &five}, "key-a", "f", now); err != nil {
 		t.Fatal(err)
 	}
 	closing := begin(t, w.s, w.placed("key-3"))
@@ -177,20 +177,20 @@ func TestStockOfAProductThatHadNone(t *testing.T) {
 	t.Parallel()
 	w := newStockWorld(t)
 	taken := w.placed("key-2")
-	p, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Unlimited: true}, "key-a", "f")
+	p, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Unlimited: true}, "key-a", "f", now)
 	if err != nil || p.Stock != nil {
 		t.Fatal(p, err)
 	}
 	o := w.placed("key-1")
 	three := int64(3)
-	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Set: &three}, "key-b", "f"); err != nil {
+	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Set: &three}, "key-b", "f", now); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.s.BeginClose(ctx, o.ID, now); err != nil {
 		t.Fatal(err)
 	}
 	w.want(3)
-	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Unlimited: true}, "key-c", "f"); err != nil {
+	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Unlimited: true}, "key-c", "f", now); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.s.BeginClose(ctx, taken.ID, now); err != nil {
@@ -218,27 +218,32 @@ func TestChangeStock(t *testing.T) {
 		key, fingerprint string
 		stock            int64
 		err              error
+		after            time.Duration
 	}{
-		{order.StockChange{Add: number(4)}, "key-a", "f", 7, nil},
-		{order.StockChange{Add: number(4)}, "key-a", "f", 7, nil}, // the same request
-		{order.StockChange{Add: number(5)}, "key-a", "g", 7, store.ErrStockKey},
-		{order.StockChange{Add: number(4)}, "key-b", "f", 11, nil},
-		{order.StockChange{Add: number(-11)}, "key-c", "f", 0, nil},
-		{order.StockChange{Add: number(-1)}, "key-d", "f", 0, store.ErrStockBounds},
-		{order.StockChange{Set: number(order.MaxStock)}, "key-e", "f", order.MaxStock, nil},
-		{order.StockChange{Add: number(1)}, "key-f", "f", order.MaxStock, store.ErrStockBounds},
-		{order.StockChange{Set: number(0)}, "key-g", "f", 0, nil},
+		{order.StockChange{Add: number(4)}, "key-a", "f", 7, nil, 0},
+		{order.StockChange{Add: number(4)}, "key-a", "f", 7, nil, 0}, // the same request
+		{order.StockChange{Add: number(5)}, "key-a", "g", 7, store.ErrStockKey, 0},
+		{order.StockChange{Add: number(4)}, "key-b", "f", 11, nil, 0},
+		{order.StockChange{Add: number(4)}, "key-a", "f", 11, nil, 23 * time.Hour}, // also after another change
+		{order.StockChange{Add: number(-11)}, "key-c", "f", 0, nil, 0},
+		{order.StockChange{Add: number(-1)}, "key-d", "f", 0, store.ErrStockBounds, 0},
+		{order.StockChange{Set: number(order.MaxStock)}, "key-e", "f", order.MaxStock, nil, 0},
+		{order.StockChange{Add: number(1)}, "key-f", "f", order.MaxStock, store.ErrStockBounds, 0},
+		{order.StockChange{Set: number(0)}, "key-g", "f", 0, nil, 0},
+		{order.StockChange{Add: number(2)}, "key-h", "f", 2, nil, 25 * time.Hour},
+		{order.StockChange{Add: number(4)}, "key-a", "f", 6, nil, 25 * time.Hour}, // the next day
+		{order.StockChange{Set: number(0)}, "key-i", "f", 0, nil, 25 * time.Hour},
 	} {
-		p, err := w.s.ChangeStock(ctx, "tea", test.change, test.key, test.fingerprint)
+		p, err := w.s.ChangeStock(ctx, "tea", test.change, test.key, test.fingerprint, now.Add(test.after))
 		if !errors.Is(err, test.err) || p.Stock == nil || *p.Stock != test.stock {
 			t.Errorf("%+v under %s: %v, %v", test.change, test.key, p.Stock, err)
 		}
 		w.want(test.stock)
 	}
-	if _, err := w.s.ChangeStock(ctx, "bun", order.StockChange{Add: number(1)}, "key-a", "f"); !errors.Is(err, store.ErrNoStock) {
+	if _, err := w.s.ChangeStock(ctx, "bun", order.StockChange{Add: number(1)}, "key-a", "f", now); !errors.Is(err, store.ErrNoStock) {
 		t.Errorf("a product without a stock: %v", err)
 	}
-	if _, err := w.s.ChangeStock(ctx, "gold", order.StockChange{Set: number(1)}, "key-a", "f"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := w.s.ChangeStock(ctx, "gold", order.StockChange{Set: number(1)}, "key-a", "f", now); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("no such product: %v", err)
 	}
 	// A changed product keeps its stock.
@@ -263,7 +268,7 @@ func TestStockIsKeptWhileManyOrder(t *testing.T) {
 	const pieces = 25
 	n := int64(pieces)
 	for _, product := range []string{"tea", "bun"} {
-		if _, err := stores[0].ChangeStock(ctx, product, order.StockChange{Set: &n}, "first-key", "f"); err != nil {
+		if _, err := stores[0].ChangeStock(ctx, product, order.StockChange{Set: &n}, "first-key", "f", now); err != nil {
 			t.Fatal(err)
 		}
 	}

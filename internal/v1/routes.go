@@ -51,7 +51,7 @@ var Routes = []Route{
 		Body: PutProduct{}, Status: 200, Response: Product{}, Errors: []api.Code{CodeFull}},
 	{Method: "DELETE", Path: "/v1/products/{id}", Name: "deleteProduct", Summary: "Remove a product; orders keep their lines", Scope: ScopeWrite,
 		Status: 200, Response: Product{}},
-	{Method: "POST", Path: "/v1/products/{id}/stock", Name: "changeStock", Summary: "Set the stock of a product, or add pieces; a repeat of the last change changes nothing", Scope: ScopeWrite,
+	{Method: "POST", Path: "/v1/products/{id}/stock", Name: "changeStock", Summary: "Set the stock of a product, or add pieces; a key is remembered for a day", Scope: ScopeWrite,
 		Body: ChangeStock{}, Status: 200, Response: Product{}, Creates: true, Errors: []api.Code{CodeNoStock}},
 	{Method: "POST", Path: "/v1/links", Name: "createLink", Summary: "Make a payment link", Scope: ScopeWrite,
 		Body: CreateLink{}, Status: 201, Response: Link{}, Creates: true, Errors: []api.Code{api.CodeShopFull}},

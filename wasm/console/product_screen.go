@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -60,7 +61,7 @@ type productScreen struct {
 	price, least, most  string // as typed, in yuan
 	open                bool   // the payer names the amount
 	stockAdd, stockSet  string // as typed
-	stockKey, stockSent string // of the change that was sent last, and what was typed then; "" once it has succeeded
+	stockKey, stockSent string // of the change that was sent last, and the change; "" once it has succeeded
 }
 
 func newProductScreen(c *console) *productScreen {
@@ -179,9 +180,9 @@ func (p *productScreen) changeStock(id, typed string, change func(int64) v1.Chan
 
 // sendStock sends a change. The same change is sent under the same key until it has succeeded.
 func (p *productScreen) sendStock(c v1.ChangeStock) {
-	change := p.stockAdd + "\n" + p.stockSet
-	if p.stockKey == "" || change != p.stockSent {
-		p.stockKey, p.stockSent = rand.Text(), change
+	change, _ := json.Marshal(c) // numbers and a boolean have no error
+	if p.stockKey == "" || string(change) != p.stockSent {
+		p.stockKey, p.stockSent = rand.Text(), string(change)
 	}
 	key := p.stockKey
 	p.act(p.page, textSaved, func(ctx context.Context) (func(), error) {

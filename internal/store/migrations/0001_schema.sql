@@ -30,8 +30,7 @@ CREATE TABLE products (
   -- suggestion. A product has both bounds or neither.
   min_price INTEGER CHECK (min_price > 0),
   max_price INTEGER CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price)),
-  stock     INTEGER, -- pieces that can be sold; NULL: any number. Below 0 after the late payment of a closed order
-  stock_key TEXT     -- of the last request that changed stock: a repeated one changes nothing
+  stock     INTEGER -- pieces that can be sold; NULL: any number. Below 0 after the late payment of a closed order
 ) STRICT;
 
 -- ---------------------------------------------------------------------------
@@ -155,6 +154,25 @@ CREATE TRIGGER stock_is_taken_late AFTER UPDATE OF status ON orders WHEN NEW.tak
 BEGIN
   UPDATE products SET stock = stock - (SELECT CAST(value AS INTEGER) FROM json_each(NEW.taken) WHERE key = products.id)
   WHERE id IN (SELECT key FROM json_each(NEW.taken));
+END;
+
+-- The changes of the stock by operators and back ends, for a day: a repeated request changes nothing.
+CREATE TABLE stock_changes (
+  product_id  TEXT    NOT NULL,
+  key         TEXT    NOT NULL, -- of the request
+  fingerprint TEXT    NOT NULL, -- of the request under key
+  stock       INTEGER,          -- after the change; NULL: any number
+  at          INTEGER NOT NULL,
+  PRIMARY KEY (product_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX stock_changes_by_time ON stock_changes (at);
+
+-- Continues ChangeStock in stock.go.
+CREATE TRIGGER stock_is_changed AFTER INSERT ON stock_changes
+BEGIN
+  UPDATE products SET stock = NEW.stock WHERE id = NEW.product_id;
+  DELETE FROM stock_changes WHERE at < NEW.at - 86400000;
 END;
 
 -- An operator deleted an order by hand that was not paid: for the stock in stock.go.

@@ -41,8 +41,7 @@ CREATE TABLE products (
   -- suggestion. A product has both bounds or neither.
   min_price BIGINT CHECK (min_price > 0),
   max_price BIGINT CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price)),
-  stock     BIGINT, -- pieces that can be sold; NULL: any number. Below 0 after the late payment of a closed order
-  stock_key TEXT COLLATE "C" -- of the last request that changed stock: a repeated one changes nothing
+  stock     BIGINT -- pieces that can be sold; NULL: any number. Below 0 after the late payment of a closed order
 );
 
 -- ---------------------------------------------------------------------------
@@ -196,6 +195,30 @@ CREATE TRIGGER stock_is_taken_late AFTER UPDATE OF status ON orders
 FOR EACH ROW
 WHEN (NEW.taken IS NOT NULL AND OLD.status = 'closed' AND NEW.status <> 'closed')
 EXECUTE FUNCTION stock_is_taken_late();
+
+-- The changes of the stock by operators and back ends, for a day: a repeated request changes nothing.
+CREATE TABLE stock_changes (
+  product_id  TEXT COLLATE "C" NOT NULL,
+  key         TEXT COLLATE "C" NOT NULL, -- of the request
+  fingerprint TEXT COLLATE "C" NOT NULL, -- of the request under key
+  stock       BIGINT,          -- after the change; NULL: any number
+  at          BIGINT NOT NULL,
+  PRIMARY KEY (product_id, key)
+);
+
+CREATE INDEX stock_changes_by_time ON stock_changes (at);
+
+-- Continues ChangeStock in stock.go.
+CREATE FUNCTION stock_is_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = NEW.stock WHERE id = NEW.product_id;
+  DELETE FROM stock_changes WHERE at < NEW.at - 86400000;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_is_changed AFTER INSERT ON stock_changes
+FOR EACH ROW
+EXECUTE FUNCTION stock_is_changed();
 
 -- An operator deleted an order by hand that was not paid: for the stock in stock.go.
 CREATE FUNCTION stock_of_deleted_order() RETURNS trigger LANGUAGE plpgsql AS $$
