@@ -160,7 +160,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 		return api.BillCheck{}, err
 	}
 	if !ended {
-		return api.BillCheck{}, errBillUnderWay
+		return api.BillCheck{}, errBillStopped
 	}
 	check := c.check
 	if check.FundsPending { // an earlier run may have read it

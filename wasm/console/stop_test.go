@@ -43,7 +43,7 @@ func TestResendCanBeStopped(t *testing.T) {
 	p := screen.(*eventsScreen)
 	p.from, p.to = "2026-11-01", "2026-11-30"
 	p.resent, p.stopResend = 400, func() {}
-	if html := htmlOf(screen); !strings.Contains(html, `data-resending="true"`) || !strings.Contains(html, "400 ") || !strings.Contains(html, textStop.ZH) {
+	if html := htmlOf(screen); !strings.Contains(html, `data-resending`) || !strings.Contains(html, "400 ") || !strings.Contains(html, textStop.ZH) {
 		t.Errorf("no progress: %s", html)
 	}
 	n := 0
@@ -95,5 +95,54 @@ func TestComparisonCanBeStopped(t *testing.T) {
 	}
 	if p.bill.Status != v1.BillDiffers {
 		t.Errorf("the screen shows %+v", p.bill)
+	}
+}
+
+// The screen follows a comparison that another call or the timer has begun, and can stop it.
+func TestComparisonThatIsUnderWayIsFollowed(t *testing.T) {
+	day := cst.In(time.Now()).AddDate(0, 0, -1).Format(time.DateOnly)
+	running := v1.Bill{Date: day, Status: v1.BillAgrees, Running: &v1.BillProgress{Compared: 2000, Rows: 12_000}}
+	for name, test := range map[string]struct {
+		stop, begin bool
+		said        text
+	}{"it ends": {false, false, textCompared}, "it is stopped": {true, false, textStopped}, "it is begun twice": {false, true, textCompared}} {
+		t.Run(name, func(t *testing.T) {
+			f := full(t, every)
+			if test.begin {
+				f.on("GET /v1/bills/"+day, v1.Bill{Date: day, Status: v1.BillAgrees})
+			}
+			f.on("GET /v1/bills/"+day, running, running, v1.Bill{Date: day, Status: v1.BillDiffers}).
+				on("POST /v1/bills/"+day+"/check", api.CodeRateLimited).on("POST /v1/bills/"+day+"/stop", running)
+			screen, client := opened(t, f, screensOf()["/console/bills"])
+			p := screen.(*billsScreen)
+			if !test.begin {
+				p.show(day)
+				settle(client)
+				if html := htmlOf(screen); p.comparing != day || !strings.Contains(html, "2000 / 12000") || !strings.Contains(html, textStop.ZH) {
+					t.Errorf("no progress: %s", html)
+				}
+				if test.stop {
+					p.stopComparing()
+					settle(client)
+				}
+				f.sleeps = 5
+				p.follow(p.page, nil)
+				p.stopping = test.stop
+			} else {
+				p.show(day)
+				settle(client)
+				asked := false
+				f.during = func(call string) {
+					if asked = asked || strings.HasPrefix(call, "POST"); asked && strings.HasPrefix(call, "GET") {
+						f.sleeps = 1000
+					}
+				}
+				p.compare(p.page)
+			}
+			settle(client)
+			if p.comparing != "" || p.said != test.said.ZH || p.wrong || p.bill.Status != v1.BillDiffers {
+				t.Errorf("%q, %q, %+v", p.comparing, p.said, p.bill)
+			}
+		})
 	}
 }
