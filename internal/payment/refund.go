@@ -137,11 +137,13 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 	placed, err := s.cfg.Store.PlaceRefund(ctx, draft, store.RefundConditions{
 		V2: s.canRefund(wechat.V2), V3: s.canRefund(wechat.V3), PaidAfter: now.AddDate(-order.RefundYears, 0, 1), Bound: req.bound,
 	}, req.intent)
+	if placed.Stored {
+		s.logger(ctx).Info("refund created", "order", req.orderID, "refund", id, "amount", int64(placed.Amount), "total", int64(placed.Total))
+	}
 	switch {
 	case err != nil:
 		return order.Refund{}, err
 	case placed.Stored:
-		s.logger(ctx).Info("refund created", "order", req.orderID, "refund", id, "amount", int64(placed.Refund.Amount), "total", int64(placed.Refund.Total))
 		return s.sent(s.continueClaimed(ctx, placed.Refund, sourceOperator))
 	case placed.Order.ID == "":
 		return order.Refund{}, unknown

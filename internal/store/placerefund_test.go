@@ -68,6 +68,9 @@ func TestPlaceRefund(t *testing.T) {
 			t.Fatalf("refund %d: %+v, %v", i, p, err)
 		}
 		left -= r.stored
+		if p.OutTradeNo != o.Payment.OutTradeNo || p.Amount != r.stored || p.Total != o.Total {
+			t.Errorf("refund %d was stored with %+v", i, p)
+		}
 		if p.Refund.ID != draft.ID || p.Refund.Amount != r.stored || p.Refund.Status != api.RefundCreated || p.Refund.OutTradeNo != o.Payment.OutTradeNo || !p.Refund.QueriedAt.Equal(now) {
 			t.Errorf("refund %d is %+v", i, p.Refund)
 		}

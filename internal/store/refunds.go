@@ -45,7 +45,12 @@ type RefundConditions struct {
 type Placed struct {
 	Order  order.Order  // without an ID if there is none
 	Refund order.Refund // with the key; without an ID if there is none
-	Stored bool         // it is new, and claimed as by ClaimRefund
+	Stored bool         // the refund is new, and claimed as by ClaimRefund
+
+	// With Stored: the refund's payment and amount in fen, and the total of the payment. PostgreSQL
+	// commits each statement by itself, so these are also set if the reading of the refund failed.
+	OutTradeNo    string
+	Amount, Total fen.Fen
 }
 
 // PlaceRefund reads an order, and its refund with the key of r. In the same round trip it stores r as
@@ -58,7 +63,7 @@ func (s *Store) PlaceRefund(ctx context.Context, r order.Refund, c RefundConditi
 	var orders []order.Order
 	var refunds []order.Refund
 	err = s.together(ctx, append(beginning(intent),
-		writing(&p.Stored, "storing refund "+r.ID, `
+		statement{"storing refund " + r.ID, `
 			INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, queried_at, updated_at)
 			SELECT ?1, order_id, out_trade_no, api_version, ?2, ?3, IIF(?4 = 0, rest, ?4), ?5, ?6, MAX(updated_at, ?7), ?8, 'created', ?7, MAX(updated_at, ?7)
 			FROM (SELECT payments.order_id, payments.out_trade_no, payments.api_version, payments.updated_at,
@@ -69,9 +74,14 @@ func (s *Store) PlaceRefund(ctx context.Context, r order.Refund, c RefundConditi
 			AND ?14 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = paid.out_trade_no AND refunds.status <> 'failed')
 			AND (?15 = 0 OR ?15 > IIF(?4 = 0, rest, ?4) + (SELECT COALESCE(SUM(amount), 0) FROM refunds JOIN payments AS of_refund ON of_refund.out_trade_no = refunds.out_trade_no
 				WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
-			ON CONFLICT DO NOTHING`,
-			r.ID, r.Key, r.Fingerprint, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OrderID, r.OutTradeNo,
-			c.PaidAfter.UnixMilli(), flag(c.V3), flag(c.V2), order.MaxRefunds, int64(c.Bound)),
+			ON CONFLICT DO NOTHING
+			RETURNING out_trade_no, amount, (SELECT payments.total FROM payments WHERE payments.out_trade_no = refunds.out_trade_no) AS total`,
+			[]any{r.ID, r.Key, r.Fingerprint, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OrderID, r.OutTradeNo,
+				c.PaidAfter.UnixMilli(), flag(c.V3), flag(c.V2), order.MaxRefunds, int64(c.Bound)},
+			func(rows *sql.Rows) error {
+				p.Stored = true
+				return rows.Scan(&p.OutTradeNo, &p.Amount, &p.Total)
+			}},
 		reading(&orders, "orders", scan, selectOrders+`WHERE orders.id = ?`, r.OrderID),
 		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.order_id = ? AND refund_key = ?`, r.OrderID, r.Key))...)
 	if len(orders) > 0 {
