@@ -222,17 +222,29 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 //
 // MoveRefund returns the refund as it is afterwards, and whether it changed. Both are one round trip.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (r order.Refund, moved bool, err error) {
+	return s.moveRefund(ctx, id, to, refundID, ended, now, nil)
+}
+
+// AcceptRefund is MoveRefund to processing. In the same round trip it appends the entry of the call
+// that made r to the audit list, if the intent has what that takes. A nil intent has not.
+func (s *Store) AcceptRefund(ctx context.Context, r order.Refund, refundID string, now time.Time, intent *order.AuditIntent) (stored order.Refund, moved bool, err error) {
+	return s.moveRefund(ctx, r.ID, api.RefundProcessing, refundID, time.Time{}, now, accepting(intent, r, refundID))
+}
+
+// moveRefund is MoveRefund with statements that run after the change.
+func (s *Store) moveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time, then []statement) (r order.Refund, moved bool, err error) {
 	from, args := refundFrom(to)
 	var refunds []order.Refund
-	err = s.together(ctx, writing(&moved, "changing refund "+id, `
+	statements := []statement{writing(&moved, "changing refund "+id, `
 		UPDATE refunds SET status = ?, refund_id = ?, accepted_at = COALESCE(accepted_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
 			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
 			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
 		AND (status <> 'failed' OR (SELECT total FROM payments WHERE payments.out_trade_no = refunds.out_trade_no) >= amount +
 			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.out_trade_no = refunds.out_trade_no AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
-		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...),
-		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.id = ?`, id))
+		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)}
+	err = s.together(ctx, append(append(statements, then...),
+		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.id = ?`, id))...)
 	if err == nil {
 		r, err = one(refunds, nil)
 	}
