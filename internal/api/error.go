@@ -28,6 +28,7 @@ const (
 	CodeSnapshotUser     Code = "snapshot_user"       // WeChat's virtual user: open the full page first
 	CodeSignInLoop       Code = "signin_loop"         // two sign-ins in a row failed: let the user retry
 	CodeProductGone      Code = "product_unavailable" // a product is not for sale
+	CodeOutOfStock       Code = "out_of_stock"        // the stock of a product has fewer pieces
 	CodePriceChanged     Code = "price_changed"       // the total differs from the one that the buyer saw
 	CodeConflict         Code = "conflict"            // client_key was used for another order
 	CodeLinkEnded        Code = "link_ended"          // the payment link is withdrawn, expired or sold out
@@ -64,6 +65,7 @@ var statuses = map[Code]int{
 	CodeSnapshotUser:     403,
 	CodeSignInLoop:       409,
 	CodeProductGone:      409,
+	CodeOutOfStock:       409,
 	CodePriceChanged:     409,
 	CodeConflict:         409,
 	CodeLinkEnded:        409,

@@ -6,7 +6,9 @@ import (
 	"sync"
 	"testing"
 
+	"h5pay/internal/paytest"
 	"h5pay/internal/paytest/campaign"
+	"h5pay/internal/store/storetest"
 )
 
 // A campaign is a random sequence of steps of buyers, strangers, a back end and the operator, and of
@@ -20,6 +22,11 @@ func TestCampaign(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			h := campaign.NewInProcess(t, campaign.Options{Seed: seed, Orders: 18, AtOnce: 1, API: "v2", On: campaign.OnShop})
+			if seed%2 == 1 { // the others sell without a stock
+				const pieces = 100_000
+				storetest.Exec(t, h.DB, `UPDATE products SET stock = ?`, pieces)
+				h.Check = func() { stockAgrees(h.Shop, pieces) }
+			}
 			r := h.Run()
 			loggedChanges(h.Shop)
 			mu.Lock()
@@ -32,6 +39,31 @@ func TestCampaign(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() { wantHappened(t, sum) })
+}
+
+// stockAgrees compares the stock with the lines of the orders that are not closed: what is left,
+// held and sold is what there was at first.
+func stockAgrees(s *paytest.Shop, first int64) {
+	s.T.Helper()
+	rows, err := s.DB.Query(`SELECT id, stock, (SELECT COALESCE(SUM(CAST(value ->> 'quantity' AS INTEGER)), 0) FROM orders JOIN json_each(items) ON true
+		WHERE status <> 'closed' AND value ->> 'product_id' = products.id) FROM products`)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var product string
+		var stock, gone int64
+		if err := rows.Scan(&product, &stock, &gone); err != nil {
+			s.T.Fatal(err)
+		}
+		if stock+gone != first {
+			s.T.Errorf("%s: %d are left and %d are sold or held, want %d together", product, stock, gone, first)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		s.T.Fatal(err)
+	}
 }
 
 // wantHappened fails the test if something has not happened that a campaign is about.
