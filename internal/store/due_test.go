@@ -190,6 +190,7 @@ func work(t *testing.T, orders int) map[string]int {
 		"health":                       func() { _, err := s.Health(ctx, mchID); must(err) },
 		"health of endpoints":          func() { _, err := s.EndpointHealth(ctx); must(err) },
 		"endpoints with something due": func() { _, err := s.DueEndpoints(ctx, now); must(err) },
+		"endpoints with nothing due":   func() { _, err := s.DueEndpoints(ctx, now.AddDate(0, 0, -1)); must(err) },
 		"health of another merchant": func() {
 			v, err := s.Health(ctx, "1900000110")
 			must(err)
@@ -261,6 +262,52 @@ func work(t *testing.T, orders int) map[string]int {
 		}
 	}
 	return steps
+}
+
+// A minute of PostgreSQL in which nothing is due reads as much with 10,000 deliveries that wait for
+// their next try as with 10. TestWorkDoesNotGrowWithOrders is about SQLite.
+func TestWaitingDeliveriesCostPostgresNothing(t *testing.T) {
+	t.Parallel()
+	few, many := pagesOfIdleMinute(t, 10), pagesOfIdleMinute(t, 10_000)
+	t.Logf("%d pages with 10 deliveries, %d with 10,000", few, many)
+	if few == 0 || many > few+10 { // a tree may be deeper
+		t.Errorf("%d pages with 10 deliveries that wait, %d with 10,000", few, many)
+	}
+}
+
+// pagesOfIdleMinute returns how many pages of tables and indexes PostgreSQL reads to find that nothing
+// is due, while a number of deliveries wait.
+func pagesOfIdleMinute(t *testing.T, waiting int) int {
+	t.Helper()
+	db := storetest.OpenPostgres(t)
+	db.SetMaxOpenConns(1) // its statistics are those of everything
+	s := store.New(db)
+	pay(t, s, insert(t, s, "alice", "key-1"), now)
+	storetest.Exec(t, db, `SET session_replication_role = replica`) // without triggers, which would take seconds
+	const first = "event_seq = (SELECT MAX(seq) FROM events)"
+	storetest.Copy(t, db, "deliveries", first, waiting, map[string]string{"event_seq": "event_seq + n", "next_at": "next_at + n * 7919 % 10007"})
+	storetest.Copy(t, db, "deliveries", first, 20_000, map[string]string{"event_seq": "event_seq + 10000 + n", "status": "'delivered'", "delivered_at": "created_at"})
+	storetest.Exec(t, db, `SET session_replication_role = DEFAULT`)
+	storetest.Exec(t, db, `ANALYZE`)
+	pages := func() (n int) {
+		t.Helper()
+		storetest.Exec(t, db, `SELECT pg_stat_force_next_flush()`)
+		if err := db.QueryRow(`SELECT SUM(COALESCE(heap_blks_read, 0) + COALESCE(heap_blks_hit, 0) + COALESCE(idx_blks_read, 0) + COALESCE(idx_blks_hit, 0))::bigint
+			FROM pg_statio_user_tables`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := pages()
+	due, err := s.DueEndpoints(ctx, now.Add(-time.Second))
+	if len(due) != 0 || err != nil {
+		t.Fatal(due, err)
+	}
+	claimed, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now.Add(-time.Second), 5, 1)
+	if len(claimed) != 0 || err != nil {
+		t.Fatal(claimed, err)
+	}
+	return pages() - before
 }
 
 // fill stores orders and their events. Half of the orders wait for a payment and are not due, a
