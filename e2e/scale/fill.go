@@ -254,10 +254,6 @@ func calls(s *store.Store, orders int, minute *minute) []call {
 			}
 			return err
 		}},
-		{"counters of 10,000 orders", func(ctx context.Context, _ int) error {
-			_, err := s.Counters(ctx)
-			return err
-		}},
 		{"idle minute of the timer", minute.reconcile},
 		{"idle minute of the deliveries", minute.deliver},
 		{"a new order of a guest", writes.insert},
@@ -276,6 +272,10 @@ func calls(s *store.Store, orders int, minute *minute) []call {
 			return err
 		}},
 		{"retention, the payer of 20 events", func(ctx context.Context, _ int) error { return s.RemovePayers(ctx, end, true, 20) }},
+		{"counters of 10,000 orders", func(ctx context.Context, _ int) error {
+			_, err := s.Counters(ctx)
+			return err
+		}},
 	}
 }
 
