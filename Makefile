@@ -159,7 +159,8 @@ load: $(machines) ## measure how many orders per second this machine handles wit
 scale: tools postgres ## compare the model of docs/scale.md with the databases of this machine (minutes)
 	go run ./e2e/scale -measure
 
-# `make scale-postgres ORDERS=200000` takes a minute. 10 million orders take about 35 GB of TMPDIR.
+# `make scale-postgres ORDERS=200000` takes a minute. 10 million orders take 30 GB of TMPDIR and ten minutes
+# of a processor; docs/scale.md says how a compressed disk of 7 GB holds them.
 scale-postgres: tools postgres ## fill PostgreSQL with 10 million orders, and time list, search and an idle minute
 	go run ./e2e/scale -postgres $(if $(filter file,$(origin ORDERS)),10000000,$(ORDERS))
 

@@ -70,6 +70,7 @@ func openPostgres() (*sql.DB, func() error, error) {
 	return db, func() error { return errors.Join(db.Close(), server.Close()) }, nil
 }
 
+// lives is the number of the last order that storetest.Life made.
 var lives atomic.Int64
 
 // run lets clients make orders for some time, one after the other, and waits before each statement
