@@ -120,7 +120,7 @@ func (b backend) stateBefore(ctx context.Context, route v1.Route, c *v1Call) (st
 	var state any
 	var err error
 	switch route.Name {
-	case "putProduct", "deleteProduct":
+	case "putProduct", "deleteProduct", "changeStock":
 		state, err = b.getProduct(ctx, c)
 	case "putSelling":
 		state, err = b.getSelling(ctx, c)
