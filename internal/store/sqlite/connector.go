@@ -195,7 +195,7 @@ const (
 // kindOf returns the kind of a query. A reader rejects a change, so a mistake here loses nothing.
 func kindOf(query string) kind {
 	query = strings.TrimLeft(query, " \t\r\n")
-	if strings.Contains(query, ";") {
+	if strings.Contains(query, ";") || strings.Contains(query, "pragma_") { // a value of the writer's
 		return other
 	}
 	switch word := strings.ToUpper(query[:min(len(query), 6)]); {

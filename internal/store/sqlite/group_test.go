@@ -340,6 +340,16 @@ func TestBatchReadsOneMoment(t *testing.T) {
 	wg.Wait()
 }
 
+// The settings of the database are those of the connection that writes.
+func TestSettingsAreThoseOfTheWriter(t *testing.T) {
+	t.Parallel()
+	db, _ := shared(t)
+	change(t, db, `PRAGMA max_page_count = 1234`)
+	if got := numbers(t, db, `SELECT max_page_count FROM pragma_max_page_count`); fmt.Sprint(got) != "[1234]" {
+		t.Errorf("%v", got)
+	}
+}
+
 // A statement that is taken for a read, but changes rows, is rejected.
 func TestReaderChangesNothing(t *testing.T) {
 	t.Parallel()
