@@ -40,6 +40,7 @@ type tables struct {
 	funcs []byte // nfunc pairs of an address and an offset in this table, then the records
 	pcs   []byte // values that change along the code of a function, by offset
 	files []byte // file names
+	names []byte // names of functions, each with a zero after it
 	n     int
 }
 
@@ -47,7 +48,8 @@ type tables struct {
 const (
 	pcMagic     = "\xf1\xff\xff\xff\x00\x00\x01\x08" // Go 1.20 and later, quantum 1, words of 8 bytes
 	pcFuncs     = 8                                  // number of functions
-	pcFileTab   = 48                                 // offsets from the header
+	pcNameTab   = 32
+	pcFileTab   = 48 // offsets from the header
 	pcPCTab     = 56
 	pcFuncTab   = 64
 	pcHeaderLen = 72
@@ -63,16 +65,17 @@ func findTables(image []byte, n int) (*tables, error) {
 	}
 	tab := image[at:]
 	word := func(offset int) uint64 { return binary.LittleEndian.Uint64(tab[offset:]) }
-	files, pcs, funcs, end := word(pcFileTab), word(pcPCTab), word(pcFuncTab), uint64(len(tab))
-	if word(pcFuncs) != uint64(n) || files < pcHeaderLen || pcs < files || funcs < pcs || end < funcs || end-funcs < uint64(n)*8 {
+	names, files, pcs, funcs, end := word(pcNameTab), word(pcFileTab), word(pcPCTab), word(pcFuncTab), uint64(len(tab))
+	if word(pcFuncs) != uint64(n) || names < pcHeaderLen || files < names || pcs < files || funcs < pcs || end < funcs || end-funcs < uint64(n)*8 {
 		return nil, errTables
 	}
-	return &tables{funcs: tab[funcs:], pcs: tab[pcs:funcs], files: tab[files:pcs], n: n}, nil
+	return &tables{funcs: tab[funcs:], pcs: tab[pcs:funcs], files: tab[files:pcs], names: tab[names:files], n: n}, nil
 }
 
 // A record of a function, runtime._func: offsets of its fields, followed by the offsets of its
 // tables.
 const (
+	recName      = 4
 	recPCSP      = 16
 	recFile      = 20
 	recLine      = 24

@@ -96,10 +96,15 @@
     new Promise((resolve, reject) => {
       const work = () => {
         compileProgram(address, (bytes) => postMessage({ bytes }))
-          .then((program) => postMessage({ program }))
+          .then((program) => {
+            try {
+              compileFirst(program);
+            } catch {} // without memory for a second instance
+            postMessage({ program });
+          })
           .catch((err) => postMessage({ error: String(err) }));
       };
-      const text = `const address = ${JSON.stringify(address)}, compileProgram = ${compileProgram}; (${work})();`;
+      const text = `const address = ${JSON.stringify(address)}, compileProgram = ${compileProgram}, compileFirst = ${compileFirst}; (${work})();`;
       const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
       worker.onerror = worker.onmessageerror = () => reject(new Error("no worker"));
       worker.onmessage = ({ data: { bytes, program, error } }) => {
