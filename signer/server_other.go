@@ -41,7 +41,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	}
 	defer closeTelemetry(t, log)
 	log = slog.New(t.Metrics().Log(log.Handler()))
-	db, err := openDatabase(ctx, getenv, opener{open: t.OpenDB, connector: t.OpenConnector})
+	db, err := openDatabase(ctx, getenv, opener{connector: t.OpenConnector})
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (p *amountPage) load(ctx app.Context) {
 			return nil, err
 		}
 		for _, product := range products {
-			if product.ID == id && product.Amount != nil {
+			if product.ID == id && product.Amount != nil && !product.SoldOut() {
 				return func() {
 					p.shop, p.product, p.acceptedTypes = config.ShopName, &product, config.TradeTypes
 				}, nil

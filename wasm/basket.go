@@ -26,6 +26,26 @@ func (c basket) add(id string, n int) {
 // full reports whether the basket has no room for another product.
 func (c basket) full() bool { return len(c) >= api.MaxOrderItems }
 
+// fit removes the pieces that the shop does not have.
+func (c basket) fit(catalogue []api.Product) {
+	for _, p := range catalogue {
+		if p.Left == nil || c[p.ID] <= *p.Left {
+			continue
+		}
+		if c[p.ID] = *p.Left; p.SoldOut() {
+			delete(c, p.ID)
+		}
+	}
+}
+
+// most returns how many pieces of a product a basket may have.
+func most(p api.Product) int {
+	if p.Left != nil {
+		return min(*p.Left, api.MaxQuantity)
+	}
+	return api.MaxQuantity
+}
+
 // items returns the basket as order items, in the catalogue's order. It omits products that left
 // the catalogue or lost their fixed price.
 func (c basket) items(catalogue []api.Product) []api.OrderItem {

@@ -241,6 +241,36 @@ func TestShopShowsChangedPrices(t *testing.T) {
 	shows(t, p, "72.00")
 }
 
+// A product without pieces shows that, and cannot be chosen. The basket has no more than is left.
+func TestShopShowsWhatIsSoldOut(t *testing.T) {
+	none, two := 0, 2
+	left := api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 6800, Left: &none}, {ID: "bun", Name: "包", Price: 100, Left: &two},
+		{ID: "tip", Name: "随心付", Amount: &api.AmountBounds{Min: 1, Max: 100}, Left: &none}}}
+	f := newFake(t, "https://shop.example/").on(getSession, me).on(getConfig, shopConfig).on(getProducts, left).on(postOrder, api.CodeOutOfStock, pendingO1)
+	basket{"tea": 1, "bun": 5}.save(f)
+	p := newShopPage(f)
+	client := mount(t, p)
+	shows(t, p, textLinkSoldOut.ZH, "2.00")
+	showsDisabled(t, p, "sold-out", "add")
+	if html := htmlOf(t, p.Render()); strings.Contains(html, "/amount?product=tip") || strings.Count(html, `data-action="sold-out"`) != 2 {
+		t.Errorf("what is sold out can be chosen: %s", html)
+	}
+	p.order(client.Context(), app.Event{})
+	client.Consume()
+	shows(t, p, `data-error="out_of_stock"`, textRetry.ZH)
+	if p.products != nil || f.navigations != nil {
+		t.Errorf("the old stock stays, or the page left for %q", f.navigations)
+	}
+	p.err = nil
+	p.load(client.Context())
+	client.Consume()
+	p.order(client.Context(), app.Event{})
+	client.Consume()
+	if last := f.calls[len(f.calls)-1]; !strings.Contains(last, `"items":[{"product_id":"bun","quantity":2}]`) {
+		t.Errorf("ordered %s", last)
+	}
+}
+
 func TestShopReloadsAfterAFailure(t *testing.T) {
 	f := newFake(t, "https://shop.example/").on(getSession, errors.New("down"), me).
 		on(getConfig, shopConfig).on(getProducts, catalogue)

@@ -40,6 +40,7 @@ func newShopPage(b browser) *shopPage {
 func (p *shopPage) show(config api.Config, products []api.Product) {
 	p.rename(config.ShopName)
 	p.products, p.acceptedTypes = products, config.TradeTypes
+	p.basket.fit(products)
 }
 
 // rename sets the shop's name, "" if it is unknown.
@@ -52,6 +53,7 @@ func (p *shopPage) rename(name string) {
 func (p *shopPage) OnMount(ctx app.Context) {
 	p.begin(ctx, func(ctx app.Context, from returnKind) {
 		p.basket = loadBasket(p.b)
+		p.basket.fit(p.products)
 		if from == fromHistory {
 			p.ordering = false
 		}
@@ -105,7 +107,7 @@ func (p *shopPage) order(ctx app.Context, _ app.Event) {
 	total, _ := p.basket.total(p.products)
 	p.submit(ctx, draft{p.b, ""}, items, total, func() {
 		p.ordering = false
-		if code(p.err) == api.CodePriceChanged {
+		if c := code(p.err); c == api.CodePriceChanged || c == api.CodeOutOfStock {
 			p.products = nil
 		}
 	})
@@ -142,6 +144,10 @@ func (p *shopPage) card(product api.Product) app.UI {
 	} else {
 		cost, buy = p.price(product.Price, ""), p.stepper(product, "card")
 	}
+	if product.SoldOut() {
+		buy = elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").DataSet("action", "sold-out").
+			Attr("disabled", true).Aria("label", p.tr(textLinkSoldOut)+" "+product.Name).Text(p.tr(textLinkSoldOut))
+	}
 	return elem("li").Class("card").DataSet("product", product.ID).Body(
 		picture(product.Image),
 		elem("div").Class("about").Body(
@@ -173,7 +179,7 @@ func (p *shopPage) stepper(product api.Product, where string) app.UI {
 	return elem("div").Class("stepper").Role("group").Aria("label", product.Name).Body(
 		p.step(product.ID+where, "remove", textRemove, "−", false, change(-1)).Hidden(n == 0),
 		elem("output").Aria("live", "polite").Hidden(n == 0).Text(strconv.Itoa(n)),
-		p.step(product.ID+where, "add", textAdd, "+", p.loading || n >= api.MaxQuantity || n == 0 && p.basket.full(), change(1)))
+		p.step(product.ID+where, "add", textAdd, "+", p.loading || n >= most(product) || n == 0 && p.basket.full(), change(1)))
 }
 
 // step is one of the two round buttons. go-app treats two closures of the same code as one handler

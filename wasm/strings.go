@@ -162,6 +162,7 @@ var errorTexts = map[api.Code]errorText{
 	api.CodeCodeInvalid:      {text{"登录已过期", "Your sign-in has expired"}, text{"请重新登录", "Please sign in again"}, actionSignIn},
 	api.CodeSnapshotUser:     {text{"请使用完整服务", "Use the full page"}, text{"当前是快照页，请点击页面下方“使用完整服务”后再试", "This is a snapshot. Tap “Use Full Service” at the foot of the page, then try again"}, actionRetry},
 	api.CodeProductGone:      {text{"商品已下架", "No longer for sale"}, text{"请返回首页重新选择", "Go back to the shop and choose again"}, actionShop},
+	api.CodeOutOfStock:       {text{"库存不足", "Not enough left"}, text{"您没有被扣款，请查看现有件数后再下单", "Nothing was charged. Look at what is left and order again"}, actionRetry},
 	api.CodeLinkEnded:        {text{"收款链接已停用", "This payment link has ended"}, text{"如需付款，请联系商家", "To pay, ask the merchant"}, actionNone},
 	api.CodePriceChanged:     {text{"价格已更新", "The prices have changed"}, text{"您没有被扣款，请查看新价格后再下单", "Nothing was charged. Look at the new prices and order again"}, actionRetry},
 	api.CodeConflict:         {text{"订单已变更", "The order has changed"}, text{"请返回首页重新下单", "Go back to the shop and order again"}, actionShop},

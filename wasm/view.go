@@ -139,8 +139,9 @@ func (s *base) footer() app.UI {
 
 // price shows an amount.
 func (s *base) price(f fen.Fen, class string) app.UI {
+	sign, amount := f.Split()
 	return elem("span").Class("price "+class).Aria("label", f.String()+" "+s.tr(textYuan)).Role("img").Body(
-		elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
+		app.If(sign != "", app.Text(sign)), elem("small").Aria("hidden", "true").Text("¥"), app.Text(amount))
 }
 
 // bounds shows the smallest and the largest amount that a payer may enter.

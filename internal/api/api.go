@@ -132,7 +132,12 @@ type Product struct {
 	// Amount is set if the payer enters the amount. Such a product is ordered once, with
 	// OrderItem.Amount.
 	Amount *AmountBounds `json:"amount,omitempty"`
+	// Left is how many pieces can be ordered, if they are fewer than MaxQuantity. 0 is sold out.
+	Left *int `json:"left,omitempty"`
 }
+
+// SoldOut reports whether no piece can be ordered.
+func (p Product) SoldOut() bool { return p.Left != nil && *p.Left == 0 }
 
 // AmountBounds are the smallest and the largest amount that a payer may enter, in fen.
 type AmountBounds struct {

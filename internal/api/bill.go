@@ -15,6 +15,10 @@ type BillCheck struct {
 	Funds *BillFunds // by the fund-flow bill; nil until it was read
 	// FundsPending means that the fund-flow bill will be fetched again.
 	FundsPending bool
+
+	LeasedUntil int64 // Unix ms; until then a run is under way
+	Compared    int   // rows of the bill, by the run under way, of a bill of several pages
+	RowsOfBill  int   // 0 until the bill was fetched
 }
 
 // BillMoney is what the payments and refunds of a day come to, in fen.

@@ -18,8 +18,8 @@ const (
 	CodeBadRequest       Code = "bad_request"         // malformed, unknown field, out of range
 	CodeForbiddenOrigin  Code = "forbidden_origin"    // the Origin header is not this shop's
 	CodeNotFound         Code = "not_found"           // does not exist, or belongs to another user
-	CodeMethodNotAllowed Code = "method_not_allowed"  //
-	CodeBodyTooLarge     Code = "body_too_large"      //
+	CodeMethodNotAllowed Code = "method_not_allowed"  // the path has no such method
+	CodeBodyTooLarge     Code = "body_too_large"      // the body is larger than the call accepts
 	CodeContentType      Code = "unsupported_content" // the body must be application/json
 	CodeUnauthenticated  Code = "unauthenticated"     // sign in first
 	CodeStateInvalid     Code = "state_invalid"       // the state is unknown, expired or from another browser: sign in again
@@ -28,6 +28,7 @@ const (
 	CodeSnapshotUser     Code = "snapshot_user"       // WeChat's virtual user: open the full page first
 	CodeSignInLoop       Code = "signin_loop"         // two sign-ins in a row failed: let the user retry
 	CodeProductGone      Code = "product_unavailable" // a product is not for sale
+	CodeOutOfStock       Code = "out_of_stock"        // the stock of a product has fewer pieces
 	CodePriceChanged     Code = "price_changed"       // the total differs from the one that the buyer saw
 	CodeConflict         Code = "conflict"            // client_key was used for another order
 	CodeLinkEnded        Code = "link_ended"          // the payment link is withdrawn, expired or sold out
@@ -64,6 +65,7 @@ var statuses = map[Code]int{
 	CodeSnapshotUser:     403,
 	CodeSignInLoop:       409,
 	CodeProductGone:      409,
+	CodeOutOfStock:       409,
 	CodePriceChanged:     409,
 	CodeConflict:         409,
 	CodeLinkEnded:        409,

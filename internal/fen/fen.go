@@ -25,6 +25,16 @@ func (f Fen) String() string {
 	return sign + strconv.FormatUint(u/100, 10) + "." + pad + strconv.FormatUint(cents, 10)
 }
 
+// Split returns the sign of the amount, "-" or "", and its String without the sign. A currency sign
+// stands between them.
+func (f Fen) Split() (sign, amount string) {
+	amount, minus := strings.CutPrefix(f.String(), "-")
+	if minus {
+		return "-", amount
+	}
+	return "", amount
+}
+
 // Parse reads an amount in whole fen: 1 to 10 digits and nothing else, as WeChat
 // writes amounts in messages (docs/wechat.md 2.7).
 func Parse(s string) (Fen, bool) {

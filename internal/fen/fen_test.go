@@ -2,6 +2,7 @@ package fen_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"h5pay/internal/fen"
@@ -18,6 +19,9 @@ func TestFenPrintsYuan(t *testing.T) {
 	} {
 		if got := test.fen.String(); got != test.want {
 			t.Errorf("%d fen: %s, want %s", int64(test.fen), got, test.want)
+		}
+		if sign, amount := test.fen.Split(); sign+amount != test.want || strings.HasPrefix(amount, "-") || (sign == "-") != (test.fen < 0) {
+			t.Errorf("%d fen: %q, %q", int64(test.fen), sign, amount)
 		}
 	}
 }

@@ -14,8 +14,8 @@ const at = 1795399200000
 // examples are a message of each type. They are Go values, so that a change of a type
 // that they do not follow does not build.
 func examples() map[reflect.Type]any {
-	no := false
-	product := v1.Product{ID: "tea", Name: "高山乌龙茶", Detail: "50 克罐装", Image: "/web/products/tea.svg", Price: 6800, Position: 10, ForSale: true}
+	no, stock := false, int64(40)
+	product := v1.Product{ID: "tea", Name: "高山乌龙茶", Detail: "50 克罐装", Image: "/web/products/tea.svg", Price: 6800, Position: 10, ForSale: true, Stock: &stock}
 	key := v1.Key{ID: "k7q2m4x5c3v6b2n4", Name: "erp", Scopes: []v1.Scope{v1.ScopeRead, v1.ScopeWrite}, CreatedAt: at, LastUsedAt: at + 7200_000}
 	event := v1.Event{ID: "evt_paid_0d4k2m9p1r7t3v5x8z6b1c2e", Type: api.EventOrderPaid, OrderID: "0d4k2m9p1r7t3v5x8z6b1c2e", CreatedAt: at,
 		Shop: "https://shop.example.com", AppID: "wx0123456789abcdef", MchID: "1900000109",
@@ -51,6 +51,7 @@ func examples() map[reflect.Type]any {
 		v1.Keys{Keys: []v1.Key{key}},
 		v1.PutProduct{Name: "高山乌龙茶", Detail: "50 克罐装", Image: "/web/products/tea.svg", Price: 6800, ForSale: &no},
 		product,
+		v1.ChangeStock{Add: 12},
 		v1.Products{Products: []v1.Product{product}},
 		v1.CreateOrder{Amount: 6800, Lines: []v1.CreateLine{{ProductID: "tea", Quantity: 1}}, Reference: "A-1042", Metadata: map[string]string{"table": "7"},
 			ReturnURL: "https://www.example.com/thanks", ExpiresIn: 86400},

@@ -16,6 +16,8 @@ type Product struct {
 	// price is fixed.
 	MinPrice, MaxPrice fen.Fen
 
+	Stock *int64 // pieces that can be sold; nil: any number. Below 0 after a late payment
+
 	Position  int64 // products are shown in this order
 	Withdrawn bool  // not for sale
 }

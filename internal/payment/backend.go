@@ -47,6 +47,11 @@ const tokenLength = 26
 // call, or CodeConflict if the Fingerprint differs. The error is a *order.FieldError for a field
 // that cannot be accepted.
 func (s *Service) PlaceForBackEnd(ctx context.Context, r BackEndOrder) (order.Order, error) {
+	o, err := s.placeForBackEnd(ctx, r)
+	return o, stockError(err, "lines", len(r.Items), func(i int) string { return r.Items[i].ProductID })
+}
+
+func (s *Service) placeForBackEnd(ctx context.Context, r BackEndOrder) (order.Order, error) {
 	o := order.Order{
 		Source: order.SourceAPI, KeyID: r.KeyID, ClientKey: r.IdempotencyKey, Fingerprint: r.Fingerprint,
 		Reference: r.Reference, Metadata: r.Metadata, ReturnURL: r.ReturnURL, TradeTypes: r.TradeTypes,

@@ -49,7 +49,7 @@ func (s *Service) CheckBills(ctx context.Context) error {
 		return err
 	}
 	_, err = s.checkBill(ctx, day, first)
-	if errors.Is(err, errBillUnderWay) {
+	if errors.Is(err, errBillUnderWay) || errors.Is(err, errBillStopped) {
 		return nil
 	}
 	return err
@@ -139,7 +139,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 		}
 		return api.BillCheck{Date: run.Date, Status: status}, s.cfg.Store.PostponeBill(ctx, run, status, s.nextTry(day, wait))
 	}
-	c := comparison{s: s, date: run.Date, from: day, to: day.AddDate(0, 0, 1).Add(-billSlack)}
+	c := comparison{s: s, run: run, from: day, to: day.AddDate(0, 0, 1).Add(-billSlack)}
 	if before, err := s.cfg.Store.BillChecks(ctx, day.AddDate(0, 0, -1).Format(time.DateOnly), 1, 0); err != nil {
 		return api.BillCheck{}, err
 	} else if len(before) == 1 && before[0].CheckedAt != 0 {
@@ -160,7 +160,7 @@ func (s *Service) checkBill(ctx context.Context, day time.Time, timer bool) (api
 		return api.BillCheck{}, err
 	}
 	if !ended {
-		return api.BillCheck{}, errBillUnderWay
+		return api.BillCheck{}, errBillStopped
 	}
 	check := c.check
 	if check.FundsPending { // an earlier run may have read it
@@ -253,10 +253,24 @@ func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, er
 		return api.BillCheck{}, &api.Error{Code: api.CodeBadRequest, Field: "date", Message: "WeChat keeps bills for three months"}
 	}
 	check, err := s.checkBill(ctx, day, false)
-	if errors.Is(err, errBillUnderWay) {
+	switch {
+	case errors.Is(err, errBillUnderWay):
 		return api.BillCheck{}, reject(api.CodeRateLimited, errBillUnderWay.Error())
+	case errors.Is(err, errBillStopped):
+		return api.BillCheck{}, reject(api.CodeConflict, errBillStopped.Error())
 	}
 	return check, err
+}
+
+// StopBill stops the comparison of a day that is under way, whoever began it. An earlier result
+// stays. The timer compares a day without a result later.
+func (s *Service) StopBill(ctx context.Context, date string) error {
+	now := s.now()
+	stopped, err := s.cfg.Store.StopBill(ctx, date, now, now.Add(billFailed))
+	if err == nil && stopped {
+		s.logger(ctx).Warn("the comparison of a bill was stopped", "source", sourceBill, "date", date)
+	}
+	return err
 }
 
 const (

@@ -14,8 +14,8 @@ import (
 
 // comparison compares one day's bill with the shop's books, in both directions.
 type comparison struct {
-	s    *Service
-	date string
+	s   *Service
+	run order.BillRun
 	// The period, by the shop's clock, whose payments must be in this bill or in one that was
 	// compared before. It ends a little before midnight: WeChat may have the last payments in the
 	// next bill, with which they are compared.
@@ -30,20 +30,35 @@ type comparison struct {
 	otherPayments, otherRefunds []string
 }
 
-// compare fills in c.check.
+// errBillStopped is returned when a call has stopped the comparison.
+var errBillStopped = errors.New("the comparison was stopped")
+
+// compare fills in c.check. Between the pages of a large bill it stores its progress, and ends with
+// errBillStopped if it was stopped.
 func (c *comparison) compare(ctx context.Context, bill wechat.Bill) error {
 	c.seen = make(map[string]bool, len(bill.Rows))
+	compared := 0
 	for rows := range slices.Chunk(bill.Rows, billPage) {
+		if len(bill.Rows) > billPage {
+			ours, err := c.s.cfg.Store.ProgressBill(ctx, c.run, compared, len(bill.Rows))
+			if err != nil {
+				return err
+			}
+			if !ours {
+				return errBillStopped
+			}
+		}
 		if err := c.theirs(ctx, rows); err != nil {
 			return err
 		}
+		compared += len(rows)
 	}
 	// This must precede reading the shop's books and storing the result. A repeated run marks the
 	// same rows again, which changes nothing.
 	if err := c.s.cfg.Store.CompletePayments(ctx, c.known); err != nil {
 		return err
 	}
-	if err := c.s.cfg.Store.MarkBilled(ctx, c.date, c.otherPayments, c.otherRefunds); err != nil {
+	if err := c.s.cfg.Store.MarkBilled(ctx, c.run.Date, c.otherPayments, c.otherRefunds); err != nil {
 		return err
 	}
 	return c.ours(ctx)
@@ -229,7 +244,7 @@ func (c *comparison) ours(ctx context.Context) error {
 	} {
 		var last order.Entry
 		for {
-			page, err := read(ctx, c.from, c.to, c.date, last, billPage)
+			page, err := read(ctx, c.from, c.to, c.run.Date, last, billPage)
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,8 @@ func (s *Service) PlaceBasket(ctx context.Context, r BasketRequest) (order.Order
 	if s.cfg.SellingOff {
 		return s.placedBefore(ctx, o, errNotSelling())
 	}
-	return s.placePriced(ctx, o, basket, r) // the statement that stores the order checks the operator's switch
+	o, err = s.placePriced(ctx, o, basket, r) // the statement that stores the order checks the operator's switch
+	return o, stockError(err, "items", len(r.Items), func(i int) string { return r.Items[i].ProductID })
 }
 
 // maxPriced is how often PlaceBasket computes a price if the catalogue changes meanwhile.
@@ -136,6 +137,23 @@ func repeated(o order.Order, fingerprint string) (order.Order, error) {
 		return order.Order{}, reject(api.CodeConflict, "client_key was used for another order")
 	}
 	return o, nil
+}
+
+// stockError turns an *order.OutOfStock into the error of the caller, which names the position of the
+// product in a list of n.
+func stockError(err error, list string, n int, productID func(int) string) error {
+	var short *order.OutOfStock
+	if !errors.As(err, &short) {
+		return err
+	}
+	field := list
+	for i := range n {
+		if productID(i) == short.ProductID {
+			field = fmt.Sprintf("%s[%d].quantity", list, i)
+			break
+		}
+	}
+	return &api.Error{Code: api.CodeOutOfStock, Field: field, Message: field + ": " + short.Error()}
 }
 
 // insertError translates the store's reason for rejecting an order.

@@ -44,6 +44,10 @@ func (s *Server) products(ctx context.Context) ([]api.Product, error) {
 		if p.Named() {
 			products[i].Amount = &api.AmountBounds{Min: p.MinPrice, Max: p.MaxPrice}
 		}
+		if p.Stock != nil && *p.Stock < api.MaxQuantity {
+			left := int(max(0, *p.Stock))
+			products[i].Left = &left
+		}
 	}
 	return products, nil
 }

@@ -33,6 +33,7 @@ func (b backend) handlers() map[string]v1Handler {
 		"getProduct":    b.getProduct,
 		"putProduct":    b.putProduct,
 		"deleteProduct": b.deleteProduct,
+		"changeStock":   b.changeStock,
 
 		"createLink": b.createLink,
 		"listLinks":  b.listLinks,
@@ -55,6 +56,7 @@ func (b backend) handlers() map[string]v1Handler {
 		"listBills":         b.listBills,
 		"getBill":           b.getBill,
 		"checkBill":         b.checkBill,
+		"stopBill":          b.stopBill,
 
 		"exportPerson": b.exportPerson,
 		"erasePerson":  b.erasePerson,

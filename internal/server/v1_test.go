@@ -239,6 +239,8 @@ func v1Sample(route v1.Route) (path, body string) {
 		body = `{"from":1}`
 	case "createKey":
 		body = `{"name":"erp","scopes":["admin"]}` // a key gives no scope that it lacks
+	case "changeStock":
+		body = `{"set":5}`
 	case "putProduct":
 		body = `{"name":"茶","price":6800}`
 	}

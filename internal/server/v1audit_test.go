@@ -102,6 +102,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		"closeOrders":         {"/v1/orders/close", v1.CloseOrders{ProductID: "tea"}},
 		"createKey":           {"/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead}}},
 		"putProduct":          {"/v1/products/new", v1.PutProduct{Name: "x", Price: 1}},
+		"changeStock":         {"/v1/products/tea/stock", map[string]int{"set": 5}},
 		"replayEvent":         {"/v1/events/" + event + "/replay", nil},
 		"replayEvents":        {"/v1/events/replay", v1.ReplayEvents{From: 1}},
 		"exportPerson":        {"/v1/persons/export", v1.PersonQuery{OpenID: s.Sim.Users()[1].OpenID}},
@@ -109,6 +110,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		"putSelling":          {"/v1/selling", map[string]bool{"selling": false}},
 		"createPhoto":         {"/v1/photos", v1.CreatePhoto{Data: "/9j/4AAQSkZJRg=="}},
 		"checkBill":           {"/v1/bills/" + "2026-11-23" + "/check", nil},
+		"stopBill":            {"/v1/bills/" + "2026-11-23" + "/stop", nil},
 		"createRefundRequest": {"/v1/orders/" + paid.ID + "/refund-requests", v1.CreateRefundRequest{Amount: 2}},
 	}
 	for _, route := range v1.Routes {

@@ -39,7 +39,19 @@ func (b backend) getBill(ctx context.Context, c *v1Call) (any, error) {
 	if len(checks) == 0 {
 		return nil, noSuch("bill: the day was not compared")
 	}
-	return publicBill(checks[0]), nil
+	public := publicBill(checks[0])
+	if checks[0].LeasedUntil > b.now().UnixMilli() {
+		public.Running = &v1.BillProgress{Compared: checks[0].Compared, Rows: checks[0].RowsOfBill}
+	}
+	return public, nil
+}
+
+// stopBill stops the comparison of a day that is under way. If none is, nothing is changed.
+func (b backend) stopBill(ctx context.Context, c *v1Call) (any, error) {
+	if err := b.payment.StopBill(ctx, c.PathValue("date")); err != nil {
+		return nil, err
+	}
+	return b.getBill(ctx, c)
 }
 
 // checkBill compares the bill of a day now, even if it was compared before.

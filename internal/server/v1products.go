@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 
 	"h5pay/internal/order"
 	"h5pay/internal/store"
@@ -50,7 +53,42 @@ func (b backend) putProduct(ctx context.Context, c *v1Call) (any, error) {
 		return nil, &v1.Error{Code: v1.CodeFull, Message: "the catalogue has the maximum of products"}
 	}
 	b.logger(ctx).Info("product stored", "product", id, "price", p.Price, "by", c.by.id)
-	return publicProduct(p), nil
+	return b.getProduct(ctx, c) // with its stock
+}
+
+// changeStock changes the stock of a product. Sales at the same time count.
+func (b backend) changeStock(ctx context.Context, c *v1Call) (any, error) {
+	req := c.body.(v1.ChangeStock)
+	change := order.StockChange{Set: req.Set, Unlimited: req.Unlimited}
+	fields := 0
+	for _, has := range []bool{req.Add != 0, req.Set != nil, req.Unlimited} {
+		if has {
+			fields++
+		}
+	}
+	if fields != 1 {
+		return nil, wrongField("add", "send add, set or unlimited, and one of them")
+	}
+	if req.Add != 0 {
+		change.Add = &req.Add
+	}
+	fingerprint, err := c.fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(c.by.id + "\n" + c.idempotencyKey))
+	p, err := b.cfg.Store.ChangeStock(ctx, c.PathValue("id"), change, hex.EncodeToString(sum[:16]), fingerprint, b.now())
+	switch {
+	case errors.Is(err, store.ErrStockKey):
+		return nil, c.mismatch()
+	case errors.Is(err, store.ErrNoStock):
+		return nil, &v1.Error{Code: v1.CodeNoStock, Field: "add", Message: "add: the product has no stock; set one first"}
+	case errors.Is(err, store.ErrStockBounds):
+		return nil, &v1.Error{Code: v1.CodeNoStock, Field: "add", Message: fmt.Sprintf("add: the stock is %d, want a result from 0 to %d", *p.Stock, order.MaxStock)}
+	case err == nil:
+		b.logger(ctx).Info("stock changed", "product", p.ID, "add", req.Add, "by", c.by.id)
+	}
+	return productOrError(p, err)
 }
 
 func (b backend) deleteProduct(ctx context.Context, c *v1Call) (any, error) {
@@ -73,5 +111,5 @@ func productOrError(p order.Product, err error) (any, error) {
 
 func publicProduct(p order.Product) v1.Product {
 	return v1.Product{ID: p.ID, Name: p.Name, Detail: p.Detail, Image: p.Image, Price: p.Price,
-		MinAmount: p.MinPrice, MaxAmount: p.MaxPrice, Position: p.Position, ForSale: !p.Withdrawn}
+		MinAmount: p.MinPrice, MaxAmount: p.MaxPrice, Position: p.Position, ForSale: !p.Withdrawn, Stock: p.Stock}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"h5pay/internal/cst"
@@ -134,27 +135,38 @@ func moneyCells(m v1.BillMoney) []string {
 	return []string{m.Income.String(), m.Refunded.String(), m.Fees.String(), m.Settlement.String()}
 }
 
-// tableBills returns the last compared days as a table, with a row for each difference.
-func (b backend) tableBills(ctx context.Context, _ *v1Call) (any, error) {
-	checks, err := b.cfg.Store.BillChecks(ctx, "", listedBills, allDifferences)
+// tableBills returns the compared days as a table, newest first, with a row for each difference.
+func (b backend) tableBills(ctx context.Context, c *v1Call) (any, error) {
+	date, after := "", -1
+	if cursor := c.query.(v1.TableQuery).Cursor; cursor != "" {
+		day, n, _ := strings.Cut(cursor, ".")
+		_, err := cst.ParseDay(day)
+		if err == nil {
+			after, err = strconv.Atoi(n)
+		}
+		if err != nil {
+			return nil, wrongField("cursor", "want the cursor of a previous response of this table")
+		}
+		date = day
+	}
+	found, err := b.cfg.Store.BillRows(ctx, date, after, tableRows)
 	if err != nil {
 		return nil, err
 	}
-	var rows [][]string
-	for _, check := range checks {
-		bill := publicBill(check)
-		day := []string{bill.Date, string(bill.Status), strconv.Itoa(bill.Payments), strconv.Itoa(bill.Refunds), ""}
-		if bill.CheckedAt > 0 {
-			day[4] = cellTime(time.UnixMilli(bill.CheckedAt))
+	rows := make([][]string, len(found))
+	for i, r := range found {
+		checked := ""
+		if r.Check.CheckedAt > 0 {
+			checked = cellTime(time.UnixMilli(r.Check.CheckedAt))
 		}
-		if len(bill.Differences) == 0 {
-			rows = append(rows, append(day, "", "", "", "", ""))
-		}
-		for _, d := range bill.Differences {
-			rows = append(rows, append(day[:5:5], string(d.Kind), d.OutTradeNo, d.OutRefundNo, d.Ours, d.Theirs))
-		}
+		d := r.Difference
+		rows[i] = []string{r.Check.Date, r.Check.Status, strconv.Itoa(r.Check.Payments), strconv.Itoa(r.Check.Refunds), checked, d.Kind, d.OutTradeNo, d.OutRefundNo, d.Ours, d.Theirs}
 	}
 	t := v1.Table{N: len(rows)}
+	if len(rows) == tableRows {
+		last := found[len(found)-1]
+		t.Next = last.Check.Date + "." + strconv.Itoa(last.N)
+	}
 	t.Rows, err = spreadsheet(billsHead, rows)
 	return t, err
 }

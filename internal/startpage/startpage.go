@@ -28,6 +28,10 @@ var Sample = []api.Product{
 	{ID: "h5pay-id", Name: "h5pay-name", Detail: "h5pay-detail", Price: 11111111},
 	{ID: "h5pay-id", Name: "h5pay-name", Detail: "h5pay-detail", Image: "/h5pay-image", Amount: &api.AmountBounds{Min: 22222222, Max: 33333333}},
 	{ID: "h5pay-id", Name: "h5pay-name", Detail: "h5pay-detail", Amount: &api.AmountBounds{Min: 22222222, Max: 33333333}},
+	{ID: "h5pay-id", Name: "h5pay-name", Detail: "h5pay-detail", Image: "/h5pay-image", Price: 11111111, Left: new(int)},
+	{ID: "h5pay-id", Name: "h5pay-name", Detail: "h5pay-detail", Price: 11111111, Left: new(int)},
+	{ID: "h5pay-id", Name: "h5pay-name", Detail: "h5pay-detail", Image: "/h5pay-image", Amount: &api.AmountBounds{Min: 22222222, Max: 33333333}, Left: new(int)},
+	{ID: "h5pay-id", Name: "h5pay-name", Detail: "h5pay-detail", Amount: &api.AmountBounds{Min: 22222222, Max: 33333333}, Left: new(int)},
 }
 
 // Kind names the row of a product in a language, which is "zh" or "en".
@@ -38,6 +42,9 @@ func Kind(p api.Product, lang string) string {
 	}
 	if p.Image != "" {
 		kind += "-picture"
+	}
+	if p.SoldOut() {
+		kind += "-sold-out"
 	}
 	return kind + "-" + lang
 }

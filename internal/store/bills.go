@@ -26,7 +26,22 @@ func (s *Store) ClaimBill(ctx context.Context, run order.BillRun, lease time.Dur
 	}
 	return s.run(ctx, "claiming the bill of "+run.Date, `
 		INSERT INTO bill_checks (date, status, run, leased_until, next_at) VALUES (?, 'waiting', ?, ?, 0)
-		ON CONFLICT (date) DO UPDATE SET run = excluded.run, leased_until = excluded.leased_until WHERE `+where, args...)
+		ON CONFLICT (date) DO UPDATE SET run = excluded.run, leased_until = excluded.leased_until, compared = 0, rows_of_bill = 0 WHERE `+where, args...)
+}
+
+// ProgressBill stores how many rows of a bill a run has compared. It reports false if the run was
+// stopped, or has lost the lease.
+func (s *Store) ProgressBill(ctx context.Context, run order.BillRun, compared, of int) (bool, error) {
+	return s.run(ctx, "storing the progress of the bill of "+run.Date, `
+		UPDATE bill_checks SET compared = ?, rows_of_bill = ? WHERE date = ? AND run = ?`, compared, of, run.Date, run.ID)
+}
+
+// StopBill ends the run of a day that is under way, which stores no result any more. A day without
+// a result is tried again at next. It reports false if no run is under way.
+func (s *Store) StopBill(ctx context.Context, date string, now, next time.Time) (bool, error) {
+	return s.run(ctx, "stopping the bill of "+date, `
+		UPDATE bill_checks SET run = 'stopped', leased_until = 0, next_at = IIF(result IS NULL, ?, next_at) WHERE date = ? AND leased_until > ?`,
+		next.UnixMilli(), date, now.UnixMilli())
 }
 
 // PostponeBill ends a run without a comparison. An earlier result stays.
@@ -124,6 +139,30 @@ func (s *Store) IncompleteBill(ctx context.Context, first, now time.Time, slack 
 	return date, nil
 }
 
+// BillRow is a row of the table of bills: a difference of a day, or a day without one.
+type BillRow struct {
+	Check      api.BillCheck // without its differences
+	N          int           // of the difference, -1 for none
+	Difference api.BillDifference
+}
+
+// BillRows returns at most limit rows, newest day first, after the row of a day with the number
+// n. "" begins with the newest day.
+func (s *Store) BillRows(ctx context.Context, date string, n, limit int) ([]BillRow, error) {
+	if date == "" {
+		date = "9999"
+	}
+	return readAll(ctx, s, "rows of bills", func(rows *sql.Rows) (r BillRow, err error) {
+		err = rows.Scan(&r.Check.Date, &r.Check.Status, &r.Check.Payments, &r.Check.Refunds, &r.Check.CheckedAt,
+			&r.N, &r.Difference.Kind, &r.Difference.OutTradeNo, &r.Difference.OutRefundNo, &r.Difference.Ours, &r.Difference.Theirs)
+		return r, err
+	}, `
+		SELECT bill_checks.date, status, payments, refunds, COALESCE(checked_at, 0), COALESCE(n, -1), COALESCE(kind, ''), COALESCE(out_trade_no, ''),
+			COALESCE(out_refund_no, ''), COALESCE(ours, ''), COALESCE(theirs, '')
+		FROM bill_checks LEFT JOIN bill_differences ON bill_differences.date = bill_checks.date AND bill_differences.run = result
+		WHERE bill_checks.date <= ?1 AND (bill_checks.date < ?1 OR n > ?2) ORDER BY bill_checks.date DESC, n LIMIT ?3`, date, n, limit)
+}
+
 // PendingFunds returns the first day from first on whose fund-flow bill should be fetched again,
 // "" if there is none.
 func (s *Store) PendingFunds(ctx context.Context, first string, now time.Time) (date string, err error) {
@@ -138,14 +177,14 @@ func (s *Store) PendingFunds(ctx context.Context, first string, now time.Time) (
 
 // billColumns are read by scanBill.
 const billColumns = `date, status, payments, refunds, COALESCE(checked_at, 0) AS checked_at, income, refunded, fees, funds,
-	COALESCE(funds_income, 0) AS funds_income, COALESCE(funds_refunded, 0) AS funds_refunded, COALESCE(funds_fees, 0) AS funds_fees,
+	leased_until, compared, rows_of_bill, COALESCE(funds_income, 0) AS funds_income, COALESCE(funds_refunded, 0) AS funds_refunded, COALESCE(funds_fees, 0) AS funds_fees,
 	COALESCE(funds_other, 0) AS funds_other, COALESCE(funds_balance, 0) AS funds_balance`
 
 func scanBill(rows *sql.Rows) (c api.BillCheck, err error) {
 	var state string
 	var funds api.BillFunds
 	err = rows.Scan(&c.Date, &c.Status, &c.Payments, &c.Refunds, &c.CheckedAt, &c.Trade.Income, &c.Trade.Refunded, &c.Trade.Fees, &state,
-		&funds.Income, &funds.Refunded, &funds.Fees, &funds.Other, &funds.Balance)
+		&c.LeasedUntil, &c.Compared, &c.RowsOfBill, &funds.Income, &funds.Refunded, &funds.Fees, &funds.Other, &funds.Balance)
 	switch state {
 	case "read":
 		c.Funds = &funds

@@ -20,7 +20,8 @@ import (
 //
 // The trigger order_goes_on stores the step, and order_closes marks the payments of the order as
 // closing. guest_order_ends frees the place of a guest's order that no longer waits for a payment.
-// link_order_ends frees the place of a link's order, and event_order_closed makes the event.
+// link_order_ends frees the place of a link's order, stock_comes_back gives back what a closed order
+// took of the stock, and event_order_closed makes the event.
 
 // endOpen is SQL that ends open orders at ?1: open -> closing while one of their payments can
 // be paid at WeChat, else open -> closed.

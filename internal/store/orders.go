@@ -21,10 +21,11 @@ var ErrReference = errors.New("another order has this reference")
 // another order has its Reference, Insert returns that one with ErrReference. While the operator
 // has stopped selling it stores nothing and returns ErrNotSelling. Beyond a bound it returns
 // ErrFull, ErrBuyerBound, ErrNetworkBound or ErrGuestsBound. If the link takes no order, it returns
-// ErrLinkEnded.
+// ErrLinkEnded. If a product has fewer pieces in stock than the order wants, it returns an
+// *order.OutOfStock.
 //
 // The trigger guest_order_begins counts the order of a guest for the bounds, and
-// link_order_begins that of a link.
+// link_order_begins that of a link. stock_is_taken takes the pieces.
 func (s *Store) Insert(ctx context.Context, o order.Order) (order.Order, error) {
 	return s.insertAgain(ctx, o, false)
 }
@@ -70,20 +71,24 @@ func (s *Store) insert(ctx context.Context, o order.Order, priced bool) (order.O
 		}
 		trades = string(list)
 	}
+	pieces, err := piecesOf(o)
+	if err != nil {
+		return order.Order{}, err
+	}
 	o.Status = api.StatusOpen
 	o.CreatedAt = o.CreatedAt.UTC().Truncate(time.Millisecond)
 	o.ExpiresAt = o.ExpiresAt.UTC().Truncate(time.Millisecond)
 	o.UpdatedAt = o.CreatedAt
 	stored, err := s.run(ctx, "inserting order "+o.ID, `
 		INSERT INTO orders (owner, guest, network, id, token, source, reference, key_id, client_key, fingerprint, shop, appid, mch_id, items,
-			total, currency, description, metadata, return_url, trade_types, created_at, expires_at, status, updated_at, due_at, simulated, link_id)
-		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, 'open', ?25, ?26 + ?27, ?28, ?29
+			total, currency, description, metadata, return_url, trade_types, created_at, expires_at, status, updated_at, due_at, simulated, link_id, taken)
+		SELECT ?1, ?3, IIF(?3 = 1, ?6, NULL), ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, 'open', ?25, ?26 + ?27, ?28, ?29, `+taken(`?31`)+`
 		WHERE `+room+` = '' AND (?29 IS NULL OR EXISTS (SELECT 1 FROM links WHERE id = ?29 AND `+linkOpen+`))
-		AND (?30 = 0 OR `+pricesHold(`?18`)+`)
+		AND (?30 = 0 OR `+pricesHold(`?18`)+`) AND `+inStock(`?31`)+`
 		ON CONFLICT DO NOTHING`,
 		append(s.roomArgs(o), o.ID, text(o.Token), string(o.Source), text(o.Reference), text(o.KeyID), text(o.ClientKey), o.Fingerprint, o.Shop, o.AppID, o.MchID,
 			string(lines), int64(o.Total), o.Currency, o.Description, text(o.Metadata), text(o.ReturnURL), trades,
-			o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(), order.ExpiryGrace.Milliseconds(), flag(o.Simulated), text(o.LinkID), flag(priced))...)
+			o.CreatedAt.UnixMilli(), o.ExpiresAt.UnixMilli(), order.ExpiryGrace.Milliseconds(), flag(o.Simulated), text(o.LinkID), flag(priced), pieces)...)
 	if err != nil {
 		return order.Order{}, err
 	}
@@ -129,6 +134,9 @@ func (s *Store) notStored(ctx context.Context, o order.Order, priced bool, lines
 		if err := s.db.QueryRowContext(ctx, `SELECT `+pricesHold(`?1`), lines).Scan(&hold); err != nil || !hold {
 			return order.Order{}, cmp.Or(err, ErrPrices)
 		}
+	}
+	if err := s.checkStock(ctx, o); err != nil {
+		return order.Order{}, err
 	}
 	return order.Order{}, errRoomAgain
 }

@@ -72,7 +72,7 @@ func (s *Store) StopOffering(ctx context.Context, outTradeNo string, prepayAt, n
 // refund is stored. In both cases there is an event, and the other payments of the order are
 // closing. guest_order_paid frees the place of a guest's order among those of its hour.
 // link_order_paid counts the order of a link as paid, and takings_of_payment adds the payment to
-// the takings of its hour.
+// the takings of its hour. stock_is_taken_late takes the pieces of an order that was closed.
 func (s *Store) Pay(ctx context.Context, outTradeNo string, p order.Paid, now time.Time) (bool, error) {
 	query, args := changePayment(outTradeNo, api.PaymentPaid, now, change{
 		set: `transaction_id = ?, paid_at = ?, payer = IIF(` + erased + `, '', NULLIF(?, '')), settled_by = ?, settled_at = MAX(updated_at, ?),

@@ -12,7 +12,7 @@ import (
 // MaxProducts bounds the catalogue.
 const MaxProducts = 500
 
-const productColumns = `id, name, detail, image, price, COALESCE(min_price, 0) AS min_price, COALESCE(max_price, 0) AS max_price, position, for_sale`
+const productColumns = `id, name, detail, image, price, COALESCE(min_price, 0) AS min_price, COALESCE(max_price, 0) AS max_price, position, for_sale, stock`
 
 const selectProducts = `SELECT ` + productColumns + ` FROM products WHERE for_sale = 1`
 
@@ -31,7 +31,7 @@ func pricesHold(lines string) string {
 
 // productsJSON is SQL for a JSON list of the products for sale whose IDs are in the JSON list
 // ?2.
-const productsJSON = `(SELECT json_group_array(json_object('ID', id, 'Name', name, 'Price', price, 'MinPrice', COALESCE(min_price, 0), 'MaxPrice', COALESCE(max_price, 0)))
+const productsJSON = `(SELECT json_group_array(json_object('ID', id, 'Name', name, 'Price', price, 'MinPrice', COALESCE(min_price, 0), 'MaxPrice', COALESCE(max_price, 0), 'Stock', stock))
 	FROM products WHERE for_sale = 1 AND id IN (SELECT value FROM json_each(?2)))`
 
 func decodeProducts(list string) ([]order.Product, error) {
@@ -67,7 +67,7 @@ func (s *Store) Product(ctx context.Context, id string) (order.Product, error) {
 	return one(readAll(ctx, s, "products", scanProduct, `SELECT `+productColumns+` FROM products WHERE id = ?`, id))
 }
 
-// PutProduct stores a product in the place of the one with the same ID. It reports false,
+// PutProduct stores a product in the place of the one with the same ID, whose stock stays. It reports false,
 // and stores nothing, if the product is new and the catalogue has MaxProducts.
 func (s *Store) PutProduct(ctx context.Context, p order.Product) (bool, error) {
 	var least, most any
@@ -90,7 +90,7 @@ func (s *Store) DeleteProduct(ctx context.Context, id string) (order.Product, er
 
 func scanProduct(rows *sql.Rows) (p order.Product, err error) {
 	var forSale bool
-	err = rows.Scan(&p.ID, &p.Name, &p.Detail, &p.Image, &p.Price, &p.MinPrice, &p.MaxPrice, &p.Position, &forSale)
+	err = rows.Scan(&p.ID, &p.Name, &p.Detail, &p.Image, &p.Price, &p.MinPrice, &p.MaxPrice, &p.Position, &forSale, &p.Stock)
 	p.Withdrawn = !forSale
 	return p, err
 }

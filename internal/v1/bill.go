@@ -20,6 +20,14 @@ type Bill struct {
 	// FundsDifference is the settlement of Funds less that of Trade. In fen. A payment just before
 	// midnight may be in the next day's fund-flow bill.
 	FundsDifference fen.Fen `json:"funds_difference,omitempty"`
+	// Running is the progress of a comparison that is under way. Only in the response about one day.
+	Running *BillProgress `json:"running,omitempty"`
+}
+
+// BillProgress is the progress of a comparison that is under way.
+type BillProgress struct {
+	Compared int `json:"compared"` // rows of the bill
+	Rows     int `json:"rows"`     // of the bill; 0 until a bill of more than 2,000 rows was fetched
 }
 
 // BillMoney is what the payments and refunds of a day come to. In fen.

@@ -25,6 +25,7 @@ const (
 	CodeReferenceUsed api.Code = "reference_used"       // another order has the reference
 	CodeFull          api.Code = "too_many"             // the shop has the maximum of these
 	CodeNoEndpoint    api.Code = "no_endpoint"          // no endpoint may get the event, or the named one may not
+	CodeNoStock       api.Code = "no_stock"             // the product has no stock to add to, or fewer pieces than leave
 	CodeOfSettings    api.Code = "of_settings"          // the endpoint "settings" is changed in the settings of the shop
 )
 
@@ -33,7 +34,7 @@ func Status(code api.Code) int {
 	switch code {
 	case CodeScopeMissing, CodeSecondPerson:
 		return 403
-	case CodeIdempotency, CodeReferenceUsed, CodeFull, CodeNoEndpoint, CodeOfSettings:
+	case CodeIdempotency, CodeReferenceUsed, CodeFull, CodeNoEndpoint, CodeNoStock, CodeOfSettings:
 		return 409
 	}
 	return code.Status()

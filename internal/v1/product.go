@@ -14,9 +14,23 @@ type Product struct {
 	MaxAmount fen.Fen `json:"max_amount,omitempty"` // fen
 	Position  int64   `json:"position"`             // products are shown in this order
 	ForSale   bool    `json:"for_sale"`
+	// Stock is the number of pieces that can be sold. Absent for any number. An order takes its
+	// pieces and gives them back when it is closed without a payment. Below 0 after a late payment
+	// of a closed order, which is always accepted.
+	Stock *int64 `json:"stock,omitempty"`
 }
 
-// PutProduct stores a product under the ID of the path.
+// ChangeStock changes the stock of a product. It has exactly one field.
+type ChangeStock struct {
+	// Add is the number of pieces that arrive, or that leave if it is below 0. The product needs a stock.
+	Add int64 `json:"add,omitempty" minimum:"-1000000" maximum:"1000000"`
+	// Set is the number of pieces that can be sold from now on, without those of open orders.
+	Set *int64 `json:"set,omitempty" minimum:"0" maximum:"1000000"`
+	// Unlimited true ends the keeping of a stock: any number can be sold.
+	Unlimited bool `json:"unlimited,omitempty"`
+}
+
+// PutProduct stores a product under the ID of the path. The stock of an existing one stays.
 type PutProduct struct {
 	Name   string `json:"name" required:"true" minLength:"1" maxLength:"80"`
 	Detail string `json:"detail,omitempty" maxLength:"200"`

@@ -1,7 +1,6 @@
 package wasmbin
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -71,7 +70,7 @@ func CompileFirst(b []byte, names []string) ([]byte, error) {
 			m.Sections[i].Content = content
 		}
 	}
-	content := slices.Concat(text(FirstSection), list)
+	content := slices.Concat(vector(FirstSection), list)
 	m.Sections = slices.Insert(m.Sections, 0, Section{sectionCustom, content})
 	return m.encode(m.Data)
 }
@@ -81,9 +80,10 @@ func CompileFirst(b []byte, names []string) ([]byte, error) {
 func StartsProgram(name string) bool { return !strings.Contains(name, ".") || name == "runtime.rt0_go" }
 
 // export is the export of the table or the global with the number 0. Go's stack pointer is global 0.
-func export(name string, kind byte) []byte { return append(text(name), kind, 0) }
+func export(name string, kind byte) []byte { return append(vector(name), kind, 0) }
 
-func text(s string) []byte { return append(binary.AppendUvarint(nil, uint64(len(s))), s...) }
+// vector is a text with its length before it.
+func vector(s string) []byte { return append(binary.AppendUvarint(nil, uint64(len(s))), s...) }
 
 // Imports returns the number of imports, which are functions only.
 func (m *Module) Imports() (int, error) {
@@ -146,13 +146,9 @@ func (m *Module) FunctionNames() ([]string, error) {
 		if rec+recLen > uint64(len(t.funcs)) {
 			return nil, errTables
 		}
-		at := uint64(binary.LittleEndian.Uint32(t.funcs[rec+recName:]))
-		if at >= uint64(len(t.names)) {
-			return nil, errTables
-		}
-		name, _, ok := bytes.Cut(t.names[at:], []byte{0})
-		if !ok {
-			return nil, errTables
+		name, err := text(t.names, binary.LittleEndian.Uint32(t.funcs[rec+recName:]))
+		if err != nil {
+			return nil, err
 		}
 		all[i] = string(name)
 	}

@@ -28,6 +28,7 @@ func programOf(names ...string) []byte {
 	end := pcHeaderLen + len(nametab)
 	put(pcFuncs, len(names))
 	put(pcNameTab, pcHeaderLen)
+	put(pcUnitTab, end)
 	put(pcFileTab, end)
 	put(pcPCTab, end)
 	put(pcFuncTab, end)

@@ -134,7 +134,8 @@ func (p *auditScreen) entry(e v1.AuditEntry) app.UI {
 var auditActions = map[string]text{
 	"closeOrder": {"关闭订单", "Closed order"}, "closeOrders": {"批量关闭订单", "Closed orders"}, "createRefund": {"退款", "Refunded order"},
 	"createKey": {"创建密钥", "Made key"}, "revokeKey": {"撤销密钥", "Revoked key"}, "putProduct": {"保存商品", "Stored product"}, "deleteProduct": {"删除商品", "Removed product"},
-	"replayEvent": {"重新推送", "Sent event again"}, "replayEvents": {"批量重新推送", "Sent events again"}, "checkBill": {"对账", "Compared bill"},
+	"changeStock": {"修改库存", "Changed stock"},
+	"replayEvent": {"重新推送", "Sent event again"}, "replayEvents": {"批量重新推送", "Sent events again"}, "checkBill": {"对账", "Compared bill"}, "stopBill": {"停止对账", "Stopped comparison"},
 	"putSelling": {"收款开关", "Switched selling"}, "erasePerson": {"删除个人信息", "Erased person"}, "exportPerson": {"导出个人信息", "Exported person"},
 	"createRefundRequest": {"申请退款", "Asked for refund"}, "confirmRefund": {"确认退款", "Confirmed refund"}, "declineRefund": {"拒绝退款", "Declined refund"},
 	"createLink": {"新建收款链接", "Made payment link"}, "changeLink": {"修改收款链接", "Changed payment link"}, "createEndpoint": {"新建 webhook 端点", "Made endpoint"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
+	"h5pay/internal/api"
 	"h5pay/internal/cst"
 	"h5pay/internal/fen"
 	"h5pay/internal/v1"
@@ -22,6 +23,7 @@ var (
 	textInBill      = text{"账单中", "In the bill"}
 	textCompare     = text{"立即对账", "Compare now"}
 	textCompared    = text{"已对账", "Compared"}
+	textComparing   = text{"正在对账", "Comparing"}
 	textOurs        = text{"本店", "Ours"}
 	textTheirs      = text{"微信", "WeChat's"}
 	textExportBills = text{"导出对账", "Export bills"}
@@ -66,6 +68,10 @@ type billsScreen struct {
 	bills []v1.Bill
 	day   string // that is shown with its differences
 	bill  v1.Bill
+
+	comparing string // the day whose comparison this screen waits for, "" for none
+	progress  v1.BillProgress
+	stopping  bool // the user has stopped it
 }
 
 func newBillsScreen(c *console) *billsScreen {
@@ -122,7 +128,95 @@ func (p *billsScreen) show(day string) {
 		if code(err) == "not_found" {
 			return nil, nil
 		}
-		return func() { p.bill = bill }, err
+		return func() {
+			if p.bill = bill; bill.Running != nil && p.comparing == "" {
+				p.follow(p.page, nil)
+				p.progress = *bill.Running
+			}
+		}, err
+	})
+}
+
+// compareEvery is the time between two looks at a comparison that is under way.
+const compareEvery = 2 * time.Second
+
+// compare compares the bill of the shown day.
+func (p *billsScreen) compare(page app.Context) {
+	p.follow(page, func(ctx context.Context, day string) (bill v1.Bill, err error) {
+		err = call(ctx, p.c.b, "POST", "/v1/bills/"+day+"/check", nil, &bill, "")
+		return bill, err
+	})
+}
+
+// follow shows the progress of the comparison of the shown day until it has ended. begin begins it,
+// nil for one that is under way. A large one may take longer than a call.
+func (p *billsScreen) follow(page app.Context, begin func(context.Context, string) (v1.Bill, error)) {
+	day := p.day
+	ctx, done := context.WithCancel(p.ctx)
+	p.comparing, p.progress, p.stopping, p.said, p.wrong = day, v1.BillProgress{}, false, "", false
+	look := func() (bill v1.Bill, running bool, err error) {
+		err = call(ctx, p.c.b, "GET", "/v1/bills/"+day, nil, &bill, "")
+		if running = err == nil && bill.Running != nil; running {
+			progress := *bill.Running
+			page.Dispatch(func(app.Context) { p.progress = progress })
+		}
+		return bill, running, err
+	}
+	if begin != nil {
+		page.Async(func() {
+			for p.c.b.Sleep(ctx, compareEvery) == nil {
+				look()
+			}
+		})
+	}
+	page.Async(func() {
+		defer done()
+		bill, running, err := v1.Bill{}, begin == nil, error(nil)
+		if begin != nil {
+			if bill, err = begin(ctx, day); code(err) == api.CodeRateLimited { // another call or the timer may compare the day
+				if _, running, _ = look(); running {
+					err = nil
+				}
+			}
+		}
+		for (running || code(err) == codeOffline) && p.c.b.Sleep(ctx, compareEvery) == nil {
+			bill, running, err = look()
+		}
+		if ctx.Err() != nil || running {
+			return // the screen was left
+		}
+		page.Dispatch(func(ctx app.Context) { p.compared(ctx, day, bill, err) })
+	})
+}
+
+// compared shows the result of a comparison that has ended.
+func (p *billsScreen) compared(ctx app.Context, day string, bill v1.Bill, err error) {
+	p.comparing = ""
+	switch {
+	case code(err) == api.CodeConflict, err == nil && p.stopping:
+		p.say(textStopped)
+	case err != nil:
+		p.sayError(err)
+	default:
+		p.say(textCompared)
+	}
+	if err == nil && p.day == day {
+		p.bill = bill
+	}
+	p.again(ctx)
+}
+
+// stopComparing stops the comparison on the server. follow learns that it has ended.
+func (p *billsScreen) stopComparing() {
+	day := p.comparing
+	p.stopping = true
+	p.page.Async(func() {
+		if err := call(p.ctx, p.c.b, "POST", "/v1/bills/"+day+"/stop", nil, nil, ""); err != nil && p.ctx.Err() == nil {
+			p.page.Dispatch(func(app.Context) {
+				p.stopping = false
+				p.sayError(err)
+			})
+		}
 	})
 }
 
@@ -136,15 +230,11 @@ func (p *billsScreen) shown() app.UI {
 		status = statusText{textNotCompared, "off"}
 	}
 	var actions app.UI
-	if p.may(v1.ScopeWrite) {
-		actions = elem("p").Class("actions").Body(p.mini(textCompare, func(ctx app.Context) {
-			day := p.day
-			p.act(ctx, textCompared, func(ctx context.Context) (func(), error) {
-				var bill v1.Bill
-				err := call(ctx, p.c.b, "POST", "/v1/bills/"+day+"/check", nil, &bill, "")
-				return func() { p.bill = bill }, err
-			})
-		}))
+	switch {
+	case p.comparing != "":
+		actions = p.underWay()
+	case p.may(v1.ScopeWrite):
+		actions = elem("p").Class("actions").Body(p.mini(textCompare, p.compare))
 	}
 	return section(p.day, elem("dl").Class("facts").Body(
 		p.row(textStatus, p.badge(status.name, status.kind, string(b.Status))),
@@ -153,6 +243,18 @@ func (p *billsScreen) shown() app.UI {
 		p.moneyOf(b),
 		actions,
 		elem("ul").Class("list plainer").Body(app.Range(b.Differences).Slice(func(i int) app.UI { return p.difference(b.Differences[i]) })))
+}
+
+// underWay shows the progress of a comparison.
+func (p *billsScreen) underWay() app.UI {
+	rows := ""
+	if p.progress.Rows > 0 {
+		rows = " " + count(p.progress.Compared) + " / " + count(p.progress.Rows) + " " + p.tr(textRows)
+	}
+	return elem("p").Class("exports").Role("status").Body(
+		elem("span").DataSet("comparing", p.comparing).Text(p.tr(textComparing)+" "+p.comparing+rows),
+		app.If(p.may(v1.ScopeWrite), elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Attr("disabled", p.stopping).
+			Text(p.tr(textStop)).OnClick(func(app.Context, app.Event) { p.stopComparing() }, "stop")))
 }
 
 // moneyOf shows the fees and the settlement of a day, by both bills.

@@ -284,7 +284,7 @@ func TestSettlementsOfTheBills(t *testing.T) {
 		bill          v1.Bill
 		shown, hidden []string
 	}{
-		{with(func(b *v1.Bill) { b.Funds, b.FundsDifference = &funds, -6759 }), []string{"2700.70", "-2000.00", "10700.71", textByFunds.ZH, "-67.59", `data-status="funds"`}, []string{textNoFunds.ZH}},
+		{with(func(b *v1.Bill) { b.Funds, b.FundsDifference = &funds, -6759 }), []string{"2700.70", "2000.00", "10700.71", textByFunds.ZH, "-67.59", `data-status="funds"`}, []string{textNoFunds.ZH}},
 		{with(func(b *v1.Bill) { b.FundsPending = true }), []string{textFundsWait.ZH}, []string{">" + textByFunds.ZH + "<", `data-status="funds"`}},
 		{with(func(*v1.Bill) {}), []string{textNoFunds.ZH}, []string{textFundsWait.ZH, ">" + textByFunds.ZH + "<"}},
 	} {

@@ -32,6 +32,8 @@ type fake struct {
 	script map[string][]any // by "METHOD /path?query": the last answer repeats
 	calls  []string         // "METHOD /path body"
 	header map[string]string
+	during func(call string) // runs before a call is answered; optional
+	sleeps int               // calls of Sleep that succeed
 	kept   map[string]string // files
 	saved  map[string]string
 }
@@ -77,14 +79,27 @@ func (f *fake) Copy(context.Context, string) error { return nil }
 
 func (f *fake) Photo(context.Context, string, int) (string, error) { return f.photo, f.noPhoto }
 
-// Sleep fails, so that nothing is read again by itself.
-func (f *fake) Sleep(context.Context, time.Duration) error { return errors.New("no time passes") }
+// Sleep fails after some calls, so that nothing is read again by itself.
+func (f *fake) Sleep(ctx context.Context, _ time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sleeps--; f.sleeps < 0 || ctx.Err() != nil {
+		return errors.New("no time passes")
+	}
+	return nil
+}
 
-func (f *fake) Fetch(_ context.Context, method, path string, header map[string]string, body []byte) (dom.Response, error) {
+func (f *fake) Fetch(ctx context.Context, method, path string, header map[string]string, body []byte) (dom.Response, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, strings.TrimSpace(method+" "+path+" "+string(body)))
 	f.header = header
+	if f.during != nil {
+		f.during(f.calls[len(f.calls)-1])
+	}
+	if err := ctx.Err(); err != nil {
+		return dom.Response{}, err
+	}
 	answers := f.script[method+" "+path]
 	if len(answers) == 0 {
 		plain, _, _ := strings.Cut(path, "?")

@@ -16,6 +16,7 @@ var (
 	textForged              = text{"不是微信发的", "Not WeChat's"}
 	textOfPayment           = text{"付款通知", "Payment"}
 	textOfRefund            = text{"退款通知", "Refund"}
+	textOfEcho              = text{"测试回调", "Test callback"}
 	textVerdict             = text{"结果", "Verdict"}
 	textNoNotifications     = text{"没有通知", "No notifications"}
 	textNoNotificationsHint = text{"微信支付还没有发来通知。若有人已付款，请检查防火墙和机器人拦截是否挡住了 /api/notify/",
@@ -99,8 +100,11 @@ func (p *notificationsScreen) Render() app.UI {
 func (p *notificationsScreen) entry(n v1.Notification) app.UI {
 	verdict := verdicts[n.Verdict]
 	kind := textOfPayment
-	if n.Kind == v1.NotifiedRefund {
+	switch n.Kind {
+	case v1.NotifiedRefund:
 		kind = textOfRefund
+	case v1.NotifiedEcho:
+		kind = textOfEcho
 	}
 	var hint app.UI
 	switch n.Verdict {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
@@ -30,21 +32,36 @@ var (
 	textRemoveHint   = text{"已有订单不受影响", "Orders keep their lines"}
 	textRemoved      = text{"商品已删除", "The product is removed"}
 	textNameMissing  = text{"请输入名称", "Enter a name"}
+	textUnlimited    = text{"不限", "Not limited"}
+	textStockNow     = text{"可售件数", "Pieces to sell"}
+	textStockHint    = text{"下单时扣减，未付款的订单关闭后退回；退款不退回，请手工增加", "An order takes its pieces, and gives them back if it is closed without a payment. A refund gives none back: add them"}
+	textStockAdd     = text{"增减件数，如 12 或 -2", "Pieces to add or take, like 12 or -2"}
+	textStockSet     = text{"设为件数", "Set the pieces to"}
+	textAddStock     = text{"增减", "Add"}
+	textSetStock     = text{"设置", "Set"}
+	textNoStock      = text{"不限库存", "Do not limit"}
+	textBadStock     = text{"请输入整数", "Enter a whole number"}
+	textOversoldHint = text{"已付款的件数多于库存：订单关闭后又收到了付款。请补货，或退款", "More pieces were paid than there were: a payment arrived after its order was closed. Add pieces, or refund"}
 	textPriceOutside = text{"价格应在最少和最多之间", "The price has to be within the bounds"}
 )
 
 // maxPhoto is the size of a photo in bytes that the console sends.
 const maxPhoto = 200_000
 
+// maxStockTyped is the most pieces that one change may have.
+const maxStockTyped = 1_000_000
+
 // productScreen edits a product, or makes one.
 type productScreen struct {
 	app.Compo
 	base
 
-	isNew              bool
-	product            v1.Product
-	price, least, most string // as typed, in yuan
-	open               bool   // the payer names the amount
+	isNew               bool
+	product             v1.Product
+	price, least, most  string // as typed, in yuan
+	open                bool   // the payer names the amount
+	stockAdd, stockSet  string // as typed
+	stockKey, stockSent string // of the change that was sent last, and the change; "" once it has succeeded
 }
 
 func newProductScreen(c *console) *productScreen {
@@ -116,7 +133,63 @@ func (p *productScreen) Render() app.UI {
 		p.check("open", textOpenAmount, p.open, func(on bool) { p.open = on }),
 		bounds,
 		p.check("sale", textForSale, one.ForSale, func(on bool) { one.ForSale = on }),
-		p.submit(textSave, true)), remove)
+		p.submit(textSave, true)), p.stockForm(), remove)
+}
+
+// stockForm changes the stock of a stored product.
+func (p *productScreen) stockForm() app.UI {
+	if p.isNew {
+		return nil
+	}
+	stock, oversold := p.product.Stock, app.UI(nil)
+	now := elem("span").DataSet("stock", "unlimited").Text(p.tr(textUnlimited))
+	if stock != nil {
+		now = elem("span").DataSet("stock", "pieces").Text(strconv.FormatInt(*stock, 10))
+		if *stock < 0 {
+			oversold = elem("p").Class("oversold").Role("alert").Text(p.tr(textOversoldHint))
+		}
+	}
+	var add, unlimited app.UI
+	if stock != nil {
+		add = elem("form").Class("pair").OnSubmit(p.submitting(func() {
+			p.changeStock("stock-add", p.stockAdd, func(n int64) v1.ChangeStock { return v1.ChangeStock{Add: n} })
+		})).Body(
+			p.field("stock-add", textStockAdd, "text", p.stockAdd, func(v string) { p.stockAdd = v }, "inputmode", "text", "autocomplete", "off"), p.submit(textAddStock, true))
+		unlimited = elem("p").Class("actions").Body(p.mini(textNoStock, func(ctx app.Context) { p.sendStock(v1.ChangeStock{Unlimited: true}) }))
+	}
+	return section(p.tr(textStock), elem("dl").Class("facts").Body(p.row(textStockNow, now)), oversold,
+		elem("p").Class("small").Text(p.tr(textStockHint)), add,
+		elem("form").Class("pair").OnSubmit(p.submitting(func() {
+			p.changeStock("stock-set", p.stockSet, func(n int64) v1.ChangeStock { return v1.ChangeStock{Set: &n} })
+		})).Body(
+			p.field("stock-set", textStockSet, "text", p.stockSet, func(v string) { p.stockSet = v }, "inputmode", "numeric", "autocomplete", "off"), p.submit(textSetStock, true)),
+		unlimited)
+}
+
+// changeStock sends a change of a number that was typed. Only a change of pieces may be negative.
+func (p *productScreen) changeStock(id, typed string, change func(int64) v1.ChangeStock) {
+	n, err := strconv.ParseInt(strings.TrimSpace(typed), 10, 64)
+	c := change(n)
+	if err != nil || n > maxStockTyped || n < -maxStockTyped || n == 0 && c.Set == nil || n < 0 && c.Set != nil {
+		p.sayWrong(textBadStock)
+		p.c.b.Focus(id)
+		return
+	}
+	p.sendStock(c)
+}
+
+// sendStock sends a change. The same change is sent under the same key until it has succeeded.
+func (p *productScreen) sendStock(c v1.ChangeStock) {
+	change, _ := json.Marshal(c) // numbers and a boolean have no error
+	if p.stockKey == "" || string(change) != p.stockSent {
+		p.stockKey, p.stockSent = rand.Text(), string(change)
+	}
+	key := p.stockKey
+	p.act(p.page, textSaved, func(ctx context.Context) (func(), error) {
+		var stored v1.Product
+		err := call(ctx, p.c.b, "POST", "/v1/products/"+url.PathEscape(p.product.ID)+"/stock", c, &stored, key)
+		return func() { p.product.Stock, p.stockAdd, p.stockSet, p.stockKey = stored.Stock, "", "", "" }, err
+	})
 }
 
 func (p *productScreen) takePhoto(app.Context, app.Event) {

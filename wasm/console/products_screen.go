@@ -17,6 +17,9 @@ var (
 	textDown           = text{"下移", "Move down"}
 	textNoProducts     = text{"没有商品", "No products"}
 	textNoProductsHint = text{"添加第一件商品，顾客就能下单", "Add the first one, and customers can order"}
+	textStock          = text{"库存", "Stock"}
+	textSoldOut        = text{"已售罄", "Sold out"}
+	textOversold       = text{"超卖", "Oversold by"}
 	textSorted         = text{"顺序已保存", "The order is saved"}
 )
 
@@ -74,8 +77,21 @@ func (p *productsScreen) entry(i int) app.UI {
 		elem("a").Attr("href", "/console/product?id="+url.QueryEscape(one.ID)).Body(
 			picture(one.Image),
 			elem("span").Class("what").Body(elem("strong").Text(one.Name), elem("span").Class("small").Text(one.Detail)),
-			elem("span").Class("much").Body(p.money(one.Price), p.badge(status, kind, kind))),
+			elem("span").Class("much").Body(p.money(one.Price), p.badge(status, kind, kind), p.stock(one))),
 		elem("span").Class("move").Body(move...))
+}
+
+// stock shows the stock of a product, nothing if none is kept.
+func (s *base) stock(one v1.Product) app.UI {
+	switch {
+	case one.Stock == nil:
+		return nil
+	case *one.Stock < 0:
+		return elem("span").Class("tag bad").DataSet("stock", "oversold").Text(s.tr(textOversold) + " " + count(int(-*one.Stock)))
+	case *one.Stock == 0:
+		return s.badge(textSoldOut, "wait", "sold-out")
+	}
+	return elem("span").Class("tag off").DataSet("stock", "left").Text(s.tr(textStock) + " " + count(int(*one.Stock)))
 }
 
 func picture(src string) app.UI {

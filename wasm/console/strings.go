@@ -194,6 +194,7 @@ var errorTexts = map[api.Code]text{
 	v1.CodeScopeMissing:     {"没有权限", "No permission"},
 	api.CodeShopFull:        {"数据库空间不足，暂时不能新建", "The database is full: nothing new can be made"},
 	v1.CodeFull:             {"数量已达上限", "The shop has as many of these as it may"},
+	v1.CodeNoStock:          {"库存不够，请刷新后再看", "There are fewer pieces than that: look at the stock again"},
 	v1.CodeOfSettings:       {"它的网址和密钥在配置中", "Its URL and its secret are settings of the shop"},
 	api.CodeConflict:        {"状态已变，请刷新后再看", "It has changed meanwhile: look at it again"},
 	v1.CodeSecondPerson:     {"需要另一位同事确认", "Another operator has to confirm it"},

@@ -219,7 +219,8 @@ func (s *base) check(id string, label text, on bool, set func(bool)) app.UI {
 
 // money shows an amount.
 func (s *base) money(f fen.Fen) app.UI {
-	return elem("span").Class("price").Body(elem("small").Aria("hidden", "true").Text("¥"), app.Text(f.String()))
+	sign, amount := f.Split()
+	return elem("span").Class("price").Body(app.If(sign != "", app.Text(sign)), elem("small").Aria("hidden", "true").Text("¥"), app.Text(amount))
 }
 
 // when shows a time in Beijing, with seconds.

@@ -29,7 +29,8 @@ CREATE TABLE products (
   -- With both bounds the payer names the amount within them, and price is the
   -- suggestion. A product has both bounds or neither.
   min_price INTEGER CHECK (min_price > 0),
-  max_price INTEGER CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price))
+  max_price INTEGER CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price)),
+  stock     INTEGER -- pieces that can be sold; NULL: any number. Below 0 after the late payment of a closed order
 ) STRICT;
 
 -- ---------------------------------------------------------------------------
@@ -68,6 +69,7 @@ CREATE TABLE orders (
   refunded    INTEGER NOT NULL DEFAULT 0, -- fen of that payment that were refunded
   due_at      INTEGER, -- when the timer closes it; NULL once it is not open
   network     TEXT,    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
+  taken       TEXT    CHECK (taken IS NULL OR json_valid(taken)), -- JSON object: the pieces that it took of the stock, by product; NULL: none; never updated
   -- Whether a simulator took the place of WeChat when the order was made, or when it
   -- was paid. Events say so, also from a database that was moved to another shop.
   simulated   INTEGER NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
@@ -121,6 +123,63 @@ BEGIN
   DELETE FROM order_changes WHERE order_id = OLD.id;
   DELETE FROM payments WHERE order_id = OLD.id;
   DELETE FROM events WHERE order_id = OLD.id;
+END;
+
+-- ---------------------------------------------------------------------------
+-- Stock
+-- ---------------------------------------------------------------------------
+
+-- An order holds what it took until it is closed. A paid order keeps it, also when it is
+-- refunded. No other status leads to closed, and closed leads to paid alone, so that each of
+-- these triggers runs once at most for an order.
+
+-- Continues Insert in orders.go.
+CREATE TRIGGER stock_is_taken AFTER INSERT ON orders WHEN NEW.taken IS NOT NULL AND NEW.status <> 'closed'
+BEGIN
+  UPDATE products SET stock = stock - (SELECT CAST(value AS INTEGER) FROM json_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM json_each(NEW.taken));
+END;
+
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
+-- order that is closing keeps its pieces: WeChat may still take its payment.
+CREATE TRIGGER stock_comes_back AFTER UPDATE OF status ON orders WHEN NEW.taken IS NOT NULL AND NEW.status = 'closed' AND OLD.status <> 'closed'
+BEGIN
+  UPDATE products SET stock = stock + (SELECT CAST(value AS INTEGER) FROM json_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM json_each(NEW.taken));
+END;
+
+-- Continues Pay in paymentchanges.go, by payment_is_paid: a payment that comes late takes the
+-- pieces again, also those that were sold meanwhile.
+CREATE TRIGGER stock_is_taken_late AFTER UPDATE OF status ON orders WHEN NEW.taken IS NOT NULL AND OLD.status = 'closed' AND NEW.status <> 'closed'
+BEGIN
+  UPDATE products SET stock = stock - (SELECT CAST(value AS INTEGER) FROM json_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM json_each(NEW.taken));
+END;
+
+-- The changes of the stock by operators and back ends, for a day: a repeated request changes nothing.
+CREATE TABLE stock_changes (
+  product_id  TEXT    NOT NULL,
+  key         TEXT    NOT NULL, -- of the request
+  fingerprint TEXT    NOT NULL, -- of the request under key
+  stock       INTEGER,          -- after the change; NULL: any number
+  at          INTEGER NOT NULL,
+  PRIMARY KEY (product_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX stock_changes_by_time ON stock_changes (at);
+
+-- Continues ChangeStock in stock.go.
+CREATE TRIGGER stock_is_changed AFTER INSERT ON stock_changes
+BEGIN
+  UPDATE products SET stock = NEW.stock WHERE id = NEW.product_id;
+  DELETE FROM stock_changes WHERE at < NEW.at - 86400000;
+END;
+
+-- An operator deleted an order by hand that was not paid: for the stock in stock.go.
+CREATE TRIGGER stock_of_deleted_order AFTER DELETE ON orders WHEN OLD.taken IS NOT NULL AND OLD.status IN ('open', 'closing')
+BEGIN
+  UPDATE products SET stock = stock + (SELECT CAST(value AS INTEGER) FROM json_each(OLD.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM json_each(OLD.taken));
 END;
 
 -- ---------------------------------------------------------------------------
@@ -703,6 +762,8 @@ CREATE TABLE bill_checks (
   result       TEXT,             -- the run that found the differences; NULL until a run has ended
   run          TEXT    NOT NULL, -- the one under way, or the last one
   leased_until INTEGER NOT NULL, -- until then the run is under way
+  compared     INTEGER NOT NULL DEFAULT 0, -- rows of the bill that the run under way has compared, of a bill of several pages
+  rows_of_bill INTEGER NOT NULL DEFAULT 0, -- how many the bill has; 0 until it was fetched
   next_at      INTEGER NOT NULL, -- of the next try, while there is no result, or funds is 'pending'
   -- What the payments and refunds come to by the trade bill, in fen. 0 until there is a result.
   income       INTEGER NOT NULL DEFAULT 0,

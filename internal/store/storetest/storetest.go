@@ -30,7 +30,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "shop.db")
-	db := sql.OpenDB(&database{dsn: dsn(file)})
+	db := sql.OpenDB(newDatabase(dsn(file)))
 	ctx := context.Background()
 	err = errors.Join(store.Migrate(ctx, db), store.Seed(ctx, db))
 	if err == nil {
@@ -55,7 +55,7 @@ const history = `
 		OR OLD.client_key IS NOT NEW.client_key OR OLD.fingerprint <> NEW.fingerprint OR OLD.shop <> NEW.shop OR OLD.appid <> NEW.appid
 		OR OLD.mch_id <> NEW.mch_id OR OLD.items <> NEW.items OR OLD.total <> NEW.total OR OLD.currency <> NEW.currency
 		OR OLD.description <> NEW.description OR OLD.metadata IS NOT NEW.metadata OR OLD.return_url IS NOT NEW.return_url
-		OR OLD.trade_types IS NOT NEW.trade_types OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
+		OR OLD.trade_types IS NOT NEW.trade_types OR OLD.taken IS NOT NEW.taken OR OLD.created_at <> NEW.created_at OR OLD.expires_at <> NEW.expires_at
 		OR OLD.paid_by IS NOT NULL AND OLD.paid_by IS NOT NEW.paid_by OR NEW.refunded < OLD.refunded OR NEW.simulated < OLD.simulated
 	BEGIN SELECT RAISE(ABORT, 'a column of an order that never changes was changed'); END;
 	CREATE TRIGGER keep_time BEFORE UPDATE ON orders WHEN NEW.updated_at < OLD.updated_at
@@ -82,7 +82,7 @@ func OpenSQLite(t testing.TB) *sql.DB {
 	if err := os.WriteFile(file, empty, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db := sql.OpenDB(&database{dsn: dsn(file)})
+	db := sql.OpenDB(newDatabase(dsn(file)))
 	t.Cleanup(func() { db.Close() })
 	return db
 }

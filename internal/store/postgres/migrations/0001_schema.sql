@@ -40,7 +40,8 @@ CREATE TABLE products (
   -- With both bounds the payer names the amount within them, and price is the
   -- suggestion. A product has both bounds or neither.
   min_price BIGINT CHECK (min_price > 0),
-  max_price BIGINT CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price))
+  max_price BIGINT CHECK ((min_price IS NULL) = (max_price IS NULL) AND (max_price IS NULL OR max_price >= min_price)),
+  stock     BIGINT -- pieces that can be sold; NULL: any number. Below 0 after the late payment of a closed order
 );
 
 -- ---------------------------------------------------------------------------
@@ -79,6 +80,7 @@ CREATE TABLE orders (
   refunded    BIGINT NOT NULL DEFAULT 0, -- fen of that payment that were refunded
   due_at      BIGINT, -- when the timer closes it; NULL once it is not open
   network     TEXT COLLATE "C",    -- the network of a guest, as internal/server/limit.go counts it, while the order is open
+  taken       TEXT COLLATE "C" CHECK (taken IS NULL OR ((taken)::jsonb IS NOT NULL)), -- JSON object: the pieces that it took of the stock, by product; NULL: none; never updated
   -- Whether a simulator took the place of WeChat when the order was made, or when it
   -- was paid. Events say so, also from a database that was moved to another shop.
   simulated   BIGINT NOT NULL DEFAULT 0 CHECK (simulated IN (0, 1)),
@@ -144,6 +146,92 @@ END $$;
 CREATE TRIGGER order_is_deleted AFTER DELETE ON orders
 FOR EACH ROW
 EXECUTE FUNCTION order_is_deleted();
+
+-- ---------------------------------------------------------------------------
+-- Stock
+-- ---------------------------------------------------------------------------
+
+-- An order holds what it took until it is closed. A paid order keeps it, also when it is
+-- refunded. No other status leads to closed, and closed leads to paid alone, so that each of
+-- these triggers runs once at most for an order.
+
+-- Continues Insert in orders.go.
+CREATE FUNCTION stock_is_taken() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock - (SELECT (value)::bigint FROM h5pay_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(NEW.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_is_taken AFTER INSERT ON orders
+FOR EACH ROW
+WHEN (NEW.taken IS NOT NULL AND NEW.status <> 'closed')
+EXECUTE FUNCTION stock_is_taken();
+
+-- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
+-- order that is closing keeps its pieces: WeChat may still take its payment.
+CREATE FUNCTION stock_comes_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock + (SELECT (value)::bigint FROM h5pay_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(NEW.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_comes_back AFTER UPDATE OF status ON orders
+FOR EACH ROW
+WHEN (NEW.taken IS NOT NULL AND NEW.status = 'closed' AND OLD.status <> 'closed')
+EXECUTE FUNCTION stock_comes_back();
+
+-- Continues Pay in paymentchanges.go, by payment_is_paid: a payment that comes late takes the
+-- pieces again, also those that were sold meanwhile.
+CREATE FUNCTION stock_is_taken_late() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock - (SELECT (value)::bigint FROM h5pay_each(NEW.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(NEW.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_is_taken_late AFTER UPDATE OF status ON orders
+FOR EACH ROW
+WHEN (NEW.taken IS NOT NULL AND OLD.status = 'closed' AND NEW.status <> 'closed')
+EXECUTE FUNCTION stock_is_taken_late();
+
+-- The changes of the stock by operators and back ends, for a day: a repeated request changes nothing.
+CREATE TABLE stock_changes (
+  product_id  TEXT COLLATE "C" NOT NULL,
+  key         TEXT COLLATE "C" NOT NULL, -- of the request
+  fingerprint TEXT COLLATE "C" NOT NULL, -- of the request under key
+  stock       BIGINT,          -- after the change; NULL: any number
+  at          BIGINT NOT NULL,
+  PRIMARY KEY (product_id, key)
+);
+
+CREATE INDEX stock_changes_by_time ON stock_changes (at);
+
+-- Continues ChangeStock in stock.go.
+CREATE FUNCTION stock_is_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = NEW.stock WHERE id = NEW.product_id;
+  DELETE FROM stock_changes WHERE at < NEW.at - 86400000;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_is_changed AFTER INSERT ON stock_changes
+FOR EACH ROW
+EXECUTE FUNCTION stock_is_changed();
+
+-- An operator deleted an order by hand that was not paid: for the stock in stock.go.
+CREATE FUNCTION stock_of_deleted_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE products SET stock = stock + (SELECT (value)::bigint FROM h5pay_each(OLD.taken) WHERE key = products.id)
+  WHERE id IN (SELECT key FROM h5pay_each(OLD.taken));
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER stock_of_deleted_order AFTER DELETE ON orders
+FOR EACH ROW
+WHEN (OLD.taken IS NOT NULL AND OLD.status IN ('open', 'closing'))
+EXECUTE FUNCTION stock_of_deleted_order();
 
 -- ---------------------------------------------------------------------------
 -- Payment links
@@ -843,6 +931,8 @@ CREATE TABLE bill_checks (
   result       TEXT COLLATE "C",             -- the run that found the differences; NULL until a run has ended
   run          TEXT COLLATE "C" NOT NULL, -- the one under way, or the last one
   leased_until BIGINT NOT NULL, -- until then the run is under way
+  compared     BIGINT NOT NULL DEFAULT 0, -- rows of the bill that the run under way has compared, of a bill of several pages
+  rows_of_bill BIGINT NOT NULL DEFAULT 0, -- how many the bill has; 0 until it was fetched
   next_at      BIGINT NOT NULL, -- of the next try, while there is no result, or funds is 'pending'
   -- What the payments and refunds come to by the trade bill, in fen. 0 until there is a result.
   income       BIGINT NOT NULL DEFAULT 0,
