@@ -163,7 +163,7 @@ var importRules = []struct {
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order",
 		"h5pay/internal/outbox", "h5pay/internal/paytest", "h5pay/internal/store", "h5pay/internal/v1", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/pgtest", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite"},
-		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
+		foreign: []string{"github.com/jackc/pgx/v5", "golang.org/x/sync", "modernc.org/libc", "modernc.org/sqlite"}},
 	{pkg: "h5pay/simulator/simtest", direct: true, project: []string{"h5pay/wechat", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/cmd/dev", direct: true, project: []string{
 		"h5pay/internal/cleanup", "h5pay/internal/cmdflag", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/stack", "h5pay/simulator/server", "h5pay/wechat/wechattest"}},

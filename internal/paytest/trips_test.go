@@ -54,7 +54,7 @@ var costs = map[string]most{
 	"POST /o/{token} pay":              {1, 1, 20, 5},
 	"POST /v1/orders/{id}/refunds":     {2, 1, 35, 16},
 	"notification of a refund":         {1, 2, 45, 18},
-	"idle minute of the timer":         {1, 0, 45, 1},
+	"idle minute of the timer":         {1, 0, 49, 1},
 	"idle minute of the deliveries":    {1, 0, 10, 0},
 	"paid order":                       {0, 0, 140, 32},
 	"order that is never paid":         {0, 0, 650, 42},

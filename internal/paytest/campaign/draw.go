@@ -18,6 +18,24 @@ type drawer struct {
 	purchases []purchase // of the plan, once they are drawn
 }
 
+// NewPlan draws the plan of a seed.
+func NewPlan(o Options) Plan {
+	d := drawer{Rand: rand.New(rand.NewPCG(o.Seed, 0)), Options: o}
+	p := Plan{seed: o.Seed}
+	for n := range o.Orders {
+		p.Orders = append(p.Orders, d.purchase(n))
+	}
+	d.purchases = p.Orders
+	for size, first := o.roundSize(), 0; first < o.Orders; first += size {
+		p.Rounds = append(p.Rounds, d.round(first, min(size, o.Orders-first)))
+	}
+	if o.API == "move" {
+		placeMoves(p.Rounds, o.Moves)
+	}
+	d.placeKills(p.Rounds)
+	return p
+}
+
 // twice reports whether the buyer of a purchase pays in two places.
 func (d drawer) twice(n int) bool { return len(d.purchases[n].tradeTypes) > 1 }
 

@@ -16,7 +16,7 @@ import (
 func TestOnlyStrangersReachTheBounds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
-		p := NewPlan(Options{Seed: seed, Orders: 300, AtOnce: 4, API: "v2"})
+		p := NewPlan(Options{Seed: seed, Orders: 300, AtOnce: 4, API: "v2", On: OnWorkerd})
 		b := BoundsOf(p)
 		sent, full := map[string]int{}, 0
 		guests := map[int]int{}

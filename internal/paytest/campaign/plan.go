@@ -1,7 +1,6 @@
 package campaign
 
 import (
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -157,24 +156,6 @@ func (o Options) roundSize() int {
 // Others exceed the five minutes before an order can be closed, the life of a prepay_id, and the
 // life of an order.
 var leaps = []time.Duration{4 * time.Second, time.Minute, 7 * time.Minute, 45 * time.Minute, 2 * time.Hour, 25 * time.Hour}
-
-// NewPlan draws the plan of a seed.
-func NewPlan(o Options) Plan {
-	d := drawer{Rand: rand.New(rand.NewPCG(o.Seed, 0)), Options: o}
-	p := Plan{seed: o.Seed}
-	for n := range o.Orders {
-		p.Orders = append(p.Orders, d.purchase(n))
-	}
-	d.purchases = p.Orders
-	for size, first := o.roundSize(), 0; first < o.Orders; first += size {
-		p.Rounds = append(p.Rounds, d.round(first, min(size, o.Orders-first)))
-	}
-	if o.API == "move" {
-		placeMoves(p.Rounds, o.Moves)
-	}
-	d.placeKills(p.Rounds)
-	return p
-}
 
 // placeMoves distributes the moves evenly over the rounds, each in the middle of a round.
 func placeMoves(rounds []round, moves []Move) {
