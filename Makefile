@@ -87,7 +87,7 @@ build: $(ENTRY) build/wasm_exec.js build/signer.wasm public/app-worker.js public
 compressed: public/app-worker.js ## build the page, and compress the page's program as well as brotli can (seconds)
 	node internal/cmd/compress/compress.mjs public/assets
 
-binary: compressed ## build the native command, build/h5pay, with the page inside
+binary: public compressed ## build the native command, build/h5pay, with the page inside
 	@mkdir -p build
 	CGO_ENABLED=0 go build -trimpath -o build/h5pay ./signer
 
@@ -122,7 +122,7 @@ build/console/app.wasm: $(CONSOLE) | tools
 public/app-worker.js: build/page/app.wasm build/console/app.wasm $(call sources,internal/startpage) internal/startpage/rows.txt node_modules/.package-lock.json $(wildcard public/web/*.css wasm/site/* wasm/console/*.css wrangler.toml .dev.vars*)
 	go run ./wasm -out public -wasm $< -console build/console/app.wasm
 
-public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/page.*) go.mod | tools
+public/v1/openapi.json: $(call sources,internal/v1 internal/openapi internal/api internal/fen internal/cmd/openapi) $(wildcard internal/openapi/*.md internal/openapi/*.txt internal/openapi/page.*) go.mod | tools
 	go run ./internal/cmd/openapi -out $(@D)
 
 node_modules/.package-lock.json: package.json package-lock.json .npmrc | tools

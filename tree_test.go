@@ -159,6 +159,9 @@ var importRules = []struct {
 		"h5pay/internal/api", "h5pay/internal/certificate", "h5pay/internal/cleanup", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order", "h5pay/internal/outbox",
 		"h5pay/internal/payment", "h5pay/internal/server", "h5pay/internal/stack", "h5pay/internal/store", "h5pay/internal/store/storetest", "h5pay/internal/v1", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"},
 		foreign: []string{"github.com/google/go-cmp"}},
+	{pkg: "h5pay/internal/paytest/campaign", direct: true, project: []string{
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/order",
+		"h5pay/internal/outbox", "h5pay/internal/paytest", "h5pay/internal/store", "h5pay/internal/v1", "h5pay/webhook", "h5pay/wechat", "h5pay/wechat/wechattest"}},
 	{pkg: "h5pay/internal/store/storetest", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/pgtest", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite"}},
 	{pkg: "h5pay/simulator/simtest", direct: true, project: []string{"h5pay/wechat", "h5pay/wechat/wechattest"}},
@@ -459,7 +462,7 @@ func gitFiles(t *testing.T, patterns ...string) []string {
 }
 
 // parallelPackages are those whose tests own their worlds.
-var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/move", "internal/outbox", "internal/payment", "internal/paytest", "internal/server", "internal/store", "internal/store/postgres", "internal/store/storetest", "signer", "signer/warm"}
+var parallelPackages = []string{"e2e/cert", "e2e/sdk", "e2e/webhook", "internal/move", "internal/outbox", "internal/payment", "internal/paytest", "internal/paytest/campaign", "internal/server", "internal/store", "internal/store/postgres", "internal/store/storetest", "signer", "signer/warm"}
 
 var testStart = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\) \{\n((?:.*\n)*?)\}\n`)
 

@@ -3,11 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
 	"h5pay/internal/cleanup"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/store"
 )
 
@@ -17,13 +17,13 @@ func TestMain(m *testing.M) { cleanup.Main(m.Run) }
 // Short campaigns: with APIv2, with every move from APIv2 to APIv3 and between keys, on three nodes and
 // PostgreSQL, and on one node and its file. `make chaos` runs long ones. The seed is fixed, so that a failure is caused by a change.
 func TestShortCampaign(t *testing.T) {
-	for _, o := range []options{{api: "v2", on: onWorkerd, orders: 80}, {api: "move", on: onWorkerd, orders: minMoveOrders}, {api: "v3", on: onPostgres, orders: 80}, {api: "v3", on: onSQLite, orders: 120}} {
-		t.Run(o.api+" on "+o.on, func(t *testing.T) {
-			o.seed, o.atOnce = 1, 6
+	for _, o := range []campaign.Options{{API: "v2", On: campaign.OnWorkerd, Orders: 80}, {API: "move", On: campaign.OnWorkerd, Orders: campaign.MinMoveOrders(len(migrations))}, {API: "v3", On: campaign.OnPostgres, Orders: 80}, {API: "v3", On: campaign.OnSQLite, Orders: 120}} {
+		t.Run(o.API+" on "+o.On, func(t *testing.T) {
+			o.Seed, o.AtOnce = 1, 6
 			r := campaignOf(t, o)
-			for _, m := range moves {
-				if done := r.faults["move: "+m.name]; (done == 1) != (o.api == "move") {
-					t.Errorf("move %s: made %d times", m.name, done)
+			for _, m := range migrations {
+				if done := r.Faults["move: "+m.Name]; (done == 1) != (o.API == "move") {
+					t.Errorf("move %s: made %d times", m.Name, done)
 				}
 			}
 		})
@@ -31,7 +31,7 @@ func TestShortCampaign(t *testing.T) {
 }
 
 // campaignOf runs a campaign that has to find nothing.
-func campaignOf(t *testing.T, o options) *report {
+func campaignOf(t *testing.T, o campaign.Options) *campaign.Report {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -41,34 +41,34 @@ func campaignOf(t *testing.T, o options) *report {
 	if err := os.MkdirAll(artifacts, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r, err := run(t.Context(), root, o, filepath.Join(artifacts, "chaos-"+o.on+"-"+o.api+".log"))
+	r, err := run(t.Context(), root, o, filepath.Join(artifacts, "chaos-"+o.On+"-"+o.API+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	r.print(&text)
+	r.Print(&text)
 	t.Log("\n" + text.String())
-	if len(r.findings) > 0 {
+	if len(r.Findings) > 0 {
 		t.Fail()
 	}
-	if r.twice == 0 {
+	if r.Twice == 0 {
 		t.Error("no order was paid twice")
 	}
-	if r.paid < 20 || r.deaths < 3 || len(r.faults) < 15 {
-		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.paid, r.deaths, len(r.faults))
+	if r.Paid < 20 || r.Deaths < 3 || len(r.Faults) < 15 {
+		t.Errorf("%d paid, %d deaths, %d kinds of faults: too few to test anything", r.Paid, r.Deaths, len(r.Faults))
 	}
 	happened := []string{"flood: order rejected, too_many_orders", "order by API: paid", "order by API: repeated and conflicting keys", "endpoint money: delivery while it was down", "endpoint all: answered 410"}
-	if o.on != onPostgres {
+	if o.On != campaign.OnPostgres {
 		happened = append(happened, "database full: order rejected, shop_full", "database full: payment settled")
-	} else if r.freezes < 2 {
-		t.Errorf("nodes were stopped %d times", r.freezes)
+	} else if r.Freezes < 2 {
+		t.Errorf("nodes were stopped %d times", r.Freezes)
 	}
 	for _, what := range happened {
-		if r.faults[what] == 0 {
+		if r.Faults[what] == 0 {
 			t.Errorf("it never came to this: %s", what)
 		}
 	}
-	if r.restarts == 0 && o.on != onSQLite { // SQLite crashes with the node
+	if r.Restarts == 0 && o.On != campaign.OnSQLite { // SQLite crashes with the node
 		t.Error("the database was never killed")
 	}
 	return r
@@ -76,21 +76,9 @@ func campaignOf(t *testing.T, o options) *report {
 
 // A world that cannot start returns its error, and stops what it has started.
 func TestWorldThatCannotStart(t *testing.T) {
-	o := options{api: "v2", on: onPostgres}
-	if w, err := newWorld(t.Context(), t.TempDir(), o, store.DefaultBounds()); err == nil {
+	o := campaign.Options{API: "v2", On: campaign.OnPostgres}
+	if w, err := deploy(t.Context(), t.TempDir(), o, store.DefaultBounds()); err == nil {
 		w.close()
 		t.Error("a world without its files started")
-	}
-}
-
-func TestSeedDecidesThePlan(t *testing.T) {
-	o := options{seed: 7, orders: 300, atOnce: 6, api: "move", on: onPostgres}
-	a, b := newPlan(o), newPlan(o)
-	if !reflect.DeepEqual(a, b) {
-		t.Error("one seed made two plans")
-	}
-	o.seed = 8
-	if reflect.DeepEqual(a, newPlan(o)) {
-		t.Error("two seeds made one plan")
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"h5pay/internal/paytest/campaign"
 	"maps"
 	"sync/atomic"
 	"syscall"
@@ -83,7 +84,7 @@ func (m *machine) kill() {
 	go func() {
 		dead.close()
 		if err := m.start(context.Background()); err != nil {
-			m.note(wrong, "", "%s does not restart: %v", m.name, err)
+			m.Note(campaign.Wrong, "", "%s does not restart: %v", m.name, err)
 		}
 	}()
 }

@@ -24,35 +24,36 @@ import (
 
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
+	"h5pay/internal/paytest/campaign"
 )
 
 func main() { cleanup.Main(program) }
 
 func program() int {
 	log.SetFlags(0)
-	var o options
-	flag.Uint64Var(&o.seed, "seed", 1, "`number` that decides the plan")
-	cmdflag.Int(flag.CommandLine, &o.orders, "orders", 3000, 1, "`number` of orders")
-	cmdflag.Int(flag.CommandLine, &o.atOnce, "buyers", 6, 1, "`number` of buyers that act in parallel")
-	flag.StringVar(&o.api, "api", "v2", "`version` of WeChat's API: v2, v3, or move for v2 and then every change of version and keys")
-	flag.StringVar(&o.on, "on", onWorkerd, "what the signer runs on: workerd, with D1, postgres: three nodes and one PostgreSQL, or sqlite: one node and its file")
-	flag.BoolVar(&o.calm, "calm", false, "inject no faults: measure the throughput")
+	var o campaign.Options
+	flag.Uint64Var(&o.Seed, "seed", 1, "`number` that decides the plan")
+	cmdflag.Int(flag.CommandLine, &o.Orders, "orders", 3000, 1, "`number` of orders")
+	cmdflag.Int(flag.CommandLine, &o.AtOnce, "buyers", 6, 1, "`number` of buyers that act in parallel")
+	flag.StringVar(&o.API, "api", "v2", "`version` of WeChat's API: v2, v3, or move for v2 and then every change of version and keys")
+	flag.StringVar(&o.On, "on", campaign.OnWorkerd, "what the signer runs on: workerd, with D1, postgres: three nodes and one PostgreSQL, or sqlite: one node and its file")
+	flag.BoolVar(&o.Calm, "calm", false, "inject no faults: measure the throughput")
 	output := flag.String("log", "", "`file` for the signer's log")
 	flag.Parse()
 	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
 		log.Print("chaos: ", err)
 		return 2
 	}
-	if o.api != "v2" && o.api != "v3" && o.api != "move" {
-		log.Printf("chaos: -api %s: want v2, v3 or move", o.api)
+	if o.API != "v2" && o.API != "v3" && o.API != "move" {
+		log.Printf("chaos: -api %s: want v2, v3 or move", o.API)
 		return 2
 	}
-	if !slices.Contains([]string{onWorkerd, onPostgres, onSQLite}, o.on) {
-		log.Printf("chaos: -on %s: want workerd, postgres or sqlite", o.on)
+	if !slices.Contains([]string{campaign.OnWorkerd, campaign.OnPostgres, campaign.OnSQLite}, o.On) {
+		log.Printf("chaos: -on %s: want workerd, postgres or sqlite", o.On)
 		return 2
 	}
-	if o.api == "move" && o.orders < minMoveOrders {
-		log.Printf("chaos: -orders %d: a campaign with moves wants at least %d", o.orders, minMoveOrders)
+	if least := campaign.MinMoveOrders(len(migrations)); o.API == "move" && o.Orders < least {
+		log.Printf("chaos: -orders %d: a campaign with moves wants at least %d", o.Orders, least)
 		return 2
 	}
 	root, err := os.Getwd()
@@ -67,9 +68,34 @@ func program() int {
 		log.Print("chaos: ", err)
 		return 1
 	}
-	r.print(os.Stdout)
-	if len(r.findings) > 0 {
+	r.Print(os.Stdout)
+	if len(r.Findings) > 0 {
 		return 1
 	}
 	return 0
+}
+
+// run runs a campaign and returns its report. It returns an error if the campaign could not run. dir is
+// the project's root. The signer's log goes to logFile unless that is "".
+func run(ctx context.Context, dir string, o campaign.Options, logFile string) (*campaign.Report, error) {
+	if o.API == "move" {
+		o.Moves = moves()
+	}
+	o.Progress = log.Printf
+	p := campaign.NewPlan(o)
+	w, err := deploy(ctx, dir, o, campaign.BoundsOf(p))
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	r, err := campaign.New(w.World, o, p).Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if logFile != "" {
+		if err := os.WriteFile(logFile, []byte(w.Log.String()), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/stack"
 )
 
@@ -28,7 +29,7 @@ var errStopped = errors.New("the node was stopped")
 
 // prepareNodes builds the program of the nodes, and makes their clock and their settings. dir is the
 // project's root.
-func (w *world) prepareNodes(ctx context.Context, dir string, vars map[string]string) (err error) {
+func (w *deployment) prepareNodes(ctx context.Context, dir string, vars map[string]string) (err error) {
 	if w.binary, err = buildNode(ctx, dir); err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (w *world) prepareNodes(ctx context.Context, dir string, vars map[string]st
 }
 
 // startNodes starts the nodes, each behind its own proxy to PostgreSQL. dir is the project's root.
-func (w *world) startNodes(ctx context.Context, dir string, pg *postgresDatabase, vars map[string]string, calm bool) error {
+func (w *deployment) startNodes(ctx context.Context, dir string, pg *postgresDatabase, vars map[string]string, calm bool) error {
 	if err := w.prepareNodes(ctx, dir, vars); err != nil {
 		return err
 	}
@@ -56,11 +57,11 @@ func (w *world) startNodes(ctx context.Context, dir string, pg *postgresDatabase
 			return err
 		}
 		w.closers = append(w.closers, func() { l.Close() })
-		skew := int64(i-1) * maxSkew.Milliseconds()
+		skew := int64(i-1) * campaign.MaxSkew.Milliseconds()
 		if calm {
 			skew = 0
 		}
-		n := node{world: w, binary: w.binary, number: i + 1, database: "DATABASE_URL=postgres://h5pay@" + l.Addr().String() + "/shop?sslmode=disable", skew: skew}
+		n := node{deployment: w, binary: w.binary, number: i + 1, database: "DATABASE_URL=postgres://h5pay@" + l.Addr().String() + "/shop?sslmode=disable", skew: skew}
 		m := w.worker.add(n.name(), vars, n.launch)
 		go pg.proxy(m, l) // ends with the listener
 	}
@@ -89,7 +90,7 @@ func buildNode(ctx context.Context, dir string) (file string, err error) {
 
 // node starts the processes of one node.
 type node struct {
-	*world
+	*deployment
 	binary   string
 	number   int
 	database string // the setting that names it
@@ -135,7 +136,7 @@ func (n node) launchOnce(ctx context.Context, vars map[string]string) (*process,
 	}
 	cmd.Env = append(cmd.Env, "LISTEN="+addrs[0], n.database,
 		"CAMPAIGN_CLOCK="+n.worker.lead.Name(), "CAMPAIGN_SKEW="+strconv.FormatInt(n.skew, 10), "CAMPAIGN_NODE="+n.name(), "CAMPAIGN_EVENTS="+addrs[1])
-	output := &lineWriter{to: &n.log}
+	output := &lineWriter{to: n.Log}
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		return nil, err

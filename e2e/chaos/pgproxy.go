@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"h5pay/internal/paytest/campaign"
 )
 
 // proxy forwards the connections of a node to PostgreSQL, with the armed failures.
@@ -125,19 +126,19 @@ func (k *link) calls(in io.Reader) {
 		}
 		name, err := k.name(call)
 		if err != nil {
-			k.note(wrong, "", "reading what a node sends to PostgreSQL: %v", err)
+			k.Note(campaign.Wrong, "", "reading what a node sends to PostgreSQL: %v", err)
 			return
 		}
-		f, hit := failure{}, false
+		f, hit := campaign.Failure{}, false
 		if name != "" {
-			f, hit = k.failures.next(atDatabase, name)
+			f, hit = k.Failures.Next(campaign.AtDatabase, name)
 		}
 		switch {
 		case !hit:
 			if !k.send(all) {
 				return
 			}
-		case f.done:
+		case f.Done:
 			k.hold.Store(true)
 			if !k.send(all) {
 				return
@@ -159,29 +160,29 @@ func (k *link) calls(in io.Reader) {
 }
 
 // before makes a failure before a call takes effect. It reports whether the connection continues.
-func (k *link) before(f failure, call []byte) bool {
-	switch f.kind {
-	case kill:
+func (k *link) before(f campaign.Failure, call []byte) bool {
+	switch f.Kind {
+	case campaign.Kill:
 		k.closing.Store(true)
 		k.machine.kill()
 		return false
-	case restart: // while it works
+	case campaign.Restart: // while it works
 		k.server.Write(call)
 		k.postgresDatabase.kill()
 		return false
-	case cut:
+	case campaign.Cut:
 		k.closing.Store(true)
 		k.machine.allow()
 		return false
-	case fail:
+	case campaign.Fail:
 		k.machine.allow()
-		_, err := k.client.Write(declined())
+		_, err := k.client.Write(declined(idle))
 		return err == nil
-	case freeze:
-		k.machine.freeze(f.wait)
+	case campaign.Freeze:
+		k.machine.freeze(f.Wait)
 		k.machine.awaitThaw()
-	case slow:
-		time.Sleep(f.wait)
+	case campaign.Slow:
+		time.Sleep(f.Wait)
 	}
 	return k.send(call)
 }
@@ -197,38 +198,42 @@ func (k *link) send(call []byte) bool {
 }
 
 // after makes a failure after a call took effect. It reports whether the connection continues.
-func (k *link) after(f failure, answer []byte) bool {
-	switch f.kind {
-	case kill:
+func (k *link) after(f campaign.Failure, answer []byte) bool {
+	switch f.Kind {
+	case campaign.Kill:
 		k.closing.Store(true)
 		k.machine.kill()
 		return false
-	case restart:
+	case campaign.Restart:
 		k.closing.Store(true)
 		k.postgresDatabase.kill()
 		return false
-	case cut:
+	case campaign.Cut:
 		k.closing.Store(true)
 		k.machine.allow()
 		return false
-	case fail:
+	case campaign.Fail:
 		k.machine.allow()
-		answer = declined()
-	case freeze:
-		k.machine.freeze(f.wait)
-	case slow:
-		time.Sleep(f.wait)
+		answer = declined(answer[len(answer)-1])
+	case campaign.Freeze:
+		k.machine.freeze(f.Wait)
+	case campaign.Slow:
+		time.Sleep(f.Wait)
 	}
 	_, err := k.client.Write(answer)
 	return err == nil
 }
 
-// declined is an answer of PostgreSQL with an error.
-func declined() []byte {
+// idle is the status of a connection without a transaction.
+const idle = 'I'
+
+// declined is an answer of PostgreSQL with an error, and with the status of the connection. A call
+// that took effect and failed leaves its transaction open.
+func declined(status byte) []byte {
 	e := pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: "XX000", Message: "made by the campaign"}
 	b, err := e.Encode(nil)
 	if err == nil {
-		b, err = (&pgproto3.ReadyForQuery{TxStatus: 'I'}).Encode(b)
+		b, err = (&pgproto3.ReadyForQuery{TxStatus: status}).Encode(b)
 	}
 	if err != nil {
 		panic("chaos: " + err.Error()) // short texts can be encoded

@@ -13,13 +13,15 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"h5pay/internal/paytest"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/pgtest"
 	"h5pay/internal/store/postgres"
 )
 
 // postgresDatabase is PostgreSQL. It may crash at any time and then recovers.
 type postgresDatabase struct {
-	*world
+	*deployment
 	server *pgtest.Server
 	db     *sql.DB // of the campaign itself, without injected failures
 	socket string  // file
@@ -33,14 +35,14 @@ type postgresDatabase struct {
 
 // startPostgres starts PostgreSQL with an empty shop and the demo catalogue. dir is the project's
 // root.
-func (w *world) startPostgres(ctx context.Context, dir string) (*postgresDatabase, error) {
+func (w *deployment) startPostgres(ctx context.Context, dir string) (*postgresDatabase, error) {
 	// A process that ends, in whatever way, leaves what it has written. Only a machine without power
 	// would need fsync.
 	server, err := pgtest.Start("fsync=off")
 	if err != nil {
 		return nil, err
 	}
-	p := &postgresDatabase{world: w, server: server, restarted: make(chan struct{})}
+	p := &postgresDatabase{deployment: w, server: server, restarted: make(chan struct{})}
 	close(p.restarted)
 	if err := p.prepare(ctx, dir); err != nil {
 		p.close()
@@ -83,9 +85,9 @@ func (p *postgresDatabase) kill() {
 	}
 	p.down, p.restarted = true, make(chan struct{})
 	p.deaths++
-	p.worker.allow500(atDatabase)
+	p.worker.allow500(campaign.AtDatabase)
 	if err := p.server.Stop(); err != nil {
-		p.note(wrong, "", "PostgreSQL does not stop: %v", err)
+		p.Note(campaign.Wrong, "", "PostgreSQL does not stop: %v", err)
 	}
 	go p.restart()
 }
@@ -95,7 +97,7 @@ func (p *postgresDatabase) restart() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
-		p.note(wrong, "", "PostgreSQL does not restart: %v", err)
+		p.Note(campaign.Wrong, "", "PostgreSQL does not restart: %v", err)
 	}
 	p.down = false
 	close(p.restarted)
@@ -134,7 +136,7 @@ func (p *postgresDatabase) query(statement string, args ...any) (json.RawMessage
 		return nil, p.why(err)
 	}
 	defer rows.Close()
-	all, err := objects(rows)
+	all, err := paytest.Objects(rows)
 	if err != nil {
 		return nil, p.why(err)
 	}
@@ -147,5 +149,5 @@ func (p *postgresDatabase) why(err error) error {
 	if errors.As(err, &e) && e.Code[:2] != "57" {
 		return fmt.Errorf("reading PostgreSQL: %w", err)
 	}
-	return errNoResponse
+	return campaign.ErrNoResponse
 }

@@ -8,24 +8,25 @@ import (
 	"os"
 	"path/filepath"
 
+	"h5pay/internal/paytest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/sqlite"
 )
 
 // fileDatabase is SQLite in a file of the only node. It has no process: it crashes with the node.
 type fileDatabase struct {
-	*world
+	*deployment
 	folder string
 	db     *sql.DB // of the campaign itself
 }
 
 // startOnSQLite starts a node on a new file with the demo catalogue. dir is the project's root.
-func (w *world) startOnSQLite(ctx context.Context, dir string, vars map[string]string, calm bool) error {
+func (w *deployment) startOnSQLite(ctx context.Context, dir string, vars map[string]string, calm bool) error {
 	folder, err := os.MkdirTemp("", "h5pay-chaos-sqlite")
 	if err != nil {
 		return err
 	}
-	f := &fileDatabase{world: w, folder: folder}
+	f := &fileDatabase{deployment: w, folder: folder}
 	w.db = f
 	w.closers = append(w.closers, f.close)
 	file := filepath.Join(folder, "shop.db")
@@ -46,7 +47,7 @@ func (w *world) startOnSQLite(ctx context.Context, dir string, vars map[string]s
 	if err := w.prepareNodes(ctx, dir, vars); err != nil {
 		return err
 	}
-	n := node{world: w, binary: w.binary, number: 1, database: "DB_FILE=" + file}
+	n := node{deployment: w, binary: w.binary, number: 1, database: "DB_FILE=" + file}
 	w.worker.calm = calm
 	return w.worker.add(n.name(), vars, n.launch).start(ctx)
 }
@@ -76,7 +77,7 @@ func (f *fileDatabase) query(statement string, args ...any) (json.RawMessage, er
 		return nil, fmt.Errorf("reading SQLite: %w", err)
 	}
 	defer rows.Close()
-	all, err := objects(rows)
+	all, err := paytest.Objects(rows)
 	if err != nil {
 		return nil, fmt.Errorf("reading SQLite: %w", err)
 	}

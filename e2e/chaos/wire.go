@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"h5pay/internal/paytest/campaign"
 	"io"
 	"maps"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 )
 
 // injectFailures wraps a handler with the armed failures. name names a call in the report.
-func (w *world) injectFailures(at site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
+func (w *deployment) injectFailures(at campaign.Site, name func(*http.Request, []byte) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -22,31 +23,31 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		machine := w.worker.named(r.Header.Get(nodeHeader))
 		r.Header.Del(nodeHeader)
-		m, hit := w.failures.next(at, name(r, body))
+		m, hit := w.Failures.Next(at, name(r, body))
 		if !hit {
 			next.ServeHTTP(rw, r)
 			return
 		}
 		answer := httptest.NewRecorder()
-		if m.done {
+		if m.Done {
 			next.ServeHTTP(answer, r)
 		}
-		switch m.kind {
-		case kill:
+		switch m.Kind {
+		case campaign.Kill:
 			machine.kill()
 			panic(http.ErrAbortHandler) // net/http closes the connection
-		case restart:
+		case campaign.Restart:
 			w.db.kill()
 			panic(http.ErrAbortHandler)
-		case freeze:
-			machine.freeze(m.wait)
+		case campaign.Freeze:
+			machine.freeze(m.Wait)
 			machine.awaitThaw()
-		case cut:
+		case campaign.Cut:
 			w.worker.allow500(at)
 			panic(http.ErrAbortHandler)
-		case fail:
+		case campaign.Fail:
 			w.worker.allow500(at)
-			if at == atBackend {
+			if at == campaign.AtBackend {
 				http.Error(rw, "made by the campaign", http.StatusInternalServerError)
 				return
 			}
@@ -54,8 +55,8 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 			io.WriteString(rw, `{"success":false,"error":"D1_ERROR: internal error (made by the campaign)"}`)
 			return
 		}
-		time.Sleep(m.wait)
-		if !m.done {
+		time.Sleep(m.Wait)
+		if !m.Done {
 			next.ServeHTTP(rw, r)
 			return
 		}
@@ -63,17 +64,6 @@ func (w *world) injectFailures(at site, name func(*http.Request, []byte) string,
 		rw.WriteHeader(answer.Code)
 		rw.Write(answer.Body.Bytes()) // an error means that the machine has ended
 	})
-}
-
-// siteOf returns where calls of this name are made.
-func siteOf(call string) site {
-	switch {
-	case strings.HasPrefix(call, webhookPath):
-		return atBackend
-	case strings.HasPrefix(call, "/"):
-		return atWeChat
-	}
-	return atDatabase
 }
 
 // nameCall names an HTTP call.
@@ -120,3 +110,21 @@ func statementName(sql string, arg func(n int) string) string {
 }
 
 var setsStatus = regexp.MustCompile(`(?i)\bSET status = (?:\?|\$)(\d*)`)
+
+// pathOfV2 returns the path of the call of APIv2 that corresponds to a call: the plan names calls
+// by it.
+func pathOfV2(method, path string) string {
+	switch {
+	case strings.HasSuffix(path, "/close"):
+		return "/pay/closeorder"
+	case strings.HasPrefix(path, "/v3/pay/transactions/") && method == http.MethodPost:
+		return "/pay/unifiedorder"
+	case strings.HasPrefix(path, "/v3/pay/transactions/"):
+		return "/pay/orderquery"
+	case strings.HasPrefix(path, "/v3/refund/") && method == http.MethodPost:
+		return "/secapi/pay/refund"
+	case strings.HasPrefix(path, "/v3/refund/"):
+		return "/pay/refundquery"
+	}
+	return path
+}

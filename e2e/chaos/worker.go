@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"h5pay/internal/job"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/stack"
 )
 
@@ -26,7 +27,7 @@ import (
 // any time and then restarts. A request goes to one that runs. Callers wait if there is none, as at
 // Cloudflare. Requests on a machine that dies or stops get no response.
 type worker struct {
-	*world
+	*deployment
 	program  string // for the report
 	machines []*machine
 	client   *http.Client
@@ -46,8 +47,8 @@ type worker struct {
 	lead    *os.File // the clock of the nodes; nil with workerd
 }
 
-func (w *world) newWorker(program string) *worker {
-	return &worker{world: w, program: program, changed: make(chan struct{}), client: &http.Client{
+func (w *deployment) newWorker(program string) *worker {
+	return &worker{deployment: w, program: program, changed: make(chan struct{}), client: &http.Client{
 		// Each request has a connection of its own: a server may close an idle one just when the next request comes.
 		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -134,20 +135,17 @@ func (k *worker) await(ctx context.Context, there func() bool) error {
 	}
 }
 
-// maxSkew is the largest difference between WeChat's clock and the clocks of the machines.
-const maxSkew = 700 * time.Millisecond
-
 // timeHeader is the header with workerd's time.
 const timeHeader = "campaign-time"
 
 // clock returns the time of the machine that handles the next event. In workerd three machines take
 // turns; one is ahead and one behind. Of the nodes each has its own skew.
 func (k *worker) clock() time.Time {
-	now := k.wechat.Now()
+	now := k.WeChat.Now()
 	if k.calm || k.lead != nil {
 		return now
 	}
-	return now.Add(time.Duration(k.turns.Add(1)%3-1) * maxSkew)
+	return now.Add(time.Duration(k.turns.Add(1)%3-1) * campaign.MaxSkew)
 }
 
 func (k *worker) unixMilli() string { return strconv.FormatInt(k.clock().UnixMilli(), 10) }
@@ -157,11 +155,11 @@ func (k *worker) setLead() {
 	if k.lead == nil {
 		return
 	}
-	ahead := time.Until(k.wechat.Now())
+	ahead := time.Until(k.WeChat.Now())
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(ahead.Milliseconds()))
 	if _, err := k.lead.WriteAt(b[:], 0); err != nil {
-		k.note(wrong, "", "setting the clock of the nodes: %v", err)
+		k.Note(campaign.Wrong, "", "setting the clock of the nodes: %v", err)
 	}
 }
 
@@ -201,8 +199,8 @@ func (k *worker) settle(ctx context.Context) error {
 
 // allow500 records that a status 500 may now be correct, because the database failed. Failures of
 // WeChat never allow one.
-func (k *worker) allow500(at site) {
-	if at == atDatabase {
+func (k *worker) allow500(at campaign.Site) {
+	if at == campaign.AtDatabase {
 		k.allowed500.Add(1)
 	}
 }
@@ -263,15 +261,15 @@ type answer struct {
 // keeps the request, and processes it when it runs again.
 func (k *worker) send(s target, req *http.Request) answer {
 	done := make(chan answer, 1)
-	if f, hit := k.failures.next(atSigner, "a request"); hit {
-		time.AfterFunc(f.wait, s.kill)
+	if f, hit := k.Failures.Next(campaign.AtSigner, "a request"); hit {
+		time.AfterFunc(f.Wait, s.kill)
 	}
 	k.underway.Go(func() {
 		var a answer
 		if a.Response, a.err = k.client.Do(req); a.err == nil {
 			a.body, a.err = io.ReadAll(a.Body)
 			a.Body.Close()
-			k.checkSecrets("an answer to "+req.Method+" "+req.URL.Path, a.body)
+			k.CheckSecrets("an answer to "+req.Method+" "+req.URL.Path, a.body)
 		}
 		done <- a
 	})
@@ -308,13 +306,13 @@ func (k *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	a := k.send(s, req)
 	if a.err != nil {
 		if a.err != errStopped && s.excuses() == s.excused {
-			k.note(wrong, "", "%s %s got no response although %s is running: %v", r.Method, r.URL.Path, s.name, a.err)
+			k.Note(campaign.Wrong, "", "%s %s got no response although %s is running: %v", r.Method, r.URL.Path, s.name, a.err)
 		}
 		k.lost.Add(1)
 		panic(http.ErrAbortHandler)
 	}
 	if a.StatusCode == http.StatusInternalServerError && s.excuses() == s.excused {
-		k.note(wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, a.body)
+		k.Note(campaign.Wrong, "", "%s %s: status 500 without a cause: %s", r.Method, r.URL.Path, a.body)
 	}
 	maps.Copy(rw.Header(), a.Header)
 	rw.WriteHeader(a.StatusCode)
@@ -375,11 +373,4 @@ func modules(root string) (string, error) {
 		return "", fmt.Errorf("the signer is not built: run `make build`: %w", err)
 	}
 	return dir, nil
-}
-
-// checkEvent records an event that failed without a cause.
-func (c *campaign) checkEvent(_ bool, err error) {
-	if err != nil {
-		c.note(wrong, "", "%v", err)
-	}
 }

@@ -18,8 +18,8 @@ const (
 	CodeBadRequest       Code = "bad_request"         // malformed, unknown field, out of range
 	CodeForbiddenOrigin  Code = "forbidden_origin"    // the Origin header is not this shop's
 	CodeNotFound         Code = "not_found"           // does not exist, or belongs to another user
-	CodeMethodNotAllowed Code = "method_not_allowed"  //
-	CodeBodyTooLarge     Code = "body_too_large"      //
+	CodeMethodNotAllowed Code = "method_not_allowed"  // the path has no such method
+	CodeBodyTooLarge     Code = "body_too_large"      // the body is larger than the call accepts
 	CodeContentType      Code = "unsupported_content" // the body must be application/json
 	CodeUnauthenticated  Code = "unauthenticated"     // sign in first
 	CodeStateInvalid     Code = "state_invalid"       // the state is unknown, expired or from another browser: sign in again

@@ -10,7 +10,7 @@ import (
 )
 
 // readComments returns the comments of a package: its own under "", a type's under its
-// name, a field's under "Type.Field".
+// name, a field's under "Type.Field", an error code's under "code:not_found".
 func readComments(dir string) (map[string]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -29,8 +29,12 @@ func readComments(dir string) (map[string]string, error) {
 			texts[""] = file.Doc.Text()
 		}
 		for _, decl := range file.Decls {
-			if types, ok := decl.(*ast.GenDecl); ok && types.Tok == token.TYPE {
-				typeComments(types, texts)
+			switch decl, _ := decl.(*ast.GenDecl); {
+			case decl == nil:
+			case decl.Tok == token.TYPE:
+				typeComments(decl, texts)
+			case decl.Tok == token.CONST:
+				codeComments(decl, texts)
 			}
 		}
 	}
@@ -56,6 +60,23 @@ func typeComments(decl *ast.GenDecl, texts map[string]string) {
 			for _, name := range field.Names {
 				texts[spec.Name.Name+"."+name.Name] = text
 			}
+		}
+	}
+}
+
+// codeComments reads the comments of constants of type Code.
+func codeComments(decl *ast.GenDecl, texts map[string]string) {
+	for _, spec := range decl.Specs {
+		spec := spec.(*ast.ValueSpec)
+		if len(spec.Values) != 1 {
+			continue
+		}
+		if value, ok := spec.Values[0].(*ast.BasicLit); ok && strings.HasPrefix(spec.Names[0].Name, "Code") {
+			text := line(spec.Comment.Text())
+			if text == "" {
+				text = line(spec.Doc.Text())
+			}
+			texts["code:"+strings.Trim(value.Value, `"`)] = text
 		}
 	}
 }

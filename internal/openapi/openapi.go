@@ -24,9 +24,10 @@ import (
 //go:embed introduction.md
 var introduction string
 
-// Document returns the document as indented JSON. dir is the folder of package v1. The
-// comments there and in packages api and fen, beside it, describe the types and their
-// fields.
+// Document returns the document as indented JSON, in English: programs that make clients read it.
+// Page shows it in both languages. dir is the folder of package v1. The comments there and in
+// packages api and fen, beside it, describe the types, their fields and the error codes. The texts of
+// the codes are in "x-error-codes".
 func Document(dir string) ([]byte, error) {
 	texts := map[string]string{}
 	for _, name := range []string{"../fen", "../api", "."} { // the later ones win
@@ -70,11 +71,23 @@ func Document(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var document any
+	var document map[string]any
 	if err := json.Unmarshal(raw, &document); err != nil {
 		return nil, err
 	}
+	document["x-error-codes"] = codeTexts(texts)
 	return json.MarshalIndent(document, "", "  ")
+}
+
+// codeTexts returns what each error code of the routes means.
+func codeTexts(texts map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, route := range v1.Routes {
+		for _, code := range route.Codes() {
+			all[string(code)] = texts["code:"+string(code)]
+		}
+	}
+	return all
 }
 
 // idempotency is the header of a call that makes something.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"h5pay/internal/api"
 	"h5pay/internal/v1"
 )
 
@@ -21,6 +23,11 @@ var pageText string
 //
 //go:embed page.css
 var Style []byte
+
+// Script leads a reader whose browser prefers Chinese from the English page to the Chinese one.
+//
+//go:embed page.mjs
+var Script []byte
 
 // schema is the part of a JSON schema that the page shows.
 type schema struct {
@@ -46,11 +53,10 @@ type content map[string]struct{ Schema schema }
 
 // operation is one call of the document.
 type operation struct {
-	Method, Path string `json:"-"`
-	ID           string `json:"operationId"`
-	Summary      string
-	Description  string
-	Parameters   []struct {
+	v1.Route   `json:"-"`
+	ID         string `json:"operationId"`
+	Summary    string
+	Parameters []struct {
 		Name, In, Description string
 		Required              bool
 		Schema                schema
@@ -59,13 +65,14 @@ type operation struct {
 	Responses   map[string]struct{ Content content }
 }
 
-// Page returns the document as an HTML page. It needs no script. Its style sheet is Style,
-// at the path docs.css beside it.
-func Page(document []byte) ([]byte, error) {
+// Page returns the document as an HTML page in a language. Its style sheet is Style, at the path
+// docs.css beside it, and its script Script, at docs.mjs. It works without the script.
+func Page(document []byte, in Language) ([]byte, error) {
 	var d struct {
 		Info       struct{ Description string }
 		Paths      map[string]map[string]*operation
 		Components struct{ Schemas map[string]*schema }
+		Codes      map[string]string `json:"x-error-codes"`
 	}
 	if err := json.Unmarshal(document, &d); err != nil {
 		return nil, fmt.Errorf("reading the document: %w", err)
@@ -76,14 +83,16 @@ func Page(document []byte) ([]byte, error) {
 		if op == nil {
 			return nil, fmt.Errorf("the document lacks %s %s", route.Method, route.Path)
 		}
-		op.Method, op.Path = route.Method, route.Path
+		op.Route = route
 		operations = append(operations, op)
 	}
+	l := &translation{texts: in.texts}
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"paragraphs": func(text string) []string { return strings.Split(strings.TrimSpace(text), "\n\n") },
 		"code":       inlineCode,
-		"kind":       kind,
-		"bounds":     bounds,
+		"t":          l.text,
+		"kind":       l.kind,
+		"bounds":     l.bounds,
 		"example":    example,
 		"sorted":     func(m map[string]*schema) []string { return slices.Sorted(maps.Keys(m)) },
 		"has":        slices.Contains[[]string],
@@ -94,14 +103,16 @@ func Page(document []byte) ([]byte, error) {
 			s := c["application/json"].Schema
 			return s.name()
 		},
-		"group": func(op *operation) string { return strings.Split(op.Path, "/")[2] },
+		"status": func(code string) int { return v1.Status(api.Code(code)) },
 	}).Parse(pageText)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, map[string]any{"Introduction": d.Info.Description, "Operations": operations, "Schemas": d.Components.Schemas})
-	return b.Bytes(), err
+	err = t.Execute(&b, map[string]any{
+		"Language": in, "Introduction": d.Info.Description, "Operations": operations, "Schemas": d.Components.Schemas, "Codes": d.Codes,
+	})
+	return b.Bytes(), errors.Join(err, l.missing())
 }
 
 // Self is for the template, which has no address operator.
@@ -120,12 +131,12 @@ func inlineCode(text string) template.HTML {
 }
 
 // kind names the type of a field. A link leads to the type of a message.
-func kind(s *schema) template.HTML {
+func (l *translation) kind(s *schema) template.HTML {
 	if name := s.name(); name != "" {
 		return template.HTML(fmt.Sprintf(`<a href="#%s">%[1]s</a>`, template.HTMLEscapeString(name)))
 	}
 	if s.Items != nil {
-		return "list of " + kind(s.Items)
+		return template.HTML(template.HTMLEscapeString(l.text("list of"))) + " " + l.kind(s.Items)
 	}
 	switch t := s.Type.(type) {
 	case string:
@@ -137,42 +148,46 @@ func kind(s *schema) template.HTML {
 			}
 		}
 	}
-	return "any"
+	return template.HTML(template.HTMLEscapeString(l.text("any")))
 }
 
 // bounds says which values a field may have.
-func bounds(s *schema) string {
+func (l *translation) bounds(s *schema) string {
 	var all []string
 	if len(s.Enum) > 0 {
 		var values []string
 		for _, v := range s.Enum {
 			values = append(values, fmt.Sprint(v))
 		}
-		all = append(all, "one of "+strings.Join(values, ", "))
+		all = append(all, l.text("one of")+" "+strings.Join(values, ", "))
 	}
-	numeric := span(s.Minimum, s.Maximum)
-	length := span(s.MinLength, s.MaxLength)
-	items := span(s.MinItems, s.MaxItems)
-	for _, bound := range []struct{ text, unit string }{{numeric, ""}, {length, " characters"}, {items, " entries"}} {
-		if bound.text != "" {
-			all = append(all, bound.text+bound.unit)
-		}
+	numeric := span(l, s.Minimum, s.Maximum)
+	length := span(l, s.MinLength, s.MaxLength)
+	items := span(l, s.MinItems, s.MaxItems)
+	if numeric != "" {
+		all = append(all, numeric)
+	}
+	if length != "" {
+		all = append(all, length+" "+l.text("characters"))
+	}
+	if items != "" {
+		all = append(all, items+" "+l.text("entries"))
 	}
 	if s.Pattern != "" {
-		all = append(all, "pattern "+s.Pattern)
+		all = append(all, l.text("pattern")+" "+s.Pattern)
 	}
 	return strings.Join(all, "; ")
 }
 
-func span[N int | float64](least, most *N) string {
-	text := func(n N) string { return fmt.Sprintf("%.0f", float64(n)) }
+func span[N int | float64](l *translation, least, most *N) string {
+	number := func(n N) string { return fmt.Sprintf("%.0f", float64(n)) }
 	switch {
 	case least != nil && most != nil:
-		return text(*least) + " to " + text(*most)
+		return number(*least) + " " + l.text("to") + " " + number(*most)
 	case least != nil:
-		return "at least " + text(*least)
+		return l.text("at least") + " " + number(*least)
 	case most != nil:
-		return "at most " + text(*most)
+		return l.text("at most") + " " + number(*most)
 	}
 	return ""
 }

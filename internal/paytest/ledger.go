@@ -1,8 +1,6 @@
 package paytest
 
 import (
-	"database/sql"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -96,44 +94,6 @@ type Refund struct {
 // EveryRefund selects all refunds. Its columns are the fields of Refund.
 const EveryRefund = `SELECT id, order_id AS "order", out_trade_no AS number, amount, status, COALESCE(refund_id, '') AS refund_id
 	FROM refunds ORDER BY refunds.created_at, refunds.id`
-
-// ReadRows runs a query and decodes its rows by the names of the columns.
-func ReadRows[Row any](db *sql.DB, query string) ([]Row, error) {
-	rows, err := db.Query(query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	var all []Row
-	for rows.Next() {
-		values := make([]any, len(columns))
-		into := map[string]*any{}
-		for i, name := range columns {
-			into[name] = &values[i]
-		}
-		pointers := make([]any, len(columns))
-		for i := range values {
-			pointers[i] = &values[i]
-		}
-		if err := rows.Scan(pointers...); err != nil {
-			return nil, err
-		}
-		text, err := json.Marshal(into)
-		if err != nil {
-			return nil, err
-		}
-		var row Row
-		if err := json.Unmarshal(text, &row); err != nil {
-			return nil, err
-		}
-		all = append(all, row)
-	}
-	return all, rows.Err()
-}
 
 // CompareOrders compares all orders and their payments with WeChat's ledger. It is for the end, when
 // every order is paid or closed and all bills were compared.

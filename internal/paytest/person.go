@@ -98,8 +98,7 @@ func (p *Person) Request(method, path string, body []byte) *http.Request {
 	return r
 }
 
-// Send makes a request and keeps its cookies. It checks the header and the form of the response, and
-// that the response has no secret and, except to the operator, no openid.
+// Send makes a request, keeps its cookies and checks the response.
 func (p *Person) Send(r *http.Request) Answer {
 	p.T.Helper()
 	w := httptest.NewRecorder()
@@ -111,28 +110,35 @@ func (p *Person) Send(r *http.Request) Answer {
 			p.Cookies[c.Name] = c.Value
 		}
 	}
+	return p.CheckResponse(r, w)
+}
+
+// CheckResponse returns a response of the shop. It checks its header and its form, and that it has no
+// secret and, except to the operator, no openid.
+func (s *Shop) CheckResponse(r *http.Request, w *httptest.ResponseRecorder) Answer {
+	s.T.Helper()
 	a := Answer{Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()}
 	if id := a.Header.Get("X-Request-Id"); id == "" || a.Header.Get("Cache-Control") != "no-store" ||
 		!strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'") || a.Header.Get("Strict-Transport-Security") == "" {
-		p.T.Errorf("%s %s: header %v", r.Method, r.URL, a.Header)
+		s.T.Errorf("%s %s: header %v", r.Method, r.URL, a.Header)
 	}
 	if strings.HasPrefix(r.URL.Path, "/api/notify/") && strings.HasPrefix(string(a.Body), `{"code":"FAIL"`) {
 		if err := json.Unmarshal(a.Body, &a.Err); err != nil || a.Status < 400 || a.Err.Message == "" {
-			p.T.Errorf("%s %s: %d %s", r.Method, r.URL, a.Status, a.Body)
+			s.T.Errorf("%s %s: %d %s", r.Method, r.URL, a.Status, a.Body)
 		}
 	} else if a.Status >= 400 && (r.URL.Path != api.PathHealth || a.Status == http.StatusTooManyRequests) && strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") {
 		if err := json.Unmarshal(a.Body, &a.Err); err != nil || v1.Status(a.Err.Code) != a.Status || a.Err.Message == "" || a.Err.RequestID != a.Header.Get("X-Request-Id") {
-			p.T.Errorf("%s %s: %d %s", r.Method, r.URL, a.Status, a.Body)
+			s.T.Errorf("%s %s: %d %s", r.Method, r.URL, a.Status, a.Body)
 		}
 	}
 	for _, key := range Secrets {
 		if bytes.Contains(a.Body, []byte(key)) {
-			p.T.Errorf("%s %s: a secret in %s", r.Method, r.URL, a.Body)
+			s.T.Errorf("%s %s: a secret in %s", r.Method, r.URL, a.Body)
 		}
 	}
-	for _, user := range p.Sim.Users() { // the operator may see payers
+	for _, user := range s.Sim.Users() { // the operator may see payers
 		if !strings.HasPrefix(r.URL.Path, "/v1/") && bytes.Contains(a.Body, []byte(user.OpenID)) {
-			p.T.Errorf("%s %s: an openid in %s", r.Method, r.URL, a.Body)
+			s.T.Errorf("%s %s: an openid in %s", r.Method, r.URL, a.Body)
 		}
 	}
 	return a

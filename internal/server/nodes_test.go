@@ -1,22 +1,24 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"h5pay/internal/order"
+	"h5pay/internal/job"
 	"h5pay/internal/paytest"
+	"h5pay/internal/paytest/campaign"
 	"h5pay/internal/pgtest"
 	"h5pay/internal/store"
 	"h5pay/internal/store/postgres"
@@ -25,9 +27,9 @@ import (
 )
 
 // cluster is a shop of three nodes on one database of PostgreSQL. A node dies between any two
-// statements, and the server of the database crashes. Clients repeat a request that got no response.
+// statements, and the server of the database crashes.
 type cluster struct {
-	*paytest.Shop
+	*campaign.InProcess
 	server *pgtest.Server
 	url    string
 
@@ -37,7 +39,8 @@ type cluster struct {
 	down   int // crashes that have begun and after which the database does not yet run again
 	r      *rand.Rand
 	nodes  []*node
-	deaths map[string]int // by their kind, for the log
+	deaths map[string]int // by their kind
+	during int            // see excuses
 }
 
 // node is one of the programs. After its death its actions have no effect.
@@ -47,10 +50,8 @@ type node struct {
 	handler http.Handler
 	signer  *paytest.Signer
 
-	mu    sync.Mutex
-	left  int    // statements until the fault, 0 for none
-	fault string // what happens then
-	dead  bool
+	mu   sync.Mutex
+	dead bool
 }
 
 // The faults of a node at one of its statements.
@@ -65,17 +66,18 @@ const (
 
 var errDead = errors.New("the node is dead")
 
-func newCluster(t *testing.T, r *rand.Rand) *cluster {
+func newCluster(t *testing.T, o campaign.Options) *cluster {
 	t.Helper()
-	c := &cluster{Shop: paytest.NewShop(t, nil), r: r, deaths: map[string]int{}}
+	c := &cluster{InProcess: campaign.NewInProcess(t, o), r: rand.New(rand.NewPCG(o.Seed, 7)), deaths: map[string]int{}}
 	c.server, c.url = storetest.StartPostgres(t)
 	c.DB = storetest.OpenPostgresURL(t, c.url)
-	c.Reopen(nil) // the node of the tests themselves, which lives
+	c.Reopen(c.Change) // the node of the tests themselves, which lives
 	for range 3 {
 		c.nodes = append(c.nodes, c.start())
 	}
-	c.Handler = http.HandlerFunc(c.serve)
-	c.FromWeChat.Handler = c.Handler
+	c.World.Host = c
+	c.Handler, c.Jobs, c.Failures500 = http.HandlerFunc(c.serve), c.job, c.excuses
+	c.Machines = campaign.Numbers{Program: "node", Database: "PostgreSQL"}
 	return c
 }
 
@@ -93,6 +95,7 @@ func (c *cluster) start() *node {
 	own := c.Signer
 	n.handler = c.Open(func(set *paytest.Settings, wx *wechat.Config) {
 		set.Store = store.New(n.db)
+		c.Change(set, wx)
 		wx.Doer, wx.CertDoer = n, n
 	})
 	n.signer, c.Signer = c.Signer, own
@@ -113,15 +116,6 @@ func (n *node) isDead() bool {
 	return n.dead
 }
 
-// arm lets a fault happen at one of the next statements of a node.
-func (c *cluster) arm() {
-	n := c.nodes[c.r.IntN(len(c.nodes))]
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.left = 1 + c.r.IntN(6)
-	n.fault = []string{diesBefore, diesAfter, diesBefore, diesAfter, loseAnswerOf, crashBefore, crashDuring, crashAfter}[c.r.IntN(8)]
-}
-
 // crash stops the server as a crash does, and starts it again.
 func (c *cluster) crash() {
 	c.crashing.Lock() // of two at once the second comes after the first
@@ -134,16 +128,10 @@ func (c *cluster) crash() {
 	c.down--
 }
 
-// statement runs a statement of a node, with the fault that is armed for it.
-func (n *node) statement(run func() error) error {
+// statement runs a statement of a node, with the failure that the campaign has for it.
+func (n *node) statement(query string, run func() error) error {
+	fault := n.cluster.next(query)
 	n.mu.Lock()
-	fault := ""
-	if n.left > 0 {
-		if n.left--; n.left == 0 {
-			fault = n.fault
-			n.cluster.count(fault)
-		}
-	}
 	if n.dead = n.dead || fault == diesBefore; n.dead {
 		n.mu.Unlock()
 		return errDead
@@ -180,41 +168,49 @@ func (n *node) statement(run func() error) error {
 	return err
 }
 
-// serve lets a node serve a request. A client that gets no response, or the status 500, repeats the
-// request.
-func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		c.T.Error(err)
+// next returns the fault of a statement, "" for none.
+func (c *cluster) next(query string) string {
+	f, hit := c.World.Failures.Next(campaign.AtDatabase, strings.Fields(query)[0])
+	if !hit {
+		return ""
 	}
-	for try := 0; ; try++ {
-		i, before := c.pick()
-		n := c.node(i)
-		req := r.Clone(r.Context())
-		req.Body = io.NopCloser(bytes.NewReader(body))
-		rec := httptest.NewRecorder()
-		n.handler.ServeHTTP(rec, req)
-		dead := n.isDead()
-		if dead {
-			c.replace(i, n)
-		}
-		failed := rec.Code >= http.StatusInternalServerError || rec.Code == http.StatusConflict
-		if try < 5 && (dead || failed && c.faults() != before) {
-			c.awaitDatabase()
-			continue
-		}
-		for name, values := range rec.Header() {
-			w.Header()[name] = values
-		}
-		w.WriteHeader(rec.Code)
-		w.Write(rec.Body.Bytes())
-		return
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fault := map[campaign.Kind][2]string{
+		campaign.Kill: {diesBefore, diesAfter}, campaign.Cut: {loseAnswerOf, loseAnswerOf}, campaign.Restart: {crashBefore, crashAfter},
+	}[f.Kind][0]
+	switch {
+	case f.Kind == campaign.Restart && c.r.IntN(3) == 0:
+		fault = crashDuring
+	case f.Done:
+		fault = map[campaign.Kind]string{campaign.Kill: diesAfter, campaign.Cut: loseAnswerOf, campaign.Restart: crashAfter}[f.Kind]
 	}
+	c.deaths[fault]++
+	if f.Kind == campaign.Restart {
+		c.down++
+	}
+	return fault
 }
 
-// awaitDatabase returns when no crash is under way: a client that repeats its request at once uses up
-// its tries.
-func (c *cluster) awaitDatabase() {
+// serve lets a node serve a request. A node that dies does not respond.
+func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
+	c.Await()
+	i := c.pick()
+	n := c.node(i)
+	rec := httptest.NewRecorder()
+	n.handler.ServeHTTP(rec, r)
+	if n.isDead() {
+		c.replace(i, n)
+		panic(http.ErrAbortHandler)
+	}
+	maps.Copy(w.Header(), rec.Header())
+	w.WriteHeader(rec.Code)
+	w.Write(rec.Body.Bytes())
+}
+
+// Await returns when no crash is under way: a client that repeats its request at once uses up its
+// tries.
+func (c *cluster) Await() {
 	for down := true; down; {
 		c.mu.Lock()
 		down = c.down > 0
@@ -240,56 +236,62 @@ func (c *cluster) replace(i int, dead *node) {
 	}
 }
 
-// pick returns the number of a node, and how many faults there were so far: -1 during a crash, which
-// breaks what other nodes do.
-func (c *cluster) pick() (i, faults int) {
-	faults = c.faults()
+// pick returns the number of a node.
+func (c *cluster) pick() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.down > 0 {
-		faults = -1
-	}
-	return c.r.IntN(len(c.nodes)), faults
+	return c.r.IntN(len(c.nodes))
 }
 
-func (c *cluster) count(fault string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.deaths[fault]++
-	if fault == crashBefore || fault == crashDuring || fault == crashAfter {
-		c.down++
+// Query is InProcess.Query. A crash breaks the connection, and the campaign repeats the statement.
+func (c *cluster) Query(statement string, args ...any) (json.RawMessage, error) {
+	rows, err := c.InProcess.Query(statement, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", campaign.ErrNoResponse, err)
 	}
+	return rows, nil
 }
 
-// faults returns how many faults there were so far.
-func (c *cluster) faults() (n int) {
+// Settle replaces the nodes that have died.
+func (c *cluster) Settle(context.Context) error {
+	c.Await()
+	for i := range c.nodes {
+		if n := c.node(i); n.isDead() {
+			c.replace(i, n)
+		}
+	}
+	return nil
+}
+
+// excuses returns how many failures explain a status 500 so far. While a crash is under way there is
+// always another one.
+func (c *cluster) excuses() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.deaths {
 		n += k
 	}
-	return n
+	if c.down > 0 {
+		c.during++
+	}
+	return n + c.during
 }
 
-// timers runs the timers of a minute on a node, again on another one if it dies.
-func (c *cluster) timers() {
-	for range 4 {
-		i, before := c.pick()
-		n := c.node(i)
-		err := errors.Join(n.signer.Reconcile(context.Background()), n.signer.Deliver(context.Background()))
-		dead := n.isDead()
-		if dead {
-			c.replace(i, n)
-		}
-		if err == nil && !dead {
-			return
-		}
-		if !dead && c.faults() == before {
-			c.T.Errorf("the timers failed without a fault: %v", err)
-			return
-		}
-		c.awaitDatabase()
+// job runs a job on a node. It is not complete if the node dies or a failure stops it.
+func (c *cluster) job(ctx context.Context, j job.Job) (complete bool, err error) {
+	c.Await()
+	before := c.excuses()
+	i := c.pick()
+	n := c.node(i)
+	err = campaign.RunJob(ctx, n.signer, j)
+	switch {
+	case n.isDead():
+		c.replace(i, n)
+		return false, nil
+	case err != nil && c.excuses() != before:
+		return false, nil
 	}
+	return err == nil, err
 }
 
 // Three nodes share one database. A node dies between any two statements, and the database crashes.
@@ -299,51 +301,13 @@ func TestCampaignOnNodes(t *testing.T) {
 	sum := map[string]int{}
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			r := rand.New(rand.NewPCG(seed, 7))
-			c := newCluster(t, r)
-			s := c.Shop
-			began := s.Now()
-			buyers := []*paytest.Person{s.SignedIn(0), s.SignedIn(1), s.SignedIn(2), s.NewGuest(0), s.NewGuest(1)}
-			var all []*purchase
-			for range 200 {
-				if r.IntN(3) == 0 {
-					c.arm()
-				}
-				if r.IntN(10) == 0 {
-					c.timers()
-				}
-				if len(all) == 0 || r.IntN(6) == 0 {
-					p := newPurchase(r, buyers[r.IntN(len(buyers))])
-					p.timers = c.timers
-					all = append(all, p)
-				}
-				all[r.IntN(len(all))].step(r)
-			}
-			for _, n := range c.nodes {
-				n.mu.Lock()
-				n.left = 0
-				n.mu.Unlock()
-			}
-			s.Sim.ClearFaults()
-			s.Sim.Advance(order.Lifetime + order.ExpiryGrace + 25*time.Hour)
-			for range 1 + len(all)/10 {
-				c.timers()
-				s.Check()
-			}
-			ordersAgree(s, false)
-			refundsEnd(s)
-			billsAgree(s, began)
-			orders, payments := ordersAgree(s, true)
-			refunds, err := paytest.ReadRows[paytest.Refund](s.DB, paytest.EveryRefund)
-			if err != nil {
-				t.Fatal(err)
-			}
-			reportFindings(s, paytest.CompareRefunds(orders, payments, refunds, s.Sim.Ledger()))
+			c := newCluster(t, campaign.Options{Seed: seed, Orders: 18, AtOnce: 1, API: "v2", On: campaign.OnNodes})
+			r := c.Run()
 			for fault, n := range c.deaths {
 				sum[fault] += n
 			}
-			sum["orders"] += len(orders)
-			sum["payments"] += len(s.Sim.Ledger().Trades)
+			sum["orders"] += r.Orders
+			sum["payments"] += r.Paid
 		})
 	}
 	t.Logf("%v", sum)
@@ -377,7 +341,7 @@ type faultyConn struct {
 }
 
 func (c faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {
-	err = c.node.statement(func() error {
+	err = c.node.statement(query, func() error {
 		res, err = c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 		return err
 	})
@@ -385,7 +349,7 @@ func (c faultyConn) ExecContext(ctx context.Context, query string, args []driver
 }
 
 func (c faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
-	err = c.node.statement(func() error {
+	err = c.node.statement(query, func() error {
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 		return err
 	})

@@ -6,7 +6,7 @@ import (
 )
 
 // CodeSecondPerson is the error code for a refund that a second person must confirm.
-const CodeSecondPerson api.Code = "second_person"
+const CodeSecondPerson api.Code = "second_person" // a second person must confirm the refund
 
 // CreateRefundRequest requests a refund that a second person must confirm.
 type CreateRefundRequest struct {

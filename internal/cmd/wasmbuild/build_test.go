@@ -86,6 +86,28 @@ func TestProgramsOfAPageRun(t *testing.T) {
 	}
 }
 
+// A trace of a Worker has the lines of the project's functions, and only the names of others.
+func TestTraceOfAWorker(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "program.wasm")
+	if err := build(out, kinds["worker"], "h5pay/internal/cmd/wasmbuild/testdata/lines"); err != nil {
+		t.Fatal(err)
+	}
+	const want = `main.print main.go:34
+main.called main.go:30
+main.sorted.func1 main.go:24
+sort.insertionSort_func ?:0
+sort.pdqsort_func ?:0
+sort.Slice ?:0
+main.sorted main.go:21
+sync.(*Once).doSlow ?:0
+sync.(*Once).Do ?:0
+main.main main.go:15
+`
+	if diff := cmp.Diff(want, runWasm(t, out)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // runWasm runs a program with the project's Node.
 func runWasm(t *testing.T, file string) string {
 	t.Helper()

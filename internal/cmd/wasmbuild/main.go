@@ -4,10 +4,10 @@
 //	go run ./internal/cmd/wasmbuild -for page -o build/page/app.wasm ./wasm
 //
 // It runs `go build` without symbols and replaces some packages of the standard library. It packs
-// the result and, for the page, removes source lines. This makes the binary smaller; a plain `go
-// build` gives a program with the same behaviour. The replacement packages are in the folders
-// beside this file. Each describes what it omits, as do wasmbin.Strip and wasmbin.Pack.
-// docs/page.md has the figures.
+// the result and removes source lines: all of them for the page, and for the Worker those of other
+// modules; -lines keeps them. This makes the binary smaller; a plain `go build` gives a program with
+// the same behaviour. The replacement packages are in the folders beside this file. Each describes
+// what it omits, as do wasmbin.Strip and wasmbin.Pack. docs/page.md has the figures.
 package main
 
 import (
@@ -24,11 +24,15 @@ import (
 func main() {
 	name := flag.String("for", "", "kind of program: worker or page")
 	out := flag.String("o", "", "`file` to write")
+	lines := flag.Bool("lines", false, "keep the files and lines of all functions for traces")
 	flag.Parse()
 	k, ok := kinds[*name]
 	if !ok || *out == "" || flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: wasmbuild -for worker|page -o FILE PACKAGE")
 		os.Exit(2)
+	}
+	if *lines {
+		k.lines = func(string) bool { return true }
 	}
 	if err := build(*out, k, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "wasmbuild:", err)
@@ -57,10 +61,8 @@ func build(out string, k kind, pkg string) error {
 	if err != nil {
 		return err
 	}
-	if !k.lines {
-		if b, err = wasmbin.Strip(b); err != nil {
-			return fmt.Errorf("stripping %s: %w", pkg, err)
-		}
+	if b, err = wasmbin.Strip(b, k.lines); err != nil {
+		return fmt.Errorf("stripping %s: %w", pkg, err)
 	}
 	packed, err := wasmbin.Pack(b)
 	if err != nil {
@@ -70,9 +72,10 @@ func build(out string, k kind, pkg string) error {
 }
 
 // compile runs go build with the toolchain in root. A build tag of net/http omits HTTP/2, which
-// would need TLS.
+// would need TLS. The compiler inlines no function of this project: that made the Worker 6 % smaller
+// in gzip and the page 2 % in brotli, and the Worker used as much CPU as before.
 func compile(out, root, overlay, pkg string) error {
-	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
+	cmd := exec.Command(filepath.Join(root, "bin", "go"), "build", "-trimpath", "-ldflags=-s -w", "-gcflags=h5pay/...=-l", "-tags=nethttpomithttp2", "-overlay="+overlay, "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOROOT="+root, "GOTOOLCHAIN=local")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {

@@ -15,16 +15,18 @@ type kind struct {
 	// replacements are the standard packages to replace. The replacements have the same path within
 	// this folder.
 	replacements []string
-	// lines keeps file names and line numbers in traces. The operator reads a Worker's traces in
-	// its log. Nobody reads the traces of a page.
-	lines bool
+	// lines reports whether traces have the file and the lines of a function.
+	lines func(name string) bool
 }
 
 var kinds = map[string]kind{
-	// The platform serves HTTP, and its fetch sends requests.
-	"worker": {replacements: []string{"crypto/tls"}, lines: true},
-	// The page serves nothing, and the browser's fetch sends requests.
-	"page": {replacements: []string{
+	// The platform serves HTTP, and its fetch sends requests. The operator reads the traces in the
+	// log. They have the lines of this project's functions, and only the names of others.
+	"worker": {replacements: []string{"crypto/tls"}, lines: func(name string) bool {
+		return strings.HasPrefix(name, "h5pay/") || strings.HasPrefix(name, "main.")
+	}},
+	// The page serves nothing, and the browser's fetch sends requests. Nobody reads its traces.
+	"page": {lines: func(string) bool { return false }, replacements: []string{
 		"crypto/aes", "crypto/cipher", "crypto/md5", "crypto/rand", "crypto/sha1",
 		"net/http", "regexp", "text/template",
 	}},

@@ -248,6 +248,9 @@ func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) 
 			if err := errors.Join(pause(ctx, try), enter()); err != nil {
 				return nil, err
 			}
+		case code == failedTransaction && !c.inTx: // of a statement before this one, which did not run
+			c.Close()
+			return nil, driver.ErrBadConn
 		case !s.writes && !c.inTx && c.pg.IsClosed() && ctx.Err() == nil:
 			return nil, driver.ErrBadConn // a read may run twice
 		default:

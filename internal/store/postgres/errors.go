@@ -15,6 +15,7 @@ const (
 	uniqueViolation      = "23505"
 	undefinedStatement   = "26000" // a proxy gave the connection another server
 	changedPlan          = "0A000"
+	failedTransaction    = "25P02" // an earlier statement failed, and the transaction was not rolled back
 	noDatabase           = "3D000"
 	wrongPassword        = "28P01"
 	notAllowed           = "28000"

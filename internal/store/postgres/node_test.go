@@ -251,6 +251,28 @@ func TestClockOfANode(t *testing.T) {
 	}
 }
 
+// A statement runs on another connection if an earlier one left its transaction open.
+func TestOpenTransactionFailsNoOtherStatement(t *testing.T) {
+	t.Parallel()
+	db := storetest.OpenPostgres(t)
+	db.SetMaxOpenConns(1)
+	for range 3 {
+		if _, err := db.Exec(`BEGIN; SELECT 1/0; SELECT 1`); err == nil {
+			t.Fatal("a division by zero succeeded")
+		}
+		if _, err := db.Exec(`UPDATE h5pay_nodes SET id = id WHERE id = 'none'`); err != nil {
+			t.Error(err)
+		}
+		var n int
+		if _, err := db.Exec(`BEGIN; SELECT 1/0; SELECT 1`); err == nil {
+			t.Fatal("a division by zero succeeded")
+		}
+		if err := db.QueryRow(`SELECT COUNT(*) FROM h5pay_nodes`).Scan(&n); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // When the disk of the server is full, an order is not stored, and the error says what to do. The
 // order is stored when there is space.
 func TestFullDiskOfTheServer(t *testing.T) {
