@@ -134,6 +134,68 @@ func TestStartPageIsRevalidated(t *testing.T) {
 	}
 }
 
+// The Worker sends a first visit in WeChat the page with the sign-in, and every other request the page
+// that a cache may keep. TestStartPageWithoutASignIn has the same cases for the native server.
+func TestWorkerBeginsTheSignIn(t *testing.T) {
+	const agent = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Mobile Safari/537.36 MicroMessenger/8.0.50"
+	get := func(method, path string, headers ...string) (*http.Response, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res, string(body)
+	}
+	const mark = `<html data-sign-in="http`
+	for name, headers := range map[string][]string{
+		"a navigation":          {"User-Agent", agent, "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site"},
+		"an old web view":       {"User-Agent", agent},
+		"WeChat on a computer":  {"User-Agent", agent + " MiniProgramEnv/Windows WindowsWechat"},
+		"a page that was kept":  {"User-Agent", agent, "If-None-Match", "*"},
+		"a cookie of something": {"User-Agent", agent, "Cookie", "theme=dark"},
+	} {
+		res, page := get("GET", "/?from=card", headers...)
+		if res.StatusCode != 200 || res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Etag") != "" ||
+			!strings.Contains(res.Header.Get("Set-Cookie"), "h5pay_state=") || !strings.Contains(page, mark) || !strings.Contains(page, "68.00") ||
+			!strings.Contains(page, "from%3Dcard") || res.Header.Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: %s %v", name, res.Status, res.Header)
+		}
+	}
+	for name, test := range map[string]struct {
+		method, path string
+		headers      []string
+	}{
+		"another browser":      {"GET", "/", []string{"User-Agent", "Mozilla/5.0 (Linux; Android 14)"}},
+		"WeCom":                {"GET", "/", []string{"User-Agent", agent + " wxwork/4.1"}},
+		"a mini program":       {"GET", "/", []string{"User-Agent", agent + " miniProgram/wx1"}},
+		"a session":            {"GET", "/", []string{"User-Agent", agent, "Cookie", "a=1; __Host-h5pay_session=x"}},
+		"a begun sign-in":      {"GET", "/", []string{"User-Agent", agent, "Cookie", "h5pay_state=x"}},
+		"back with a code":     {"GET", "/?code=1&state=2", []string{"User-Agent", agent}},
+		"back after a decline": {"GET", "/?state=2", []string{"User-Agent", agent}},
+		"a prefetch":           {"GET", "/", []string{"User-Agent", agent, "Sec-Purpose", "prefetch;prerender"}},
+		"a worker's copy":      {"GET", "/", []string{"User-Agent", agent, "Sec-Fetch-Dest", "empty"}},
+		"HEAD":                 {"HEAD", "/", []string{"User-Agent", agent}},
+		"a long address":       {"GET", "/?x=" + strings.Repeat("y", 600), []string{"User-Agent", agent}},
+	} {
+		res, page := get(test.method, test.path, test.headers...)
+		if res.StatusCode != 200 || strings.Contains(page, mark) || res.Header.Get("Set-Cookie") != "" || res.Header.Get("Cache-Control") != "no-cache" || res.Header.Get("Etag") == "" {
+			t.Errorf("%s: %s %v", name, res.Status, res.Header)
+		}
+	}
+}
+
 // setPrice changes the price of a product by the API.
 func setPrice(t *testing.T, id string, price int) {
 	t.Helper()

@@ -32,13 +32,12 @@ type database struct {
 
 // opener opens databases, with measurements or without.
 type opener struct {
-	open      func(driver, source string) (*sql.DB, error)
 	connector func(driver.Connector) *sql.DB
 	retried   func(code string) // see postgres.Config
 }
 
 // plainOpener opens databases without measurements.
-var plainOpener = opener{open: sql.Open, connector: sql.OpenDB}
+var plainOpener = opener{connector: sql.OpenDB}
 
 // openDatabase opens the database of DATABASE_URL, or the file in DB_FILE, and creates its tables.
 func openDatabase(ctx context.Context, getenv func(string) string, o opener) (*database, error) {
@@ -49,7 +48,7 @@ func openDatabase(ctx context.Context, getenv func(string) string, o opener) (*d
 		return openPostgres(ctx, url, o)
 	}
 	file := databaseFile(getenv)
-	db, err := openSQLiteWith(o.open, file)
+	db, err := openSQLiteWith(o, file)
 	if err == nil {
 		if err = store.Migrate(ctx, db); err != nil {
 			db.Close()
@@ -109,23 +108,16 @@ func databaseFile(getenv func(string) string) string {
 	return cmp.Or(getenv(dbSetting), defaultDatabase)
 }
 
-// openFunc opens a database, as sql.Open does.
-type openFunc func(driver, source string) (*sql.DB, error)
+func openSQLite(name string) (*sql.DB, error) { return openSQLiteWith(plainOpener, name) }
 
-func openSQLite(name string) (*sql.DB, error) { return openSQLiteWith(sql.Open, name) }
-
-// openSQLiteWith opens the database with one connection, because SQLite allows one writer. Only the
-// owner can read a new file, since it holds openids and addresses. SQLite uses the same mode for
-// its other files.
-func openSQLiteWith(open openFunc, name string) (*sql.DB, error) {
+// openSQLiteWith opens the database. Only the owner can read a new file, since it holds openids and
+// addresses. SQLite uses the same mode for its other files.
+func openSQLiteWith(o opener, name string) (*sql.DB, error) {
 	if err := createPrivate(name); err != nil {
 		return nil, fmt.Errorf("creating the database: %w", err)
 	}
-	db, err := open(sqlite.Name, store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
+	db := o.connector(sqlite.NewConnector(store.SQLiteURI(name, "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")))
+	db.SetMaxIdleConns(100) // they cost nothing: the connector bounds what is open
 	return db, nil
 }
 

@@ -41,7 +41,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	}
 	defer closeTelemetry(t, log)
 	log = slog.New(t.Metrics().Log(log.Handler()))
-	db, err := openDatabase(ctx, getenv, opener{open: t.OpenDB, connector: t.OpenConnector})
+	db, err := openDatabase(ctx, getenv, opener{connector: t.OpenConnector})
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	defer metrics.Close()
 	a := newApp(p)
 	a.Handler = t.Handler(a.Handler, a.patterns)
-	page := newStartPage(static.New(files), files, a.startPage, log)
-	g := newLoadLimiter(defaultCapacity, page.calls(a), page, t.Metrics().Overloaded, log)
+	page := newStartPage(static.New(files), files, a.startPage, a, log)
+	g := newLoadLimiter(defaultCapacity, page.calls, page, t.Metrics().Overloaded, log)
 	srv := g.server()
 	w := startJobs(ctx, a, events, db, t, log)
 	stopped := make(chan error, 1)

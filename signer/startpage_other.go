@@ -29,10 +29,12 @@ const startPagePause = 5 * time.Second
 
 // startPage serves the files of the page. It puts the catalogue into the start page and keeps the
 // result for a minute. If that fails, the page is sent without it, and its program calls the signer.
+// A browser that has to sign in gets the page with the address of the sign-in.
 type startPage struct {
 	site  *static.Site
 	files fs.FS
 	parts func(context.Context) (api.StartPage, error)
+	calls http.Handler // the API
 	now   func() time.Time
 	log   *slog.Logger
 
@@ -41,18 +43,32 @@ type startPage struct {
 	next time.Time        // when it is made again
 }
 
-func newStartPage(site *static.Site, files fs.FS, parts func(context.Context) (api.StartPage, error), log *slog.Logger) *startPage {
-	return &startPage{site: site, files: files, parts: parts, now: time.Now, log: log}
+func newStartPage(site *static.Site, files fs.FS, parts func(context.Context) (api.StartPage, error), calls http.Handler, log *slog.Logger) *startPage {
+	p := &startPage{site: site, files: files, parts: parts, now: time.Now, log: log}
+	p.calls = p.watch(calls)
+	return p
 }
 
 func (p *startPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		if d := p.document(r.Context()); d != nil {
-			p.site.ServeDocument(w, r, d)
+			p.serve(w, r, d)
 			return
 		}
 	}
 	p.site.ServeHTTP(w, r)
+}
+
+// serve serves the page with the catalogue.
+func (p *startPage) serve(w http.ResponseWriter, r *http.Request, d *static.Document) {
+	if opensSignIn(r) {
+		if address, cookies := beginSignIn(r, p.calls); address != "" {
+			w.Header()["Set-Cookie"] = cookies
+			p.site.ServeOnce(w, r, withSignIn(d.Body(), address))
+			return
+		}
+	}
+	p.site.ServeDocument(w, r, d)
 }
 
 // document returns the page with the catalogue, nil if there is none.
@@ -91,9 +107,9 @@ func (p *startPage) fill(ctx context.Context) (*static.Document, error) {
 // versionHeader has the version of the page: see headers.txt of the site.
 const versionHeader = "H5pay-Page"
 
-// calls wraps the handler of the API. After a change of the catalogue the next page is made anew. Every
+// watch wraps the handler of the API. After a change of the catalogue the next page is made anew. Every
 // answer to the page's program names the version of the page, so that an older page can load itself again.
-func (p *startPage) calls(next http.Handler) http.Handler {
+func (p *startPage) watch(next http.Handler) http.Handler {
 	version := p.site.Header("/", versionHeader)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if version != "" && strings.HasPrefix(r.URL.Path, "/api/") {

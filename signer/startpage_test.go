@@ -34,7 +34,7 @@ func TestStartPageIsKeptForAMinute(t *testing.T) {
 	p := newStartPage(static.New(files), files, func(context.Context) (api.StartPage, error) {
 		made++
 		return api.StartPage{"rows-zh": "tea"}, failure
-	}, slog.New(slog.NewTextHandler(log, nil)))
+	}, http.NotFoundHandler(), slog.New(slog.NewTextHandler(log, nil)))
 	p.now = func() time.Time { return now }
 	get := func(path, etag string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -62,10 +62,9 @@ func TestStartPageIsKeptForAMinute(t *testing.T) {
 	}
 	now = now.Add(2 * time.Second)
 	want("after a minute", "tea", 2)
-	calls := p.calls(http.NotFoundHandler())
 	for method, more := range map[string]int{http.MethodGet: 0, http.MethodPut: 1, http.MethodDelete: 1} {
 		made = 0
-		calls.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/v1/products/tea", nil))
+		p.calls.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/v1/products/tea", nil))
 		want("after "+method, "tea", more)
 	}
 	failure = errors.New("the database is locked")

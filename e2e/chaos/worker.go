@@ -150,7 +150,7 @@ func (k *worker) clock() time.Time {
 
 func (k *worker) unixMilli() string { return strconv.FormatInt(k.clock().UnixMilli(), 10) }
 
-// setLead tells the nodes the time.
+// setLead sets the clock of the nodes.
 func (k *worker) setLead() {
 	if k.lead == nil {
 		return

@@ -32,6 +32,7 @@ func program() int {
 	cli := flag.String("lighthouse", "", "`folder` in which npm has installed Lighthouse; empty: do not run it")
 	audits := 0
 	cmdflag.Int(flag.CommandLine, &audits, "audits", 3, 1, "`number` of runs of Lighthouse for each page")
+	first := flag.String("first", "", "`file` for the names of the functions that the page's program runs first, instead of a comparison")
 	flag.Parse()
 	if err := cmdflag.NoArguments(flag.CommandLine); err != nil {
 		log.Print("pagebench: ", err)
@@ -39,14 +40,14 @@ func program() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, rounds, *cli, audits, *out); err != nil {
+	if err := run(ctx, rounds, *cli, audits, *out, *first); err != nil {
 		log.Print("pagebench: ", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, rounds int, cli string, audits int, out string) error {
+func run(ctx context.Context, rounds int, cli string, audits int, out, first string) error {
 	tmp, err := os.MkdirTemp("", "h5pay-pagebench")
 	if err != nil {
 		return err
@@ -74,6 +75,11 @@ func run(ctx context.Context, rounds int, cli string, audits int, out string) er
 		return err
 	}
 	defer stop()
+	if first != "" {
+		c := ours(signer)
+		shop.Serve(c.site)
+		return writeFirst(ctx, browser, tmp, shop.URL+"/", first, c)
+	}
 	hello, err := helloWorld(ctx, filepath.Join(tmp, "hello"))
 	if err != nil {
 		return err

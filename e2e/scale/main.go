@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -27,6 +28,7 @@ func main() {
 	seconds := flag.Duration("for", 3*time.Second, "`time` of each measurement")
 	var orders int
 	cmdflag.Int(flag.CommandLine, &orders, "postgres", 0, 0, "fill PostgreSQL with a `number` of orders, and time the calls of an operator, a buyer and the timers")
+	database := flag.String("database", "", "`URL` of an empty database for -postgres, or of one that was filled before; without it a server of its own")
 	flag.Parse()
 	cleanup.Main(func() int {
 		err := cmdflag.NoArguments(flag.CommandLine)
@@ -34,8 +36,10 @@ func main() {
 		case err != nil:
 		case *lang != "en" && *lang != "zh":
 			err = fmt.Errorf("-lang %s: want en or zh", *lang)
+		case *database != "" && orders == 0:
+			err = errors.New("-database: want the number of its orders in -postgres")
 		case orders > 0:
-			err = fill(ctx, os.Stdout, orders)
+			err = fill(ctx, os.Stdout, *database, orders)
 		case *measures:
 			err = measure(os.Stdout, *seconds)
 		default:

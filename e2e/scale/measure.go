@@ -33,7 +33,8 @@ var engines = []engine{
 	{"PostgreSQL, signed in", false, openPostgres},
 }
 
-// openSQLite opens a file as the product does. It writes through to the disk.
+// openSQLite opens a file with one connection, which commits each statement by itself: the product
+// commits those of concurrent calls together. It writes through to the disk.
 func openSQLite() (*sql.DB, func() error, error) {
 	dir, err := os.MkdirTemp("", "scale-")
 	if err != nil {
@@ -69,6 +70,7 @@ func openPostgres() (*sql.DB, func() error, error) {
 	return db, func() error { return errors.Join(db.Close(), server.Close()) }, nil
 }
 
+// lives is the number of the last order that storetest.Life made.
 var lives atomic.Int64
 
 // run lets clients make orders for some time, one after the other, and waits before each statement

@@ -30,6 +30,12 @@ type AuditIntent struct {
 	Entry  AuditEntry
 	Began  bool      // the store sets it: the intent is stored, and the list has no entry of the call
 	End    *AuditEnd // the store sets it, or leaves nil: the end of the list by then
+
+	// AfterRefund returns After of the entry from the refund that the call made. If it is not nil, the
+	// store appends the entry in the round trip that stores WeChat's acceptance, if it can, and sets
+	// Appended.
+	AfterRefund func(Refund) string
+	Appended    *AuditEntry
 }
 
 // AuditEnd is the last entry of the list, the zero one of an empty list.

@@ -105,7 +105,7 @@ func TestCatalogueThatKeepsChanging(t *testing.T) {
 		plain := s.DB
 		var left atomic.Int64
 		left.Store(changes)
-		s.DB = sql.OpenDB(&beforeInsert{plain, func() {
+		s.DB = sql.OpenDB(&beforeInsert{db: plain, do: func() {
 			if left.Add(-1) >= 0 {
 				storetest.Exec(t, plain, `UPDATE products SET price = price + 1 WHERE id = 'tea'`)
 			}
@@ -126,13 +126,18 @@ func TestCatalogueThatKeepsChanging(t *testing.T) {
 	}
 }
 
-// beforeInsert is a database that calls a function before each statement that inserts an order.
+// beforeInsert is a database that calls a function before each statement that inserts an order. It
+// commits each statement by itself, as PostgreSQL does.
 type beforeInsert struct {
-	db *sql.DB
-	do func()
+	db   *sql.DB
+	do   func()
+	fail func(query string) error // of a query that returns rows; nil: none
 }
 
-func (b *beforeInsert) Driver() driver.Driver { return b.db.Driver() }
+// Driver returns a driver that takes no batches.
+func (b *beforeInsert) Driver() driver.Driver { return noBatches{} }
+
+type noBatches struct{ driver.Driver }
 
 func (b *beforeInsert) Connect(context.Context) (driver.Conn, error) { return beforeInsertConn{b}, nil }
 
@@ -150,6 +155,11 @@ func (c beforeInsertConn) ExecContext(ctx context.Context, query string, args []
 }
 
 func (c beforeInsertConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.b.fail != nil {
+		if err := c.b.fail(query); err != nil {
+			return nil, err
+		}
+	}
 	found, err := c.b.db.QueryContext(ctx, query, values(args)...)
 	if err != nil {
 		return nil, err

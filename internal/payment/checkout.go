@@ -64,21 +64,24 @@ func (s *Service) payFirst(ctx context.Context, which store.Key, r PayRequest, c
 			return api.Checkout{}, err
 		}
 	}
-	o, selling, err := s.cfg.Store.Begin(ctx, which, p, claim, order.MinPrepay)
+	begun, err := s.cfg.Store.Begin(ctx, which, p, claim, order.MinPrepay)
+	if begun.Stored.OutTradeNo != "" {
+		s.logBegun(ctx, begun.Stored)
+	}
+	o := begun.Order
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return api.Checkout{}, errNoOrder()
 	case err != nil:
 		return api.Checkout{}, err
-	case p.OutTradeNo != "" && o.Payment.OutTradeNo == p.OutTradeNo:
-		s.logBegun(ctx, o.Payment)
+	case begun.Stored.OutTradeNo != "":
 		return s.paid(s.prepayClaimed(ctx, o, o.Payment, claim))
 	}
 	if err := check(o); err != nil {
 		return api.Checkout{}, err
 	}
 	var notSelling error
-	if s.cfg.SellingOff || !selling {
+	if s.cfg.SellingOff || !begun.Selling {
 		notSelling = errNotSelling()
 	}
 	return s.pay(ctx, o, r, notSelling)

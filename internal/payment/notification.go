@@ -38,8 +38,8 @@ var (
 // APIv2 key. WeChat is queried about the payment, and its response is settled. The error is
 // nil when the payment is paid by the transaction of the notification.
 //
-// These notifications cause no query: one that differs from the stored payment, one of a paid
-// payment, and a duplicate.
+// These notifications cause no query: one that differs from the stored payment or names no
+// transaction, one of a paid payment, and a duplicate.
 //
 // row is what the operator's list shows if the error is nil. It may be stored here, in the same round
 // trip as the settlement. Otherwise the caller stores it.
@@ -62,7 +62,7 @@ func (s *Service) confirmPayment(ctx context.Context, notified wechat.Trade, of 
 		return err
 	}
 	if notified.PaidAt.IsZero() {
-		note = nil // see samePayment
+		note = nil // compare rejects it
 	}
 	p, claimed, err := s.cfg.Store.ClaimNotified(ctx, of, note, confirmWindow, s.now())
 	if errors.Is(err, store.ErrNotFound) {
@@ -70,6 +70,9 @@ func (s *Service) confirmPayment(ctx context.Context, notified wechat.Trade, of 
 	}
 	if err != nil {
 		return err
+	}
+	if err := compare(p, notified); err != nil {
+		return s.noteMismatch(ctx, p, notified, sourceNotify, err)
 	}
 	report := Settled
 	if claimed {
@@ -82,15 +85,9 @@ func (s *Service) confirmPayment(ctx context.Context, notified wechat.Trade, of 
 	return s.noteMismatch(ctx, p, notified, sourceNotify, s.confirms(ctx, p, notified, claimed, report))
 }
 
-// confirms returns why a payment is not paid by the transaction of a notification, nil if it is.
-// queried means that WeChat was just queried about it.
+// confirms returns why a payment is not paid by the transaction of a notification about it, nil if it
+// is. queried means that WeChat was just queried about it.
 func (s *Service) confirms(ctx context.Context, p order.Payment, notified wechat.Trade, queried bool, report Report) error {
-	if err := sameAccount(p, notified); err != nil {
-		return err
-	}
-	if err := samePayment(p, notified); err != nil {
-		return err
-	}
 	switch {
 	case p.Status == api.PaymentPaid && p.TransactionID == notified.TransactionID:
 		return nil

@@ -137,12 +137,14 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 	placed, err := s.cfg.Store.PlaceRefund(ctx, draft, store.RefundConditions{
 		V2: s.canRefund(wechat.V2), V3: s.canRefund(wechat.V3), PaidAfter: now.AddDate(-order.RefundYears, 0, 1), Bound: req.bound,
 	}, req.intent)
+	if placed.Stored {
+		s.logger(ctx).Info("refund created", "order", req.orderID, "refund", id, "amount", int64(placed.Amount), "total", int64(placed.Total))
+	}
 	switch {
 	case err != nil:
 		return order.Refund{}, err
 	case placed.Stored:
-		s.logger(ctx).Info("refund created", "order", req.orderID, "refund", id, "amount", int64(placed.Refund.Amount), "total", int64(placed.Refund.Total))
-		return s.sent(s.continueClaimed(ctx, placed.Refund, sourceOperator))
+		return s.sent(s.continueClaimed(ctx, placed.Refund, sourceOperator, req.intent))
 	case placed.Order.ID == "":
 		return order.Refund{}, unknown
 	}
@@ -295,12 +297,13 @@ func (s *Service) continueRefund(ctx context.Context, r order.Refund, source str
 	case !claimed:
 		return s.cfg.Store.RefundByID(ctx, r.ID)
 	}
-	return s.continueClaimed(ctx, r, source)
+	return s.continueClaimed(ctx, r, source, nil)
 }
 
-// continueClaimed is continueRefund for a refund that the caller has claimed.
-func (s *Service) continueClaimed(ctx context.Context, r order.Refund, source string) (order.Refund, error) {
-	stored, err := s.submitOrSync(ctx, r, source)
+// continueClaimed is continueRefund for a refund that the caller has claimed. intent is that of the
+// call that made the refund, or nil.
+func (s *Service) continueClaimed(ctx context.Context, r order.Refund, source string, intent *order.AuditIntent) (order.Refund, error) {
+	stored, err := s.submitOrSync(ctx, r, source, intent)
 	if err != nil || stored.ID != "" {
 		return stored, err
 	}
@@ -308,13 +311,13 @@ func (s *Service) continueClaimed(ctx context.Context, r order.Refund, source st
 }
 
 // submitOrSync returns the stored refund, without an ID if it has to be read.
-func (s *Service) submitOrSync(ctx context.Context, r order.Refund, source string) (stored order.Refund, err error) {
+func (s *Service) submitOrSync(ctx context.Context, r order.Refund, source string, intent *order.AuditIntent) (stored order.Refund, err error) {
 	log := s.refundLog(ctx, r, source)
 	if r.Status == api.RefundCreated {
 		if r.Duplicate && r.QueriedAt.IsZero() {
 			log.Warn("an order was paid twice: the second payment is refunded", "amount", int64(r.Amount))
 		}
-		stored, err = s.submitRefund(ctx, log, r, source)
+		stored, err = s.submitRefund(ctx, log, r, source, intent)
 	} else {
 		var found bool
 		if stored, found, err = s.syncRefund(ctx, r, source); err == nil && !found {
@@ -342,7 +345,7 @@ func (s *Service) submitOrSync(ctx context.Context, r order.Refund, source strin
 // other source (docs/wechat.md 9.4). If the operator chooses the source, it is not sent again.
 //
 // It returns the stored refund, without an ID if it has to be read.
-func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string) (stored order.Refund, err error) {
+func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Refund, source string, intent *order.AuditIntent) (stored order.Refund, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, refundTimeout) // for both calls: no other claim begins earlier
 	defer cancel()
 	report, err := s.sendRefund(callCtx, r)
@@ -358,7 +361,7 @@ func (s *Service) submitRefund(ctx context.Context, log *slog.Logger, r order.Re
 		}
 	}
 	if err == nil {
-		return s.applyRefund(ctx, r, report, source)
+		return s.applyRefund(ctx, r, report, source, intent)
 	}
 	e := wechatError(err)
 	failure := order.RefundFailure{Failure: e.Code, FailureText: e.Message, FromBalance: r.FromBalance}

@@ -3,6 +3,7 @@ package payment_test
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/payment"
+	"h5pay/internal/paytest"
 	"h5pay/internal/store/storetest"
 	"h5pay/wechat"
 )
@@ -158,5 +160,50 @@ func TestRefundIsSubmittedByOneCaller(t *testing.T) {
 	}
 	if w.submitted[0] != w.submitted[1] {
 		t.Errorf("sent again as %+v, was %+v", w.submitted[1], w.submitted[0])
+	}
+}
+
+// What was stored is logged, also if the reading after it fails. PostgreSQL commits each statement by
+// itself.
+func TestCreatedIsLoggedIfTheReadingFails(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	paid := s.paid(t)
+	o, err := s.Signer.PlaceBasket(t.Context(), payment.BasketRequest{Owner: s.buyer, CreateOrderRequest: paytest.Basket("tea", 1).CreateOrderRequest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := s.DB
+	failing := ""
+	s.DB = sql.OpenDB(&beforeInsert{db: plain, do: func() {}, fail: func(query string) error {
+		if failing != "" && strings.HasPrefix(query, failing) {
+			return errors.New("the connection was lost")
+		}
+		return nil
+	}})
+	s.Reopen(s.settings)
+	failing = "SELECT orders.id"
+	_, payErr := s.Signer.PayOwn(t.Context(), o.ID, s.buyer, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, OpenID: s.buyer, ClientIP: "203.0.113.7"})
+	_, refundErr := s.Signer.RefundForBackEnd(t.Context(), payment.BackEndRefund{OrderID: paid.OrderID, KeyID: "key", IdempotencyKey: "one", Fingerprint: "f", Reason: "r"})
+	failing = ""
+	s.DB = plain
+	if payErr == nil || refundErr == nil {
+		t.Fatal("no reading failed: ", payErr, refundErr)
+	}
+	for what, query := range map[string]string{
+		"payment created": `SELECT 'out_trade_no=' || out_trade_no || ' ' FROM payments WHERE order_id = '` + o.ID + `'`,
+		"refund created":  `SELECT 'refund=' || id || ' amount=' || amount || ' total=' || amount FROM refunds`,
+	} {
+		var stored string
+		if err := plain.QueryRow(query).Scan(&stored); err != nil {
+			t.Fatal(what, err)
+		}
+		var found bool
+		for _, line := range s.Log.Lines(what) {
+			found = found || strings.Contains(line, stored)
+		}
+		if !found {
+			t.Errorf("no line %q with %s:\n%s", what, stored, strings.Join(s.Log.Lines(what), "\n"))
+		}
 	}
 }

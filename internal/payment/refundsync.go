@@ -31,7 +31,7 @@ func (s *Service) syncRefund(ctx context.Context, r order.Refund, source string)
 	case err != nil:
 		return stored, false, fmt.Errorf("querying refund %s: %w", r.ID, err)
 	}
-	stored, err = s.applyRefund(ctx, r, report, source)
+	stored, err = s.applyRefund(ctx, r, report, source, nil)
 	return stored, true, err
 }
 
@@ -241,7 +241,7 @@ func (s *Service) applyRefunds(ctx context.Context, p order.Payment, reports []w
 			r, err = s.recordRefund(ctx, p, report, source)
 		}
 		if err == nil && !agrees(r, report) { // most agree, and need no more statements
-			_, err = s.applyRefund(ctx, r, report, source)
+			_, err = s.applyRefund(ctx, r, report, source, nil)
 		}
 		var mismatch Mismatch
 		switch {
@@ -302,9 +302,9 @@ func (s *Service) recordRefund(ctx context.Context, p order.Payment, report wech
 // called any number of times and in any order.
 //
 // It returns the stored refund. The error is a Mismatch, which is logged, or the database's.
-func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat.Refund, source string) (order.Refund, error) {
+func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat.Refund, source string, intent *order.AuditIntent) (order.Refund, error) {
 	log := s.refundLog(ctx, r, source)
-	stored, err := s.moveTo(ctx, log, r, report)
+	stored, err := s.moveTo(ctx, log, r, report, intent)
 	var mismatch Mismatch
 	if errors.As(err, &mismatch) {
 		log.Error("refund mismatch", "reason", string(mismatch), "state", string(report.State), "refund_id", report.RefundID,
@@ -313,7 +313,7 @@ func (s *Service) applyRefund(ctx context.Context, r order.Refund, report wechat
 	return stored, err
 }
 
-func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, report wechat.Refund) (order.Refund, error) {
+func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, report wechat.Refund, intent *order.AuditIntent) (order.Refund, error) {
 	switch {
 	case report.OutRefundNo != r.ID || report.OutTradeNo != r.OutTradeNo:
 		return r, Mismatch("it is about another refund")
@@ -330,19 +330,24 @@ func (s *Service) moveTo(ctx context.Context, log *slog.Logger, r order.Refund, 
 	}
 	if r.Status == api.RefundFailed && to != api.RefundProcessing {
 		// First the refund counts against the payment again.
-		if stored, err := s.move(ctx, log, r, api.RefundProcessing, report); err != nil {
+		if stored, err := s.move(ctx, log, r, api.RefundProcessing, report, nil); err != nil {
 			return stored, err
 		}
 		r.Status = api.RefundProcessing
 	}
-	return s.move(ctx, log, r, to, report)
+	return s.move(ctx, log, r, to, report, intent)
 }
 
 // move makes one change of a refund's status. It is no error if the refund has that status or a
 // later one already. The trigger refund_goes_on continues: it sets the status of the order and the
 // refunded amounts. move returns the stored refund.
-func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to api.RefundStatus, report wechat.Refund) (order.Refund, error) {
-	stored, moved, err := s.cfg.Store.MoveRefund(ctx, r.ID, to, report.RefundID, report.RefundedAt, s.now())
+func (s *Service) move(ctx context.Context, log *slog.Logger, r order.Refund, to api.RefundStatus, report wechat.Refund, intent *order.AuditIntent) (stored order.Refund, err error) {
+	var moved bool
+	if to == api.RefundProcessing {
+		stored, moved, err = s.cfg.Store.AcceptRefund(ctx, r, report.RefundID, s.now(), intent)
+	} else {
+		stored, moved, err = s.cfg.Store.MoveRefund(ctx, r.ID, to, report.RefundID, report.RefundedAt, s.now())
+	}
 	if err != nil {
 		return stored, err
 	}

@@ -54,7 +54,7 @@ func (s *Service) noteMismatch(ctx context.Context, p order.Payment, trade wecha
 
 // applyTrade changes the payment to the state of the trade.
 func (s *Service) applyTrade(ctx context.Context, p order.Payment, trade wechat.Trade, source string, note *order.Note) (order.Payment, error) {
-	if err := sameAccount(p, trade); err != nil {
+	if err := compare(p, trade); err != nil {
 		return p, err
 	}
 	switch trade.State {
@@ -68,24 +68,19 @@ func (s *Service) applyTrade(ctx context.Context, p order.Payment, trade wechat.
 	return p, Mismatch("unknown trade state")
 }
 
-// sameAccount returns a Mismatch for a trade of another appid, merchant or API version than the
-// payment's. A stolen key of one version forges no messages about payments of the other.
-func sameAccount(p order.Payment, trade wechat.Trade) error {
-	if string(trade.Version) != p.APIVersion {
-		return Mismatch("API version differs")
-	}
-	if trade.AppID != p.AppID {
-		return Mismatch("appid differs")
-	}
-	if trade.MchID != p.MchID {
-		return Mismatch("mch_id differs")
-	}
-	return nil
-}
-
-// samePayment returns a Mismatch for a trade that does not pay this payment.
-func samePayment(p order.Payment, trade wechat.Trade) error {
+// compare returns a Mismatch for a trade that is not about the stored payment, or does not pay it. A
+// response of WeChat's is compared with it once, here, and so is a notification. A stolen key of one
+// API version forges no messages about payments of the other.
+func compare(p order.Payment, trade wechat.Trade) error {
 	switch {
+	case string(trade.Version) != p.APIVersion:
+		return Mismatch("API version differs")
+	case trade.AppID != p.AppID:
+		return Mismatch("appid differs")
+	case trade.MchID != p.MchID:
+		return Mismatch("mch_id differs")
+	case !trade.Paid():
+		return nil
 	case trade.TotalFee != p.Total:
 		return Mismatch("amount differs")
 	case trade.Currency != p.Currency:
@@ -96,12 +91,9 @@ func samePayment(p order.Payment, trade wechat.Trade) error {
 	return nil
 }
 
-// applyPayment marks the payment paid. Triggers continue the statement of Store.Pay: the
+// applyPayment marks the payment paid by a trade that compare has accepted. Triggers continue the statement of Store.Pay: the
 // payment pays its order, or it is a duplicate and its refund is stored.
 func (s *Service) applyPayment(ctx context.Context, p order.Payment, trade wechat.Trade, source string, note *order.Note) (order.Payment, error) {
-	if err := samePayment(p, trade); err != nil {
-		return p, err
-	}
 	paid, err := s.cfg.Store.Pay(ctx, p.OutTradeNo, order.Paid{
 		TransactionID: trade.TransactionID, Payer: trade.OpenID, PaidAt: trade.PaidAt, Source: source, Simulated: s.cfg.Simulated, Note: note,
 	}, s.now())

@@ -40,8 +40,8 @@ const (
 )
 
 // Sync brings a payment up to date, for every caller in this package. It queries WeChat, settles
-// the response, and closes a payment that is due to be closed, at WeChat and in the shop. Only
-// settleRefunded calls it for other payments of the order.
+// the response, and closes a payment that is due to be closed, at WeChat and in the shop. It calls
+// nobody back: settleRefunded makes its own query about other payments of the order.
 //
 // It returns the payment with the stored status. A payment without news is returned unchanged.
 // Report is WeChat's report before the payment was closed. The error is a Mismatch, WeChat's or the

@@ -65,6 +65,33 @@ func TestNotificationClosesNoPayment(t *testing.T) {
 	}
 }
 
+// A message that differs from the payment causes no query, although its sender can sign.
+func TestNotificationThatDiffersCausesNoQuery(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*wechat.Trade){
+		"amount differs":          func(t *wechat.Trade) { t.TotalFee++ },
+		"currency differs":        func(t *wechat.Trade) { t.Currency = "USD" },
+		"mch_id differs":          func(t *wechat.Trade) { t.MchID = "1900000000" },
+		"no transaction":          func(t *wechat.Trade) { t.TransactionID = "" },
+		"no time: no transaction": func(t *wechat.Trade) { t.PaidAt = time.Time{} },
+	} {
+		s := newShop(t)
+		p := s.pending(t)
+		w := &scripted{reports: []func(order.Payment) (wechat.Trade, error){in(wechat.StateNotPay)}, order: p}
+		s.wechat.merchant = w
+		notified := tradeOf(p)
+		change(&notified)
+		stored, err := s.Signer.ConfirmPayment(t.Context(), notified, order.Notification{})
+		var mismatch payment.Mismatch
+		if stored || !errors.As(err, &mismatch) || !strings.HasSuffix(name, string(mismatch)) {
+			t.Errorf("%s: %v, %v", name, stored, err)
+		}
+		if w.queries != 0 {
+			t.Errorf("%s: WeChat was queried", name)
+		}
+	}
+}
+
 // A payment is closed at WeChat and here if it is unpaid, nobody is paying it, and it expired or was
 // cancelled.
 func TestSync(t *testing.T) {

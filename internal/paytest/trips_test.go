@@ -52,7 +52,7 @@ var costs = map[string]most{
 	"POST /v1/orders":                  {2, 0, 15, 7},
 	"GET /o/{token}":                   {1, 0, 15, 0},
 	"POST /o/{token} pay":              {1, 1, 20, 5},
-	"POST /v1/orders/{id}/refunds":     {2, 2, 30, 16},
+	"POST /v1/orders/{id}/refunds":     {2, 1, 35, 16},
 	"notification of a refund":         {1, 2, 45, 18},
 	"idle minute of the timer":         {1, 0, 45, 1},
 	"idle minute of the deliveries":    {1, 0, 10, 0},

@@ -37,12 +37,9 @@ func (receives) Do(*http.Request) (*http.Response, error) {
 func BenchmarkPurchase(b *testing.B) {
 	for _, synchronous := range []string{"FULL", "NORMAL"} {
 		b.Run("synchronous "+synchronous, func(b *testing.B) {
-			db, err := sql.Open(sqlite.Name, store.SQLiteURI(filepath.Join(b.TempDir(), "shop.db"), "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous("+synchronous+")"))
-			if err != nil {
-				b.Fatal(err)
-			}
+			db := sql.OpenDB(sqlite.NewConnector(store.SQLiteURI(filepath.Join(b.TempDir(), "shop.db"), "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous("+synchronous+")")))
 			defer db.Close()
-			db.SetMaxOpenConns(1)
+			db.SetMaxIdleConns(100)
 			if err := store.Migrate(b.Context(), db); err != nil {
 				b.Fatal(err)
 			}

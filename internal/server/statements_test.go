@@ -122,7 +122,10 @@ type countingConnector struct {
 	before func(query string)
 }
 
-func (c *countingConnector) Driver() driver.Driver { return c.of }
+// Driver returns a driver that takes no batches, which would hide statements.
+func (c *countingConnector) Driver() driver.Driver { return noBatches{} }
+
+type noBatches struct{ driver.Driver }
 
 func (c *countingConnector) Connect(context.Context) (driver.Conn, error) {
 	conn, err := c.of.Open(c.dsn)

@@ -100,7 +100,7 @@ type mover struct {
 
 	mu      sync.Mutex
 	over    bool
-	placed  map[string]string // the id of each order that a buyer was told, by its client key
+	placed  map[string]string // the id of each order that a buyer received, by its client key
 	done    map[string]int    // what happened, for the log
 	failure func(format string, args ...any)
 }
@@ -528,7 +528,7 @@ func TestShopMovesUnderLoad(t *testing.T) {
 	}
 }
 
-// wantEachOrderOnce fails the test unless each order that a buyer was told is stored once.
+// wantEachOrderOnce fails the test unless each order that a buyer received is stored once.
 func (m *mover) wantEachOrderOnce(orders []paytest.Order) {
 	m.T.Helper()
 	stored := map[string][]string{}
@@ -537,7 +537,7 @@ func (m *mover) wantEachOrderOnce(orders []paytest.Order) {
 	}
 	for key, id := range m.placed {
 		if ids := stored[key]; len(ids) != 1 || ids[0] != id {
-			m.T.Errorf("the buyer was told order %s, stored are %q", id, ids)
+			m.T.Errorf("the buyer received order %s, stored are %q", id, ids)
 		}
 	}
 }
@@ -567,7 +567,7 @@ func (m *mover) wantEachEventOnce(orders []paytest.Order) {
 			want = 1
 		}
 		if fulfilled[o.ID] != want {
-			m.T.Errorf("order %s is %s, and the back end was told %d times that it is paid", o.ID, o.Status, fulfilled[o.ID])
+			m.T.Errorf("order %s is %s, and the back end got %d events order.paid", o.ID, o.Status, fulfilled[o.ID])
 		}
 	}
 }

@@ -61,6 +61,10 @@ func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Han
 	if !c.intent.Began { // a repeated call, or one that failed before it could change something
 		return response, callErr
 	}
+	if done := c.intent.Appended; done != nil {
+		b.logAudited(ctx, *done)
+		return response, callErr
+	}
 	code := codeOf(callErr)
 	switch {
 	case callErr == nil:
@@ -81,9 +85,13 @@ func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Han
 	}
 	appended, err := b.cfg.Store.Audit(ctx, intent, e, c.intent.End)
 	if b.endAudit(ctx, err); err == nil && appended.Hash != "" {
-		b.logger(ctx).Info("audited", "seq", appended.Seq, "action", appended.Action, "by", appended.KeyID, "hash", appended.Hash)
+		b.logAudited(ctx, appended)
 	}
 	return response, callErr
+}
+
+func (b backend) logAudited(ctx context.Context, e order.AuditEntry) {
+	b.logger(ctx).Info("audited", "seq", e.Seq, "action", e.Action, "by", e.KeyID, "hash", e.Hash)
 }
 
 // endAudit logs a failure after the change. The intent stays, and RecoverAudit makes it an

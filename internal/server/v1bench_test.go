@@ -17,7 +17,6 @@ func BenchmarkCreateOrderByAPI(b *testing.B) {
 	for _, synchronous := range []string{"OFF", "FULL"} {
 		b.Run("synchronous "+synchronous, func(b *testing.B) {
 			back := newBackEnd(paytest.NewShop(b, nil), v1.ScopeWrite)
-			back.DB.SetMaxOpenConns(1) // as in the product
 			if _, err := back.DB.Exec(`PRAGMA synchronous = ` + synchronous); err != nil {
 				b.Fatal(err)
 			}

@@ -173,6 +173,7 @@ func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.intent.AfterRefund = func(r order.Refund) string { return auditJSON(publicV1Refund(r)) }
 	r, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: c.PathValue("id"), KeyID: c.by.id, IdempotencyKey: c.idempotencyKey, Fingerprint: fingerprint,
 		OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance, Bound: b.soloBound(c), Intent: c.intent})
 	var rejected *api.Error

@@ -54,6 +54,26 @@ func (s *Site) ServeDocument(w http.ResponseWriter, r *http.Request, d *Document
 	d.file.write(w, r, "index.html")
 }
 
+// Body returns the HTML.
+func (d *Document) Body() []byte { return d.file.body }
+
+// ServeOnce serves HTML that is for one response only. No cache keeps it.
+func (s *Site) ServeOnce(w http.ResponseWriter, r *http.Request, body []byte) {
+	h := w.Header()
+	s.setHeaders(h, r.URL.Path)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", contentType("index.html"))
+	h.Set("Vary", "Accept-Encoding")
+	if !accepts(r, "gzip") {
+		w.Write(body)
+		return
+	}
+	h.Set("Content-Encoding", "gzip")
+	z := gzip.NewWriter(w)
+	z.Write(body) // the only error is that the client disconnected
+	z.Close()
+}
+
 // write sends the file.
 func (e *embedded) write(w http.ResponseWriter, r *http.Request, name string) {
 	h := w.Header()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
 )
 
@@ -78,15 +79,42 @@ func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry, en
 		e.Seq = end.Seq + 1
 		e.Hash = e.Sum(end.Hash)
 		end = nil
-		appended, err := s.run(ctx, "appending to the audit list", `
-			INSERT INTO audit (seq, id, intent, at, key_id, key_name, action, object, before, after, unknown, request_id, hash)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			e.Seq, e.ID, intent, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.After, flag(e.Unknown), e.RequestID, e.Hash)
+		query, args := appendAudit(intent, e, `1 = 1`)
+		appended, err := s.run(ctx, "appending to the audit list", query, args...)
 		if err != nil || appended {
 			return e, err
 		}
 	}
 	return e, errors.New("appending to the audit list: other calls were faster in every try")
+}
+
+// appendAudit appends an entry if a condition holds and no other call has appended since e.Seq was
+// computed. more are the arguments of the condition, whose first is ?14.
+func appendAudit(intent string, e order.AuditEntry, condition string, more ...any) (string, []any) {
+	return `
+		INSERT INTO audit (seq, id, intent, at, key_id, key_name, action, object, before, after, unknown, request_id, hash)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 WHERE ` + condition + ` ON CONFLICT DO NOTHING`,
+		append([]any{e.Seq, e.ID, intent, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.After, flag(e.Unknown), e.RequestID, e.Hash}, more...)
+}
+
+// accepting returns the statement that appends the entry of a call once WeChat has accepted its
+// refund r under refundID. It comes after the statement that stores the acceptance. It returns none if
+// the entry is appended elsewhere. The entry describes the refund as it is stored by then.
+func accepting(i *order.AuditIntent, r order.Refund, refundID string) []statement {
+	if i == nil || !i.Began || i.End == nil || i.AfterRefund == nil || i.Appended != nil {
+		return nil
+	}
+	r.Status, r.RefundID, r.Failure, r.FailureText, r.Stuck = api.RefundProcessing, refundID, "", "", false
+	e := i.Entry
+	e.After = i.AfterRefund(r)
+	e.Seq = i.End.Seq + 1
+	e.Hash = e.Sum(i.End.Hash)
+	query, args := appendAudit(i.Intent, e, `EXISTS (SELECT 1 FROM refunds WHERE refunds.id = ?14 AND status = 'processing' AND refund_id = ?15 AND from_balance = ?16)`,
+		r.ID, refundID, flag(r.FromBalance))
+	return []statement{{"appending to the audit list", query + ` RETURNING 1 AS appended`, args, func(*sql.Rows) error {
+		i.Appended = &e
+		return nil
+	}}}
 }
 
 // staleOnce is how many intents one RecoverAudit appends.

@@ -37,9 +37,9 @@ func writing(changed *bool, what, query string, args ...any) statement {
 	}}
 }
 
-// together runs statements in this order. At D1 they are one round trip and one transaction, so
-// that none is kept if one fails. Elsewhere each is committed by itself, and those after one that
-// fails do not run. So each has to be complete by itself.
+// together runs statements in this order. At D1 and SQLite they are one round trip and one
+// transaction, so that none is kept if one fails. At PostgreSQL each is committed by itself, and those
+// after one that fails do not run. So each has to be complete by itself.
 func (s *Store) together(ctx context.Context, statements ...statement) error {
 	if s.batches() && len(statements) > 1 {
 		return s.batch(ctx, statements)
@@ -71,7 +71,8 @@ func (s *Store) batches() bool {
 	return ok
 }
 
-// batch is the argument of a query that runs several statements: see signer/warm/d1.go.
+// batch is the argument of a query that runs several statements: see signer/warm/d1.go and
+// internal/store/sqlite.
 type batch []statement
 
 func (b batch) Batch() (queries []string, args [][]any) {

@@ -6,14 +6,24 @@ import (
 	"strings"
 	"time"
 
+	"h5pay/internal/api"
 	"h5pay/internal/order"
 )
+
+// Begun is the result of Begin.
+type Begun struct {
+	Order   order.Order   // without an ID if there is none
+	Selling bool          // whether the shop sells
+	Stored  order.Payment // the new payment; without an OutTradeNo if Begin stored none
+}
 
 // Begin reads an order, and whether the shop sells. In the same round trip it stores p as the first
 // payment of the order, as InsertPayment does. The conditions: the shop sells, and the order is
 // p.MchID's, accepts p.TradeType and does not expire within latest. Then p is the order's Payment.
 // Otherwise the caller decides what follows. p without an OutTradeNo is not stored.
-func (s *Store) Begin(ctx context.Context, which Key, p order.Payment, claim time.Time, latest time.Duration) (o order.Order, selling bool, err error) {
+//
+// PostgreSQL commits each statement by itself. So with an error the payment may be Stored.
+func (s *Store) Begin(ctx context.Context, which Key, p order.Payment, claim time.Time, latest time.Duration) (b Begun, err error) {
 	where, value := which.where()
 	var orders []order.Order
 	var switches []bool
@@ -24,20 +34,24 @@ func (s *Store) Begin(ctx context.Context, which Key, p order.Payment, claim tim
 	}
 	if p.OutTradeNo != "" {
 		query, args := insertPayment(strings.ReplaceAll(where, "?1", "?14"), value, p, claim)
-		var stored bool
-		first := writing(&stored, "storing a payment", query+`
+		first := statement{"storing a payment", query + `
 			AND ?18 IN ('', owner) AND orders.mch_id = ?3 AND expires_at - ?10 >= ?19
 			AND (trade_types IS NULL OR EXISTS (SELECT 1 FROM json_each(trade_types) WHERE value = ?5))
 			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id)
 			AND NOT EXISTS (SELECT 1 FROM switches WHERE name = 'selling' AND value = 0)
-			ON CONFLICT DO NOTHING`, append(args, which.Owner, latest.Milliseconds())...)
+			ON CONFLICT DO NOTHING RETURNING order_id, total`, append(args, which.Owner, latest.Milliseconds()), func(rows *sql.Rows) error {
+			b.Stored = p
+			b.Stored.Status = api.PaymentCreated
+			return rows.Scan(&b.Stored.OrderID, &b.Stored.Total)
+		}}
 		statements = append([]statement{first}, statements...)
 	}
 	if err = s.together(ctx, statements...); err != nil {
-		return order.Order{}, false, err
+		return b, err
 	}
-	o, err = one(orders, nil)
-	return o, len(switches) == 0 || switches[0], err
+	b.Order, err = one(orders, nil)
+	b.Selling = len(switches) == 0 || switches[0]
+	return b, err
 }
 
 // Key names an order: its ID and its owner, or its token. Neither may be empty.

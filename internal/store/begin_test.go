@@ -65,9 +65,13 @@ func TestBeginStoresAFirstPayment(t *testing.T) {
 			if test.before != nil {
 				test.before(t, s, o, &key, &p)
 			}
-			got, selling, err := s.Begin(ctx, key, p, time.Time{}, time.Minute)
-			if !errors.Is(err, test.err) || err == nil && (got.ID != o.ID || selling != (name != "not selling")) {
-				t.Errorf("order %q, selling %t, %v", got.ID, selling, err)
+			begun, err := s.Begin(ctx, key, p, time.Time{}, time.Minute)
+			got := begun.Order
+			if !errors.Is(err, test.err) || err == nil && (got.ID != o.ID || begun.Selling != (name != "not selling")) {
+				t.Errorf("order %q, selling %t, %v", got.ID, begun.Selling, err)
+			}
+			if b := begun.Stored; test.stored != (b.OutTradeNo == no) || test.stored && (b.OrderID != o.ID || b.Total != o.Total || b.Status != api.PaymentCreated) {
+				t.Errorf("stored %+v", b)
 			}
 			if stored := got.Payment.OutTradeNo == no; stored != test.stored {
 				t.Errorf("stored: %t", stored)
@@ -93,12 +97,12 @@ func TestBeginKeepsToTheTradeTypes(t *testing.T) {
 		NotifyURL: "https://shop.example.com/api/notify/pay", CreatedAt: now}
 	for _, trade := range []api.TradeType{api.TradeMWEB, api.TradeNative} {
 		p.TradeType = trade
-		got, _, err := s.Begin(ctx, store.Key{Token: "token"}, p, now.Add(time.Second), time.Minute)
-		if stored := got.Payment.OutTradeNo != ""; err != nil || stored != (trade == api.TradeNative) {
+		got, err := s.Begin(ctx, store.Key{Token: "token"}, p, now.Add(time.Second), time.Minute)
+		if stored := got.Order.Payment.OutTradeNo != ""; err != nil || stored != (trade == api.TradeNative) {
 			t.Errorf("%s: stored %t, %v", trade, stored, err)
 		}
 	}
-	if _, _, err := s.Begin(ctx, store.Key{Token: "other"}, p, now, time.Minute); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.Begin(ctx, store.Key{Token: "other"}, p, now, time.Minute); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("an unknown token: %v", err)
 	}
 }

@@ -190,6 +190,7 @@ func work(t *testing.T, orders int) map[string]int {
 		"health":                       func() { _, err := s.Health(ctx, mchID); must(err) },
 		"health of endpoints":          func() { _, err := s.EndpointHealth(ctx); must(err) },
 		"endpoints with something due": func() { _, err := s.DueEndpoints(ctx, now); must(err) },
+		"endpoints with nothing due":   func() { _, err := s.DueEndpoints(ctx, now.AddDate(0, 0, -1)); must(err) },
 		"health of another merchant": func() {
 			v, err := s.Health(ctx, "1900000110")
 			must(err)
@@ -261,6 +262,58 @@ func work(t *testing.T, orders int) map[string]int {
 		}
 	}
 	return steps
+}
+
+// A minute of PostgreSQL in which nothing is due reads as much with 10,000 payments and deliveries that
+// wait as with 10. TestWorkDoesNotGrowWithOrders is about SQLite.
+func TestIdleMinuteOfPostgresIsConstant(t *testing.T) {
+	t.Parallel()
+	few, many := pagesOfIdleMinute(t, 10), pagesOfIdleMinute(t, 10_000)
+	t.Logf("%d pages with 10 that wait, %d with 10,000", few, many)
+	if few == 0 || many > few+30 { // trees may be deeper
+		t.Errorf("%d pages with 10 that wait, %d with 10,000", few, many)
+	}
+}
+
+// pagesOfIdleMinute returns how many pages of tables and indexes PostgreSQL reads to find that nothing
+// is due, while a number of payments and deliveries wait.
+func pagesOfIdleMinute(t *testing.T, waiting int) int {
+	t.Helper()
+	db := storetest.OpenPostgres(t)
+	db.SetMaxOpenConns(1) // its statistics are those of everything
+	s := store.New(db)
+	pay(t, s, insert(t, s, "alice", "key-1"), now)
+	open := insert(t, s, "bob", "key-2")
+	storetest.Exec(t, db, `SET session_replication_role = replica`) // without triggers, which would take seconds
+	storetest.Copy(t, db, "payments", "out_trade_no = '"+open.Payment.OutTradeNo+"'", waiting, map[string]string{"out_trade_no": "out_trade_no || n", "due_at": "due_at + n"})
+	const first = "event_seq = (SELECT MAX(seq) FROM events)"
+	storetest.Copy(t, db, "deliveries", first, waiting, map[string]string{"event_seq": "event_seq + n", "next_at": "next_at + n * 7919 % 10007"})
+	storetest.Copy(t, db, "deliveries", first, 20_000, map[string]string{"event_seq": "event_seq + 10000 + n", "status": "'delivered'", "delivered_at": "created_at"})
+	storetest.Exec(t, db, `SET session_replication_role = DEFAULT`)
+	storetest.Exec(t, db, `ANALYZE`)
+	pages := func() (n int) {
+		t.Helper()
+		storetest.Exec(t, db, `SELECT pg_stat_force_next_flush()`)
+		if err := db.QueryRow(`SELECT SUM(COALESCE(heap_blks_read, 0) + COALESCE(heap_blks_hit, 0) + COALESCE(idx_blks_read, 0) + COALESCE(idx_blks_hit, 0))::bigint
+			FROM pg_statio_user_tables`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := pages()
+	m, err := s.Minute(ctx, store.MinuteFilter{MchID: mchID, Now: now.Add(-time.Second), Unpaid: now.AddDate(0, 0, -30), Refunds: 4, Notified: 10, Payments: 100})
+	if !m.Done || err != nil {
+		t.Fatal(m, err)
+	}
+	due, err := s.DueEndpoints(ctx, now.Add(-time.Second))
+	if len(due) != 0 || err != nil {
+		t.Fatal(due, err)
+	}
+	claimed, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now.Add(-time.Second), 5, 1)
+	if len(claimed) != 0 || err != nil {
+		t.Fatal(claimed, err)
+	}
+	return pages() - before
 }
 
 // fill stores orders and their events. Half of the orders wait for a payment and are not due, a

@@ -34,11 +34,16 @@ func (s *Store) Endpoint(ctx context.Context, id string) (order.Endpoint, error)
 
 // DueEndpoints returns the endpoints that have something to deliver, and those that are
 // deleted or unset. ClaimEvents claims the deliveries.
+//
+// It reads one delivery of each kind at each endpoint, whatever the number of those that wait for
+// their next try. ORDER BY keeps PostgreSQL from reading all of these.
 func (s *Store) DueEndpoints(ctx context.Context, now time.Time) ([]order.Endpoint, error) {
-	const due = `EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_due WHERE endpoint_id = endpoints.id AND status = 'pending' AND blocked = 0
-		AND next_at <= ?1 AND leased_until <= ?1 AND closed = `
+	due := func(closed string) string {
+		return `EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_due WHERE endpoint_id = endpoints.id AND status = 'pending' AND blocked = 0
+			AND next_at <= ?1 AND leased_until <= ?1 AND closed = ` + closed + ` ORDER BY next_at LIMIT 1 OFFSET 0)`
+	}
 	return s.endpoints(ctx, `SELECT `+endpointColumns+` FROM endpoints
-		WHERE state = 'deleted' OR state = 'unset' OR state = 'enabled' AND (`+due+`0) OR `+due+`1)) ORDER BY created_at, id`, now.UnixMilli())
+		WHERE state = 'deleted' OR state = 'unset' OR state = 'enabled' AND (`+due(`0`)+` OR `+due(`1`)+`) ORDER BY created_at, id`, now.UnixMilli())
 }
 
 // InsertEndpoint stores an endpoint. It reports false, and stores nothing, if the same

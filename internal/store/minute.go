@@ -47,9 +47,10 @@ func (s *Store) Minute(ctx context.Context, f MinuteFilter) (m Minute, err error
 	}
 	due := append(slices.Clone(tidy),
 		`EXISTS (SELECT 1 FROM refunds WHERE `+dueRefund()+`)`,
-		`EXISTS (SELECT 1 FROM payments INDEXED BY notified_payments WHERE `+dueNotified(`?3`)+`)`,
-		`EXISTS (SELECT 1 FROM payments INDEXED BY payments_due
-			WHERE mch_id = ?3 AND api_version IN ('v2', 'v3') AND guest IN (0, 1) AND closing IN (0, 1) AND due_at <= ?1)`)
+		`EXISTS (SELECT 1 FROM payments INDEXED BY notified_payments WHERE `+dueNotified(`?3`)+`)`)
+	for _, kind := range slices.Concat(dueKinds()...) {
+		due = append(due, `EXISTS (SELECT 1 FROM payments INDEXED BY payments_due WHERE mch_id = ?3 AND `+kind+` AND due_at <= ?1)`)
+	}
 	refunds, refundArgs := dueRefunds(f.Now, f.Refunds)
 	notified, notifiedArgs := selectNotified(f.MchID, f.Now, f.Notified)
 	payments, paymentArgs := selectDue(f.MchID, f.Now, f.Payments)

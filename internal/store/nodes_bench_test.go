@@ -21,12 +21,8 @@ import (
 //	go test -run '^$' -bench Life -benchtime 5s ./internal/store
 func BenchmarkLifeOfAnOrder(b *testing.B) {
 	b.Run("SQLite", func(b *testing.B) {
-		db, err := sql.Open(sqlite.Name, store.SQLiteURI(filepath.Join(b.TempDir(), "shop.db"), "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"))
-		if err != nil {
-			b.Fatal(err)
-		}
+		db := sql.OpenDB(sqlite.NewConnector(store.SQLiteURI(filepath.Join(b.TempDir(), "shop.db"), "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")))
 		defer db.Close()
-		db.SetMaxOpenConns(1) // as the product
 		if err := store.Migrate(ctx, db); err != nil {
 			b.Fatal(err)
 		}

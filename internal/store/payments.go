@@ -148,15 +148,27 @@ func (s *Store) Due(ctx context.Context, mchID string, now time.Time, limit int)
 	return readAll(ctx, s, "payments", scanPayment, query, args...)
 }
 
+// dueKinds returns SQL for the kinds of Due, those of each API version together. PostgreSQL reads one
+// kind by the index. It would read all entries of the merchant if one condition named several.
+func dueKinds() (versions [][]string) {
+	for _, version := range []string{`v2`, `v3`} {
+		var kinds []string
+		for _, where := range []string{`guest = 0 AND closing = 0`, `guest = 0 AND closing = 1`, `guest = 1 AND closing = 0`, `guest = 1 AND closing = 1`} {
+			kinds = append(kinds, `api_version = '`+version+`' AND `+where)
+		}
+		versions = append(versions, kinds)
+	}
+	return versions
+}
+
 // selectDue returns the statement of Due and its arguments.
 func selectDue(mchID string, now time.Time, limit int) (string, []any) {
 	var versions []string // D1 takes compounds of five terms at most
-	for n, version := range []string{`v2`, `v3`} {
+	for n, of := range dueKinds() {
 		var kinds []string
-		for _, where := range []string{`guest = 0 AND closing = 0`, `guest = 0 AND closing = 1`,
-			`guest = 1 AND closing = 0`, `guest = 1 AND closing = 1`} {
+		for i, where := range of {
 			kinds = append(kinds, fmt.Sprintf(`SELECT * FROM (SELECT out_trade_no AS number, due_at AS at, %d AS kind FROM payments INDEXED BY payments_due
-			WHERE mch_id = ?1 AND api_version = '%s' AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, 4*n+len(kinds), version, where))
+			WHERE mch_id = ?1 AND %s AND due_at <= ?2 ORDER BY due_at LIMIT ?3)`, 4*n+i, where))
 		}
 		versions = append(versions, `SELECT * FROM (`+strings.Join(kinds, ` UNION ALL `)+`)`)
 	}

@@ -68,6 +68,9 @@ func TestPlaceRefund(t *testing.T) {
 			t.Fatalf("refund %d: %+v, %v", i, p, err)
 		}
 		left -= r.stored
+		if p.OutTradeNo != o.Payment.OutTradeNo || p.Amount != r.stored || p.Total != o.Total {
+			t.Errorf("refund %d was stored with %+v", i, p)
+		}
 		if p.Refund.ID != draft.ID || p.Refund.Amount != r.stored || p.Refund.Status != api.RefundCreated || p.Refund.OutTradeNo != o.Payment.OutTradeNo || !p.Refund.QueriedAt.Equal(now) {
 			t.Errorf("refund %d is %+v", i, p.Refund)
 		}
@@ -182,4 +185,90 @@ func TestClaimNotifiedRefund(t *testing.T) {
 	}
 	claim("R1", api.RefundSucceeded, "50-1", false)
 	claim("R1", api.RefundClosed, "50-1", false)
+}
+
+// The acceptance of a refund and the entry of its call are stored together. The entry describes the
+// refund as it is stored, or is left to Audit.
+func TestAcceptRefundAppendsTheEntry(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before   func(t *testing.T, s *store.Store, r order.Refund, i *order.AuditIntent)
+		appended bool
+	}{
+		"accepted": {appended: true},
+		"reported before": {appended: true, before: func(t *testing.T, s *store.Store, r order.Refund, _ *order.AuditIntent) {
+			if ok, err := moved(s.MoveRefund(ctx, r.ID, api.RefundProcessing, "50-1", time.Time{}, now)); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}},
+		"ended before": {before: func(t *testing.T, s *store.Store, r order.Refund, _ *order.AuditIntent) {
+			if ok, err := moved(s.MoveRefund(ctx, r.ID, api.RefundSucceeded, "50-1", time.Time{}, now)); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}},
+		"another number": {before: func(t *testing.T, s *store.Store, r order.Refund, _ *order.AuditIntent) {
+			if ok, err := moved(s.MoveRefund(ctx, r.ID, api.RefundProcessing, "50-2", time.Time{}, now)); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}},
+		"another source of money": {before: func(t *testing.T, s *store.Store, r order.Refund, _ *order.AuditIntent) {
+			if ok, err := s.UseBalance(ctx, r.ID, now); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}},
+		"another call appended": {before: func(t *testing.T, s *store.Store, _ order.Refund, _ *order.AuditIntent) {
+			if _, err := s.Audit(ctx, "other", order.AuditEntry{ID: "other", At: now}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"the call is no new one": {before: func(_ *testing.T, _ *store.Store, _ order.Refund, i *order.AuditIntent) { i.Began = false }},
+		"no text":                {before: func(_ *testing.T, _ *store.Store, _ order.Refund, i *order.AuditIntent) { i.AfterRefund = nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := store.New(storetest.Open(t))
+			o := paid(t, s, "alice")
+			i := &order.AuditIntent{Intent: "intent", Entry: order.AuditEntry{ID: "call", At: now, KeyID: "root", Action: "createRefund", Object: o.ID},
+				AfterRefund: func(r order.Refund) string {
+					return fmt.Sprint(r.ID, r.Status, r.RefundID, r.Amount, r.FromBalance, r.Failure, r.EndedAt.IsZero())
+				}}
+			p, err := s.PlaceRefund(ctx, refundDraft(o, "R1", 1), store.RefundConditions{V2: true}, i)
+			if err != nil || !p.Stored {
+				t.Fatal(p, err)
+			}
+			if test.before != nil {
+				test.before(t, s, p.Refund, i)
+			}
+			before, err := s.AuditFrom(ctx, 1, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, _, err := s.AcceptRefund(ctx, p.Refund, "50-1", now.Add(time.Second), i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			entries, err := s.AuditFrom(ctx, 1, 10)
+			if err != nil || len(entries)-len(before) == 1 != test.appended || (i.Appended != nil) != test.appended {
+				t.Fatalf("%d entries, %+v, %v", len(entries), i, err)
+			}
+			if test.appended {
+				e := entries[0]
+				want := *i.Appended
+				want.At = e.At
+				if e != want || e.Hash != e.Sum("") || e.After != fmt.Sprint(r.ID, r.Status, r.RefundID, r.Amount, r.FromBalance, r.Failure, r.EndedAt.IsZero()) {
+					t.Errorf("the entry is %+v, the refund %+v", e, r)
+				}
+				if _, _, err := s.AcceptRefund(ctx, p.Refund, "50-1", now.Add(time.Second), i); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := s.RecoverAudit(ctx, now.Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			// The intent is left if and only if the entry is.
+			if entries, err := s.AuditFrom(ctx, 1, 10); err != nil || entries[len(entries)-1].Unknown == test.appended {
+				t.Errorf("the list is %+v, %v", entries, err)
+			}
+		})
+	}
 }

@@ -45,7 +45,12 @@ type RefundConditions struct {
 type Placed struct {
 	Order  order.Order  // without an ID if there is none
 	Refund order.Refund // with the key; without an ID if there is none
-	Stored bool         // it is new, and claimed as by ClaimRefund
+	Stored bool         // the refund is new, and claimed as by ClaimRefund
+
+	// With Stored: the refund's payment and amount in fen, and the total of the payment. PostgreSQL
+	// commits each statement by itself, so these are also set if the reading of the refund failed.
+	OutTradeNo    string
+	Amount, Total fen.Fen
 }
 
 // PlaceRefund reads an order, and its refund with the key of r. In the same round trip it stores r as
@@ -58,7 +63,7 @@ func (s *Store) PlaceRefund(ctx context.Context, r order.Refund, c RefundConditi
 	var orders []order.Order
 	var refunds []order.Refund
 	err = s.together(ctx, append(beginning(intent),
-		writing(&p.Stored, "storing refund "+r.ID, `
+		statement{"storing refund " + r.ID, `
 			INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, queried_at, updated_at)
 			SELECT ?1, order_id, out_trade_no, api_version, ?2, ?3, IIF(?4 = 0, rest, ?4), ?5, ?6, MAX(updated_at, ?7), ?8, 'created', ?7, MAX(updated_at, ?7)
 			FROM (SELECT payments.order_id, payments.out_trade_no, payments.api_version, payments.updated_at,
@@ -69,9 +74,14 @@ func (s *Store) PlaceRefund(ctx context.Context, r order.Refund, c RefundConditi
 			AND ?14 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = paid.out_trade_no AND refunds.status <> 'failed')
 			AND (?15 = 0 OR ?15 > IIF(?4 = 0, rest, ?4) + (SELECT COALESCE(SUM(amount), 0) FROM refunds JOIN payments AS of_refund ON of_refund.out_trade_no = refunds.out_trade_no
 				WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
-			ON CONFLICT DO NOTHING`,
-			r.ID, r.Key, r.Fingerprint, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OrderID, r.OutTradeNo,
-			c.PaidAfter.UnixMilli(), flag(c.V3), flag(c.V2), order.MaxRefunds, int64(c.Bound)),
+			ON CONFLICT DO NOTHING
+			RETURNING out_trade_no, amount, (SELECT payments.total FROM payments WHERE payments.out_trade_no = refunds.out_trade_no) AS total`,
+			[]any{r.ID, r.Key, r.Fingerprint, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OrderID, r.OutTradeNo,
+				c.PaidAfter.UnixMilli(), flag(c.V3), flag(c.V2), order.MaxRefunds, int64(c.Bound)},
+			func(rows *sql.Rows) error {
+				p.Stored = true
+				return rows.Scan(&p.OutTradeNo, &p.Amount, &p.Total)
+			}},
 		reading(&orders, "orders", scan, selectOrders+`WHERE orders.id = ?`, r.OrderID),
 		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.order_id = ? AND refund_key = ?`, r.OrderID, r.Key))...)
 	if len(orders) > 0 {
@@ -212,17 +222,29 @@ func scanRefund(rows *sql.Rows) (order.Refund, error) {
 //
 // MoveRefund returns the refund as it is afterwards, and whether it changed. Both are one round trip.
 func (s *Store) MoveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time) (r order.Refund, moved bool, err error) {
+	return s.moveRefund(ctx, id, to, refundID, ended, now, nil)
+}
+
+// AcceptRefund is MoveRefund to processing. In the same round trip it appends the entry of the call
+// that made r to the audit list, if the intent has what that takes. A nil intent has not.
+func (s *Store) AcceptRefund(ctx context.Context, r order.Refund, refundID string, now time.Time, intent *order.AuditIntent) (stored order.Refund, moved bool, err error) {
+	return s.moveRefund(ctx, r.ID, api.RefundProcessing, refundID, time.Time{}, now, accepting(intent, r, refundID))
+}
+
+// moveRefund is MoveRefund with statements that run after the change.
+func (s *Store) moveRefund(ctx context.Context, id string, to api.RefundStatus, refundID string, ended, now time.Time, then []statement) (r order.Refund, moved bool, err error) {
 	from, args := refundFrom(to)
 	var refunds []order.Refund
-	err = s.together(ctx, writing(&moved, "changing refund "+id, `
+	statements := []statement{writing(&moved, "changing refund "+id, `
 		UPDATE refunds SET status = ?, refund_id = ?, accepted_at = COALESCE(accepted_at, MAX(updated_at, ?)), failure = NULL, failure_text = NULL, stuck = 0,
 			ended_at = IIF(? IN ('succeeded', 'closed'), MAX(created_at, COALESCE(?, MAX(updated_at, ?))), NULL),
 			updated_at = MAX(updated_at, ?)
 		WHERE id = ? AND (refund_id IS NULL OR refund_id = ?) AND status IN (`+from+`)
 		AND (status <> 'failed' OR (SELECT total FROM payments WHERE payments.out_trade_no = refunds.out_trade_no) >= amount +
 			(SELECT COALESCE(SUM(amount), 0) FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.out_trade_no = refunds.out_trade_no AND other.status IN ('processing', 'succeeded', 'abnormal')))`,
-		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...),
-		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.id = ?`, id))
+		append([]any{string(to), refundID, now.UnixMilli(), string(to), milli(ended), now.UnixMilli(), now.UnixMilli(), id, refundID}, args...)...)}
+	err = s.together(ctx, append(append(statements, then...),
+		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.id = ?`, id))...)
 	if err == nil {
 		r, err = one(refunds, nil)
 	}

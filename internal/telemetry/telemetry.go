@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -91,15 +92,38 @@ func (t *Telemetry) Close(ctx context.Context) error {
 // propagator writes the trace into the header of a webhook.
 var propagator = propagation.TraceContext{}
 
-// OpenDB opens a database whose statements are measured. Spans have the text of a statement, and no
-// value.
-func (t *Telemetry) OpenDB(name, source string) (*sql.DB, error) {
-	return otelsql.Open(name, source, t.options()...)
+// OpenConnector opens a database whose statements are measured. Spans have the text of a statement,
+// and no value.
+func (t *Telemetry) OpenConnector(c driver.Connector) *sql.DB {
+	return sql.OpenDB(measuredConnector{c, otelsql.WrapDriver(connects{c}, t.options()...)})
 }
 
-// OpenConnector is OpenDB for a database without a driver's name.
-func (t *Telemetry) OpenConnector(c driver.Connector) *sql.DB {
-	return otelsql.OpenDB(c, t.options()...)
+// measuredConnector connects with measurements. Its Driver is that of the database itself, which may
+// run several statements in one query. otelsql hides that.
+type measuredConnector struct {
+	driver.Connector
+	measured driver.Driver
+}
+
+func (c measuredConnector) Connect(context.Context) (driver.Conn, error) { return c.measured.Open("") }
+
+func (c measuredConnector) Close() error {
+	if closer, ok := c.Connector.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
+// connects is the driver of one connector.
+type connects struct{ driver.Connector }
+
+// connectTime bounds the opening of a connection.
+const connectTime = 10 * time.Second
+
+func (c connects) Open(string) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), connectTime)
+	defer cancel()
+	return c.Connect(ctx)
 }
 
 func (t *Telemetry) options() []otelsql.Option {

@@ -3,6 +3,7 @@
 // start nothing. If the parts are missing, the page is sent without them, and its program calls the
 // signer.
 import { env } from "cloudflare:workers";
+import { beginSignIn, withSignIn } from "./signin.mjs";
 
 const life = 60_000; // ms that a page is kept
 const patience = 3_000; // ms to wait for the parts
@@ -40,6 +41,8 @@ export async function startPage(request, call) {
       return env.ASSETS.fetch(request);
     }
   }
+  const signIn = await inTime(beginSignIn(request, call), "sign-in").catch(() => undefined);
+  if (signIn) return withSignIn(page.text, page.headers, signIn);
   const headers = new Headers(page.headers);
   headers.set("ETag", `W/${page.etag}`);
   if ((request.headers.get("If-None-Match") ?? "").includes(page.etag)) return new Response(null, { status: 304, headers });
@@ -70,12 +73,17 @@ async function readFile(request) {
 }
 
 async function readParts(request, call) {
+  const response = await inTime(call(new Request(new URL("/api/startpage", request.url))), "catalogue");
+  if (!response.ok) throw new Error(`the catalogue has the status ${response.status}`);
+  return inTime(response.json(), "catalogue");
+}
+
+// inTime resolves to the value of a promise, and rejects after some time without it.
+async function inTime(promise, what) {
   const late = Promise.withResolvers();
-  const timer = setTimeout(() => late.reject(new Error(`no catalogue within ${patience} ms`)), patience);
+  const timer = setTimeout(() => late.reject(new Error(`no ${what} within ${patience} ms`)), patience);
   try {
-    const response = await Promise.race([call(new Request(new URL("/api/startpage", request.url))), late.promise]);
-    if (!response.ok) throw new Error(`the catalogue has the status ${response.status}`);
-    return await response.json();
+    return await Promise.race([promise, late.promise]);
   } finally {
     clearTimeout(timer);
   }

@@ -8,6 +8,7 @@
     ready: false, // first.js has run
     started: false, // start.js is running
     failed: "", // why the program cannot start
+    leaving: false, // the page goes to WeChat's sign-in
     signInQuery: "" // the query with code and state, for wasm/signin.go
   });
 
@@ -175,6 +176,27 @@
     if (!startup.started && !startup.failed && !probing) startup.fail("network");
   }, 20000);
 
+  // goToSignIn goes to WeChat's authorize page if the page arrived with its address: see
+  // signin.mjs of the Worker. The sign-in then needs no program on this page. Storage counts the
+  // attempt like wasm/signin.go, so the program handles every other case. A reload is one: the
+  // page reloads if it is still here after leaveTimeout, because some browsers have stopped parsing
+  // it.
+  var leaveTimeout = 10000; // ms
+  function goToSignIn() {
+    var address = document.documentElement.getAttribute("data-sign-in");
+    if (!address) return;
+    document.documentElement.removeAttribute("data-sign-in");
+    try {
+      if (performance.navigation && performance.navigation.type === 1) return;
+      if (sessionStorage.getItem("h5pay.sign_in_attempts")) return;
+      sessionStorage.setItem("h5pay.sign_in_attempts", "1");
+    } catch (err) {} // storage is blocked; the state counts too
+    startup.leaving = true;
+    setTimeout(startup.reload, leaveTimeout);
+    location.replace(address);
+  }
+
   var why = missingFeature();
   if (why) startup.fail(why);
+  else goToSignIn();
 })();

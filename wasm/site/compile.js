@@ -3,8 +3,8 @@
 // such as the sign-in page of a public network, it throws an error with why "altered": see
 // check.js.
 //
-// first.js passes its text to a worker, because compiling megabytes in the page's own thread would
-// delay the first paint and input. start.js calls it where there are no workers.
+// first.js passes their text to a worker, because compiling megabytes in the page's own thread would
+// delay the first paint and input. start.js calls compileProgram where there are no workers.
 "use strict";
 const compileProgram = async (wasm, onProgress) => {
   let response = await fetch(wasm);
@@ -34,4 +34,29 @@ const compileProgram = async (wasm, onProgress) => {
     throw Object.assign(new Error(`${wasm}: want application/wasm, got ${type}`), { why: "altered" });
   }
   return WebAssembly.compile(bytes);
+};
+
+// compileFirst has the functions compiled that run first, which the program names: see
+// wasmbin.CompileFirst. V8 compiles a function at its first call. In the page's own thread that took
+// three quarters of the program's start. The compiled code belongs to the module, in every thread.
+// The calls do nothing: the stack pointer is outside of the memory, so they end with an error, and the
+// browser's functions are empty ones.
+const compileFirst = (module) => {
+  const [list] = WebAssembly.Module.customSections(module, "h5pay.first");
+  if (!list) return;
+  const imports = {};
+  for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => {};
+  const { table, sp } = new WebAssembly.Instance(module, imports).exports;
+  let [at, step, shift] = [0, 0, 0];
+  for (const byte of new Uint8Array(list)) {
+    step |= (byte & 127) << shift;
+    shift += 7;
+    if (byte & 128) continue;
+    at += step;
+    step = shift = 0;
+    sp.value = -65536;
+    try {
+      table.get(at)(0);
+    } catch {}
+  }
 };

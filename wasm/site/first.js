@@ -39,6 +39,7 @@
     });
   }
 
+  const idle = startup.failed || startup.leaving; // the page needs nothing more
   // Requests start after the first paint, which they would delay. A page in the background is not
   // painted, so there is a timeout.
   const painted = new Promise((resolve) => {
@@ -59,24 +60,33 @@
   // A page from the network has the data that the calls would return. A copy that the service
   // worker kept may be old: see worker.js.
   const known = document.getElementById("data") !== null && !("kept" in document.documentElement.dataset);
-  for (const template of startup.failed || known ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
+  const noSignIn = /wxwork\/|miniprogram|wmpf/.test(agent); // nor orders that can be paid
+  const begin = (path, body) => {
     const abort = new AbortController();
     const init = { signal: abort.signal, cache: "no-store", credentials: "same-origin" };
-    let path = template;
-    if (template.includes("/ORDER/")) {
-      const id = /^\?order=([\w-]{1,64})$/.exec(location.search)?.[1];
-      if (!id || startup.signInQuery || /wxwork\/|miniprogram|wmpf/.test(agent)) continue;
-      path = template.replace("ORDER", id);
-      Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body: pay });
-    }
-    if (template.includes("/TOKEN")) {
-      const token = /^\/[lo]\/([0-9a-v]{1,64})$/.exec(location.pathname)?.[1];
-      if (!token || startup.signInQuery || /wxwork\/|miniprogram|wmpf/i.test(navigator.userAgent)) continue;
-      path = template.replace("TOKEN", token);
-    }
+    if (body) Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body });
     const response = painted.then(() => fetch(path, init));
     response.catch(() => {});
-    startup[path] = { response, abort, body: init.body };
+    startup[path] = { response, abort, body };
+  };
+  for (const template of idle || known ? [] : (script.dataset.prefetch ?? "").split(" ").filter(Boolean)) {
+    if (template.includes("/ORDER/")) {
+      const id = /^\?order=([\w-]{1,64})$/.exec(location.search)?.[1];
+      if (id && !startup.signInQuery && !noSignIn) begin(template.replace("ORDER", id), pay);
+    } else if (template.includes("/TOKEN")) {
+      const token = /^\/[lo]\/([0-9a-v]{1,64})$/.exec(location.pathname)?.[1];
+      if (token && !startup.signInQuery && !noSignIn) begin(template.replace("TOKEN", token));
+    } else begin(template);
+  }
+
+  // WeChat has just redirected back with a code: exchange it while the program loads. The program
+  // makes the same call in every place that signs in. It also handles a code with other characters.
+  const [code, state] = ["code", "state"].map((name) => {
+    const pairs = (startup.signInQuery ?? "").split("&").filter((pair) => pair.startsWith(name + "="));
+    return pairs.length === 1 && /^\w+=([\w-]{1,512})$/.exec(pairs[0])?.[1];
+  });
+  if (code && state && !idle && agent.includes("micromessenger/") && !noSignIn) {
+    begin("/api/oauth/token", JSON.stringify({ code, state }));
   }
 
   // inWorker runs compileProgram in a worker. The worker's script is inline text, which saves a
@@ -86,10 +96,15 @@
     new Promise((resolve, reject) => {
       const work = () => {
         compileProgram(address, (bytes) => postMessage({ bytes }))
-          .then((program) => postMessage({ program }))
+          .then((program) => {
+            try {
+              compileFirst(program);
+            } catch {} // without memory for a second instance
+            postMessage({ program });
+          })
           .catch((err) => postMessage({ error: String(err) }));
       };
-      const text = `const address = ${JSON.stringify(address)}, compileProgram = ${compileProgram}; (${work})();`;
+      const text = `const address = ${JSON.stringify(address)}, compileProgram = ${compileProgram}, compileFirst = ${compileFirst}; (${work})();`;
       const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
       worker.onerror = worker.onmessageerror = () => reject(new Error("no worker"));
       worker.onmessage = ({ data: { bytes, program, error } }) => {
@@ -100,7 +115,7 @@
     });
 
   const { wasm } = script.dataset;
-  if (wasm && !startup.failed) {
+  if (wasm && !idle) {
     const address = new URL(wasm, location.href).href; // a blob worker has no base address
     const program = (startup.program = { address, bytes: 0, onProgress: () => {} }); // start.js replaces onProgress
     const onProgress = (bytes) => program.onProgress((program.bytes = bytes));

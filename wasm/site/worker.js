@@ -18,10 +18,12 @@ const tokens = { "/o/": "/o", "/l/": "/l" };
 const screenOf = ({ pathname }) => (screens.includes(pathname) ? pathname : tokens[pathname.slice(0, 3)]);
 
 // keep stores a page. A response of something else, such as a challenge of a firewall, has no version
-// of the page, or another one than its own text. The text is marked, so that its first script knows.
+// of the page, or another one than its own text. A page with a sign-in is for one load. The text is
+// marked, so that its first script knows.
 const keep = async (screen, response) => {
   const version = response.headers.get("H5pay-Page");
   if (response.status !== 200 || response.redirected || response.type !== "basic" || !version) return;
+  if (/no-store/.test(response.headers.get("Cache-Control"))) return;
   const text = await response.text();
   if (!text.includes(`data-version="${version}"`)) return;
   const headers = new Headers(response.headers);

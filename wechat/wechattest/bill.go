@@ -81,7 +81,7 @@ func (w *WeChat) downloadBill(p *payRequest) {
 	p.reply(http.StatusOK, "text/plain", text)
 	if p.get("tar_type") == "GZIP" {
 		p.msg.Response = text // the log shows what is inside
-		// A gzip stream as it is; whether Content-Encoding names it is not known.
+		// The body is a gzip stream. WeChat does not document a Content-Encoding, so there is none.
 		p.reply(http.StatusOK, "application/x-gzip", packed(text))
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,7 @@ func TestBuildOmits(t *testing.T) {
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "program.wasm")
-			if err := build(out, kinds[test.kind], test.pkg); err != nil {
+			if err := build(out, kinds[test.kind], "", test.pkg); err != nil {
 				t.Fatal(err)
 			}
 			b, err := os.ReadFile(out)
@@ -62,7 +63,7 @@ func TestBuildOmits(t *testing.T) {
 
 func TestFailedBuildNamesTheFix(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "none.wasm")
-	if err := build(out, kinds["page"], "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
+	if err := build(out, kinds["page"], "", "h5pay/none"); err == nil || !strings.Contains(err.Error(), "wasmbuild/crypto/tls") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(out); err == nil {
@@ -76,7 +77,7 @@ func TestProgramsOfAPageRun(t *testing.T) {
 	for _, pkg := range []string{"random", "strain"} {
 		t.Run(pkg, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "program.wasm")
-			if err := build(out, kinds["page"], "h5pay/internal/cmd/wasmbuild/testdata/"+pkg); err != nil {
+			if err := build(out, kinds["page"], "", "h5pay/internal/cmd/wasmbuild/testdata/"+pkg); err != nil {
 				t.Fatal(err)
 			}
 			if got := runWasm(t, out); got != "ok\n" {
@@ -89,7 +90,7 @@ func TestProgramsOfAPageRun(t *testing.T) {
 // A trace of a Worker has the lines of the project's functions, and only the names of others.
 func TestTraceOfAWorker(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "program.wasm")
-	if err := build(out, kinds["worker"], "h5pay/internal/cmd/wasmbuild/testdata/lines"); err != nil {
+	if err := build(out, kinds["worker"], "", "h5pay/internal/cmd/wasmbuild/testdata/lines"); err != nil {
 		t.Fatal(err)
 	}
 	const want = `main.print main.go:34
@@ -126,6 +127,53 @@ func runWasm(t *testing.T, file string) string {
 		t.Fatalf("%v\n%s", err, got)
 	}
 	return string(got)
+}
+
+// A page has the functions of first.txt compiled before it starts its program. It calls each in an
+// instance that is not used. Nearly all calls end with an error at once, and the program still runs.
+func TestFunctionsThatRunFirst(t *testing.T) {
+	const list = "../../../wasm/first.txt"
+	out := filepath.Join(t.TempDir(), "program.wasm")
+	if err := build(out, kinds["page"], list, "h5pay/wasm"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := strings.Split(strings.TrimSpace(string(b)), "\n")
+	const script = `
+		const fs = require("node:fs"), calls = {ended: 0, trapped: 0};
+		const { compileFirst } = new Function(fs.readFileSync("../../../wasm/site/compile.js", "utf8") + "; return { compileFirst };")();
+		const module = new WebAssembly.Module(fs.readFileSync(process.argv[1]));
+		const { Instance } = WebAssembly;
+		WebAssembly.Instance = function (module, imports) {
+			const { exports } = new Instance(module, imports);
+			const table = { get: (i) => (...args) => { try { exports.table.get(i)(...args); calls.ended++; } catch (err) { calls.trapped++; throw err; } } };
+			return { exports: { table, sp: exports.sp } };
+		};
+		compileFirst(module);
+		console.log(JSON.stringify(calls));`
+	cmd := exec.Command("../../../node_modules/.bin/node", "-e", script, out)
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls struct{ Ended, Trapped int }
+	if err := json.Unmarshal(text, &calls); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	if n := calls.Ended + calls.Trapped; n < len(names)*8/10 || calls.Ended > n/10 {
+		t.Errorf("%+v for %d names; if the program has others: make first", calls, len(names))
+	}
+	small := filepath.Join(t.TempDir(), "small.wasm")
+	if err := build(small, kinds["page"], list, "h5pay/internal/cmd/wasmbuild/testdata/random"); err != nil {
+		t.Fatal(err)
+	}
+	if got := runWasm(t, small); got != "ok\n" {
+		t.Errorf("a program with the list says %s", got)
+	}
 }
 
 func TestReplacePackage(t *testing.T) {

@@ -1,12 +1,13 @@
 // Command wasmbuild compiles a package for js/wasm as h5pay ships it:
 //
 //	go run ./internal/cmd/wasmbuild -for worker -o build/signer.wasm ./signer
-//	go run ./internal/cmd/wasmbuild -for page -o build/page/app.wasm ./wasm
+//	go run ./internal/cmd/wasmbuild -for page -first wasm/first.txt -o build/page/app.wasm ./wasm
 //
 // It runs `go build` without symbols and replaces some packages of the standard library. It packs
 // the result and removes source lines: all of them for the page, and for the Worker those of other
 // modules; -lines keeps them. This makes the binary smaller; a plain `go build` gives a program with
-// the same behaviour. The replacement packages are in the folders beside this file. Each describes
+// the same behaviour. With -first it adds the names of functions to compile first, see
+// wasmbin.CompileFirst. The replacement packages are in the folders beside this file. Each describes
 // what it omits, as do wasmbin.Strip and wasmbin.Pack. docs/page.md has the figures.
 package main
 
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"h5pay/internal/wasmbin"
 )
@@ -24,23 +26,24 @@ import (
 func main() {
 	name := flag.String("for", "", "kind of program: worker or page")
 	out := flag.String("o", "", "`file` to write")
+	first := flag.String("first", "", "`file` with the names of the functions that run first, one a line")
 	lines := flag.Bool("lines", false, "keep the files and lines of all functions for traces")
 	flag.Parse()
 	k, ok := kinds[*name]
 	if !ok || *out == "" || flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: wasmbuild -for worker|page -o FILE PACKAGE")
+		fmt.Fprintln(os.Stderr, "usage: wasmbuild -for worker|page [-first FILE] -o FILE PACKAGE")
 		os.Exit(2)
 	}
 	if *lines {
 		k.lines = func(string) bool { return true }
 	}
-	if err := build(*out, k, flag.Arg(0)); err != nil {
+	if err := build(*out, k, *first, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "wasmbuild:", err)
 		os.Exit(1)
 	}
 }
 
-func build(out string, k kind, pkg string) error {
+func build(out string, k kind, first, pkg string) error {
 	dir, err := os.MkdirTemp("", "h5pay-wasmbuild-")
 	if err != nil {
 		return err
@@ -67,6 +70,15 @@ func build(out string, k kind, pkg string) error {
 	packed, err := wasmbin.Pack(b)
 	if err != nil {
 		return fmt.Errorf("packing %s: %w", pkg, err)
+	}
+	if first != "" {
+		names, err := os.ReadFile(first)
+		if err != nil {
+			return err
+		}
+		if packed, err = wasmbin.CompileFirst(packed, strings.Split(string(names), "\n")); err != nil {
+			return fmt.Errorf("naming the first functions of %s: %w", pkg, err)
+		}
 	}
 	return os.WriteFile(out, packed, 0o644)
 }

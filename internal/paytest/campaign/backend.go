@@ -109,7 +109,7 @@ func (c *Campaign) checkEvents(all []paytest.Order, payments []paytest.Payment, 
 	}
 	orders := map[string]paytest.Order{}
 	for _, o := range all {
-		payable[o.ID] = payable[o.ID] || o.Source == "api" // whose end is always told
+		payable[o.ID] = payable[o.ID] || o.Source == "api" // the shop sends order.closed for each of these
 		orders[o.ID] = o
 		c.checkPaidEvents(o, byNumber[o.PaidBy], take(webhook.OrderPaid, o.ID))
 		switch closed := take(webhook.OrderClosed, o.ID); {

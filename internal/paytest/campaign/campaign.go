@@ -85,7 +85,7 @@ func (c *Campaign) Run(ctx context.Context) (*Report, error) {
 	return c.report(left), nil
 }
 
-// progress reports what the campaign does.
+// progress reports a stage of the campaign.
 func (c *Campaign) progress(format string, args ...any) {
 	if c.Progress != nil {
 		c.Progress(format, args...)

@@ -35,6 +35,7 @@ type InProcess struct {
 	Jobs func(context.Context, job.Job) (complete bool, err error)
 	// Failures500 returns how many failures have occurred that explain a status 500; nil for none.
 	Failures500 func() int
+	Check       func()  // called after each step; nil for nothing
 	Machines    Numbers // for the report
 
 	options   Options
@@ -234,6 +235,9 @@ func (h *InProcess) Move(context.Context, int) error {
 func (h *InProcess) Stepped() {
 	h.T.Helper()
 	h.CheckBooks()
+	if h.Check != nil {
+		h.Check()
+	}
 }
 
 func (h *InProcess) Leapt() {}

@@ -113,7 +113,7 @@ type Options struct {
 	Calm   bool   // no failures and no leaps in time: to measure
 	Moves  []Move // with "move"
 
-	Progress func(format string, args ...any) // reports what the campaign does; may be nil
+	Progress func(format string, args ...any) // reports a stage of the campaign; may be nil
 }
 
 // What the signer runs on.

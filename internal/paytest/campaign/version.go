@@ -37,7 +37,7 @@ func faultOfV3(f wechattest.Fault) wechattest.Fault {
 		f.Path = wechattest.PathV3QueryRefund
 	}
 	if f.Path == wechattest.PathOrder && f.Kind == wechattest.FaultNoReplySign {
-		// A failure without a signature may be one of the shop's settings, which the buyer is told.
+		// A failure without a signature may come from the shop's settings. Then the buyer gets that error.
 		f.Kind = wechattest.FaultBadReplySign
 	}
 	if f.Kind == wechattest.FaultRetmsg || f.Kind == wechattest.FaultTextWithoutCode {

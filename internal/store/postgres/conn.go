@@ -86,7 +86,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		pg, err = pgconn.ConnectConfig(ctx, c.config)
 	}
 	if err != nil {
-		return nil, explain(err)
+		return nil, explain(oneLine{err})
 	}
 	return &conn{pg: pg, of: c, prepared: map[string]string{}, used: time.Now()}, nil
 }

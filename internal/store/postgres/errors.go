@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -21,6 +22,7 @@ const (
 	notAllowed           = "28000"
 	noRight              = "42501"
 	noTable              = "42P01"
+	tableExists          = "42P07"
 	tooMany              = "53300"
 	diskFull             = "53100"
 	readOnly             = "25006"
@@ -45,6 +47,7 @@ var advice = map[string]string{
 	notAllowed:    "let the user connect: pg_hba.conf of PostgreSQL says who may",
 	noRight:       "give the user of DATABASE_URL the rights: make it the owner of the database and of its tables",
 	noTable:       "run h5pay migrate",
+	tableExists:   "the database has tables of another program: name an empty database in DATABASE_URL",
 	tooMany:       "raise max_connections of PostgreSQL, or lower pool_max_conns in DATABASE_URL",
 	diskFull:      "free space on the disk of PostgreSQL",
 	readOnly:      "name the primary server in DATABASE_URL: this one takes no changes",
@@ -54,11 +57,40 @@ var advice = map[string]string{
 // row. The detail, which has values, is left out.
 func explain(err error) error {
 	var e *pgconn.PgError
-	if !errors.As(err, &e) {
+	if errors.As(err, &e) {
+		if what := advice[e.Code]; what != "" {
+			return fmt.Errorf("%w: %s", err, what)
+		}
 		return err
 	}
-	if what := advice[e.Code]; what != "" {
+	if connecting := (*pgconn.ConnectError)(nil); errors.As(err, &connecting) {
+		what := "start PostgreSQL there, or correct the host and the port in DATABASE_URL"
+		if strings.Contains(err.Error(), "tls error") {
+			what = "let PostgreSQL offer TLS with a certificate that this machine trusts. In a private network sslmode=disable in DATABASE_URL does without"
+		}
 		return fmt.Errorf("%w: %s", err, what)
 	}
 	return err
+}
+
+// oneLine is an error of a connection whose text has one line, with the last try at each host.
+type oneLine struct{ error }
+
+func (e oneLine) Unwrap() error { return e.error }
+
+func (e oneLine) Error() string {
+	first, rest, more := strings.Cut(e.error.Error(), "\n\t")
+	if !more {
+		return first
+	}
+	var tries []string
+	host := ""
+	for line := range strings.SplitSeq(rest, "\n\t") {
+		of, _, _ := strings.Cut(line, ": ")
+		if of == host {
+			tries = tries[:len(tries)-1]
+		}
+		tries, host = append(tries, line), of
+	}
+	return first + " " + strings.Join(tries, "; ")
 }

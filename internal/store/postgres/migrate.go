@@ -51,6 +51,9 @@ func Migrate(ctx context.Context, cfg Config) error {
 	if err != nil && codeOf(err) != noTable {
 		return explain(err)
 	}
+	if encoding := pg.pg.ParameterStatus("server_encoding"); encoding != "UTF8" {
+		return fmt.Errorf("the database has the encoding %s, which does not have every character: make another one with createdb -E UTF8 -T template0 -O USER NAME", encoding)
+	}
 	return pg.migrate(ctx)
 }
 

@@ -192,14 +192,45 @@ func TestWrongURLs(t *testing.T) {
 		"postgres://h5pay:hunter2@localhost:port/h5pay":               "port",
 		"postgres://h5pay:hunter2@localhost/h5pay?pool_max_conns=lot": "pool_max_conns",
 		"postgres://h5pay:hunter2@localhost/h5pay?sslmode=maybe":      "sslmode",
-		"postgres://h5pay:hun%ter2@localhost/h5pay":                   "want a URL",
-		"postgres://h5pay:hunter2@localhost:1/h5pay":                  "connect",
+		"postgres://h5pay:hun%ter2@localhost/h5pay":                   "%25 for %",
+		"postgres://h5pay:hun#ter/2@localhost/h5pay":                  "%2F for /",
+		"postgres://h5pay:hun/ter2@localhost/h5pay":                   "%2F for /",
+		"postgres://h5pay:hunter2@nothing.invalid/h5pay":              "correct the host",
+		"postgres://h5pay:hunter2@localhost:1/h5pay":                  "start PostgreSQL there",
 		strings.Replace(good, "/shop", "/nothing", 1):                 "createdb",
 		strings.Replace(good, "h5pay@", "hunter2@", 1):                "does not exist",
 	} {
 		err := postgres.Migrate(t.Context(), postgres.Config{URL: url})
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") && !strings.Contains(url, "hunter2@/") || strings.Contains(err.Error(), "hun%") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hun") && !strings.Contains(url, "hunter2@/") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// A database that cannot hold a shop stays as it is, and the error says what to do.
+func TestUnsuitableDatabases(t *testing.T) {
+	t.Parallel()
+	server, _ := storetest.StartPostgres(t)
+	for name, test := range map[string]struct{ options, change, want string }{
+		"latin":  {"ENCODING 'LATIN1' TEMPLATE template0", "", "createdb -E UTF8"},
+		"bytes":  {"ENCODING 'SQL_ASCII' TEMPLATE template0", "", "createdb -E UTF8"},
+		"theirs": {"", "CREATE TABLE orders (id int)", "name an empty database"},
+	} {
+		if err := errors.Join(server.Exec(t.Context(), "postgres", "CREATE DATABASE "+name+" "+test.options), server.Exec(t.Context(), name, test.change)); err != nil {
+			t.Fatal(err)
+		}
+		cfg := postgres.Config{URL: server.URL(name)}
+		if err := postgres.Migrate(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", name, err, test.want)
+		}
+		db, err := postgres.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var tables int
+		if err := db.QueryRow(`SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'orders'`).Scan(&tables); err != nil || tables != 0 {
+			t.Errorf("%s: %d tables were made, %v", name, tables, err)
 		}
 	}
 }

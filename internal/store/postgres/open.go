@@ -115,13 +115,17 @@ func Connector(c Config) (driver.Connector, int, error) {
 	return &connector{config: config, retried: c.Retried, turns: newTurns()}, most, nil
 }
 
-// parseError leaves out the URL, because any part of a malformed URL may be a password.
-func parseError(url string, err error) error {
+// parseError says what is wrong with a URL. Any part of a malformed URL may be a password. So only the
+// reasons about parameters, which name no part of it, are in the text.
+func parseError(databaseURL string, err error) error {
+	if _, parse := url.Parse(databaseURL); parse != nil {
+		return errors.New("want a URL like postgres://user:password@host:5432/name. The port is a number. Write %25 for % in the password, %2F for /, %40 for @, %23 for #, %3F for ? and %3A for :")
+	}
 	text := err.Error()
 	if _, reason, ok := strings.Cut(text, "`: "); ok {
 		text = reason
 	}
-	if strings.Contains(text, url) {
+	if strings.Contains(text, databaseURL) {
 		text = "it cannot be parsed"
 	}
 	return fmt.Errorf("want a URL like postgres://user:password@host:5432/name: %s", text)

@@ -35,7 +35,7 @@ func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 	if err := postgres.Migrate(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}
-	if err := storetest.FillPostgres(ctx, server, "shop", 25_000); err != nil {
+	if err := storetest.FillPostgres(ctx, server.URL("shop"), 25_000, nil); err != nil {
 		t.Fatal(err)
 	}
 	db, err := postgres.Open(cfg)
@@ -61,11 +61,17 @@ func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 		},
 		func() error { _, err := s.Health(ctx, "1900000109"); return err },
 		func() error { _, err := s.Unnotified(ctx, time.Minute, now); return err },
-		func() error { _, err := s.Expire(ctx, time.UnixMilli(1763886400000+100_000), 100); return err },
-		func() error { _, err := s.DeleteUnpaid(ctx, time.UnixMilli(1763800000000+100_000), 100); return err },
+		func() error {
+			_, err := s.Expire(ctx, storetest.FirstFilled.Add(order.Lifetime+100*time.Second), 100)
+			return err
+		},
+		func() error {
+			_, err := s.DeleteUnpaid(ctx, storetest.FirstFilled.Add(100*time.Second), 100)
+			return err
+		},
 		func() error { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 10, 2); return err },
-		func() error { return s.RemovePayers(ctx, time.UnixMilli(1763800000000+100_000), true, 10) },
-		func() error { return s.ErasePerson(ctx, "payer3", []string{fmt.Sprintf("%024d", 21)}) },
+		func() error { return s.RemovePayers(ctx, storetest.FirstFilled.Add(100*time.Second), true, 10) },
+		func() error { return s.ErasePerson(ctx, "payer3", []string{storetest.FilledOrder(21)}) },
 	} {
 		if err := step(); err != nil {
 			t.Error(err)

@@ -1,6 +1,7 @@
 // Package sqlite is a driver of SQLite for database/sql. It prepares each statement once per
 // connection. The driver of modernc.org/sqlite, which it calls, prepares it at every run, and that
-// takes about as long as the run.
+// takes about as long as the run. A [Connector] also commits the changes of concurrent callers
+// together.
 package sqlite
 
 import (
@@ -35,7 +36,9 @@ var modernc = func() driver.Driver {
 type Driver struct{}
 
 // Open opens a connection.
-func (Driver) Open(source string) (driver.Conn, error) {
+func (Driver) Open(source string) (driver.Conn, error) { return open(source) }
+
+func open(source string) (*conn, error) {
 	c, err := modernc.Open(source)
 	if err != nil {
 		return nil, err

@@ -22,20 +22,13 @@ func open(tb testing.TB, driver string) *sql.DB {
 			tb.Error(err)
 		}
 	})
-	exec(tb, db, `CREATE TABLE numbers (n INTEGER PRIMARY KEY, name TEXT)`)
+	change(tb, db, `CREATE TABLE numbers (n INTEGER PRIMARY KEY, name TEXT)`)
 	return db
 }
 
 type queryer interface {
 	Exec(query string, args ...any) (sql.Result, error)
 	Query(query string, args ...any) (*sql.Rows, error)
-}
-
-func exec(tb testing.TB, db queryer, query string, args ...any) {
-	tb.Helper()
-	if _, err := db.Exec(query, args...); err != nil {
-		tb.Fatalf("%s: %v", query, err)
-	}
 }
 
 // numbers returns the column of a query.
@@ -64,7 +57,7 @@ func TestKeptStatement(t *testing.T) {
 	t.Parallel()
 	db := open(t, sqlite.Name)
 	for n := range 5 {
-		exec(t, db, `INSERT INTO numbers (n, name) VALUES (?1, ?2)`, n, nil)
+		change(t, db, `INSERT INTO numbers (n, name) VALUES (?1, ?2)`, n, nil)
 		if got := numbers(t, db, `SELECT n FROM numbers WHERE n >= ?1 ORDER BY n DESC`, n); len(got) != 1 || got[0] != n {
 			t.Errorf("%v, want %d", got, n)
 		}
@@ -72,7 +65,7 @@ func TestKeptStatement(t *testing.T) {
 	if _, err := db.Exec(`INSERT INTO numbers (n, name) VALUES (?1, ?2)`, 4, nil); err == nil {
 		t.Error("a key is there twice")
 	}
-	exec(t, db, `INSERT INTO numbers (n, name) VALUES (?1, ?2)`, 5, "five")
+	change(t, db, `INSERT INTO numbers (n, name) VALUES (?1, ?2)`, 5, "five")
 	if got := numbers(t, db, `SELECT COUNT(*) FROM numbers`); got[0] != 6 {
 		t.Errorf("%v numbers", got)
 	}
@@ -97,7 +90,7 @@ func TestChangeThatReturnsARow(t *testing.T) {
 func TestStatementInsideItself(t *testing.T) {
 	t.Parallel()
 	db := open(t, sqlite.Name)
-	exec(t, db, `INSERT INTO numbers (n) VALUES (1), (2), (3)`)
+	change(t, db, `INSERT INTO numbers (n) VALUES (1), (2), (3)`)
 	tx, err := db.Begin()
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +121,7 @@ func TestStatementInsideItself(t *testing.T) {
 func TestSchemaChanges(t *testing.T) {
 	t.Parallel()
 	db := open(t, sqlite.Name)
-	exec(t, db, `INSERT INTO numbers (n) VALUES (1)`)
+	change(t, db, `INSERT INTO numbers (n) VALUES (1)`)
 	columns := func() int {
 		t.Helper()
 		rows, err := db.Query(`SELECT * FROM numbers`)
@@ -148,7 +141,7 @@ func TestSchemaChanges(t *testing.T) {
 	if n := columns(); n != 2 {
 		t.Fatalf("%d columns", n)
 	}
-	exec(t, db, `ALTER TABLE numbers ADD COLUMN more TEXT`)
+	change(t, db, `ALTER TABLE numbers ADD COLUMN more TEXT`)
 	if n := columns(); n != 3 {
 		t.Errorf("%d columns after the change", n)
 	}
@@ -170,7 +163,7 @@ func TestScript(t *testing.T) {
 	t.Parallel()
 	db := open(t, sqlite.Name)
 	for range 2 {
-		exec(t, db, `DELETE FROM numbers; INSERT INTO numbers (n) VALUES (7); -- the end`)
+		change(t, db, `DELETE FROM numbers; INSERT INTO numbers (n) VALUES (7); -- the end`)
 	}
 	if got := numbers(t, db, `SELECT n FROM numbers`); fmt.Sprint(got) != "[7]" {
 		t.Errorf("%v", got)
@@ -181,9 +174,9 @@ func BenchmarkInsert(b *testing.B) {
 	for _, driver := range []string{"sqlite", sqlite.Name} {
 		b.Run(driver, func(b *testing.B) {
 			db := open(b, driver)
-			exec(b, db, `PRAGMA synchronous = OFF`)
+			change(b, db, `PRAGMA synchronous = OFF`)
 			for n := 0; b.Loop(); n++ {
-				exec(b, db, `INSERT INTO numbers (n, name) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM numbers WHERE n = ?1) ON CONFLICT DO NOTHING`, n, "a name")
+				change(b, db, `INSERT INTO numbers (n, name) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM numbers WHERE n = ?1) ON CONFLICT DO NOTHING`, n, "a name")
 			}
 		})
 	}

@@ -145,7 +145,7 @@ func (d *pgDatabase) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return recordingConn{conn, &d.changes, nil, true}, nil
+	return recordingConn{conn, &d.changes, true}, nil
 }
 
 // StartPostgres starts a server for a test that stops it, and returns the URL of a database like that

@@ -84,50 +84,114 @@ func Statements(do func()) []Statement {
 	return recorded.log
 }
 
-// database opens connections to one database of SQLite. They also record the
+// database opens connections to one database of SQLite, as the product does. They also record the
 // statements of store.Store, and count changes.
 type database struct {
-	dsn     string
+	*sqlite.Connector
 	changes changes
 }
 
+func newDatabase(dsn string) *database { return &database{Connector: sqlite.NewConnector(dsn)} }
+
 // Driver returns the database itself, so that Check finds its changes.
 func (d *database) Driver() driver.Driver { return d }
+
+// Batches marks a driver whose queries take a batch.
+func (d *database) Batches() {}
 
 func (d *database) counted() *changes { return &d.changes }
 
 // Open is not used: sql.OpenDB calls Connect.
 func (d *database) Open(string) (driver.Conn, error) { return d.Connect(context.Background()) }
 
-func (d *database) Connect(context.Context) (driver.Conn, error) {
-	conn, err := sqlite.Driver{}.Open(d.dsn)
+func (d *database) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := d.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return recordingConn{conn, &d.changes, new(int64), false}, nil
+	return recordingConn{conn, &d.changes, false}, nil
 }
 
-// recordingConn passes on every method of a connection to SQLite that database/sql uses, except
-// Prepare, which nobody calls.
+// recordingConn passes on every method of a connection that database/sql uses, except Prepare, which
+// nobody calls.
 type recordingConn struct {
 	driver.Conn
 	changes *changes
-	total   *int64 // rows written so far, in SQLite
 	// postgres means that whole numbers stay integers, and that rows are not counted.
 	postgres bool
 }
 
 func (c recordingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	defer c.ran(ctx, query)
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, c.arguments(query, args))
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, c.arguments(query, args))
+	rows := int64(1)
+	if err == nil {
+		rows, _ = result.RowsAffected()
+	}
+	c.ran(query, rows > 0)
+	return result, err
 }
 
 func (c recordingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if b, ok := batchOf(args); ok {
+		return c.queryBatch(ctx, b)
+	}
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, c.arguments(query, args))
 	if err != nil || !writes.MatchString(query) {
 		return rows, err
 	}
-	return changingRows{rows, c, query}, nil
+	return &changingRows{Rows: rows, conn: c, query: query}, nil
+}
+
+// batch is the argument of a query that runs several statements: see package sqlite.
+type batch interface {
+	Batch() (queries []string, args [][]any)
+}
+
+func batchOf(args []driver.NamedValue) (batch, bool) {
+	if len(args) != 1 {
+		return nil, false
+	}
+	b, ok := args[0].Value.(batch)
+	return b, ok
+}
+
+// recordedBatch is a batch with the arguments as D1 gets them.
+type recordedBatch struct {
+	queries []string
+	args    [][]any
+}
+
+func (b recordedBatch) Batch() ([]string, [][]any) { return b.queries, b.args }
+
+func (c recordingConn) queryBatch(ctx context.Context, b batch) (driver.Rows, error) {
+	queries, all := b.Batch()
+	as := recordedBatch{queries, make([][]any, len(queries))}
+	for i, query := range queries {
+		named := make([]driver.NamedValue, len(all[i]))
+		for n, arg := range all[i] {
+			v, err := driver.DefaultParameterConverter.ConvertValue(arg)
+			if err != nil {
+				return nil, err
+			}
+			named[n] = driver.NamedValue{Ordinal: n + 1, Value: v}
+		}
+		for _, arg := range c.arguments(query, named) {
+			as.args[i] = append(as.args[i], arg.Value)
+		}
+	}
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, "", []driver.NamedValue{{Ordinal: 1, Value: as}})
+	for _, query := range queries {
+		c.ran(query, true)
+	}
+	return rows, err
+}
+
+// CheckNamedValue accepts a batch, where the connection takes one.
+func (c recordingConn) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
 }
 
 // arguments records a statement and returns its arguments as the database gets them.

@@ -30,7 +30,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "shop.db")
-	db := sql.OpenDB(&database{dsn: dsn(file)})
+	db := sql.OpenDB(newDatabase(dsn(file)))
 	ctx := context.Background()
 	err = errors.Join(store.Migrate(ctx, db), store.Seed(ctx, db))
 	if err == nil {
@@ -82,7 +82,7 @@ func OpenSQLite(t testing.TB) *sql.DB {
 	if err := os.WriteFile(file, empty, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db := sql.OpenDB(&database{dsn: dsn(file)})
+	db := sql.OpenDB(newDatabase(dsn(file)))
 	t.Cleanup(func() { db.Close() })
 	return db
 }
