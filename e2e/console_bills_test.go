@@ -32,11 +32,18 @@ func TestConsoleSettlement(t *testing.T) {
 	if hidden := tb.eval(`(e => e.scrollWidth > e.clientWidth ? e.scrollWidth : "")(document.querySelector(".money"))`); hidden != "" {
 		t.Errorf("the table is %s wide, and a phone does not show the settlement", hidden)
 	}
+	if gaps := tb.eval(`(days => {
+		const first = days[0].getBoundingClientRect(), right = days[1].getBoundingClientRect();
+		const below = days.map(d => d.getBoundingClientRect()).find(r => r.left === first.left && r.top > first.top);
+		return Math.round(right.left - first.right) + " " + Math.round(below.top - first.bottom);
+	})([...document.querySelectorAll("[data-day]")])`); gaps != "6 6" {
+		t.Errorf("the gaps between the days of the calendar are %s px", gaps)
+	}
 	tb.looks("bills-settled")
 	tb.tap(fmt.Sprintf(`document.querySelector('[data-day=%q]')`, day(2)))
 	tb.until("the day by both bills", fmt.Sprintf(`document.querySelector('[data-money=%q]')`, day(2)))
 	tb.sees("相差 -68.00 元")
-	tb.sees("-5000.00")
+	tb.sees("-¥5000.00")
 	tb.eval(fmt.Sprintf(`document.querySelector('[data-money=%q]').scrollIntoView()`, day(2)))
 	tb.screenshot("console-bill-day")
 	tb.looks("bill-day")

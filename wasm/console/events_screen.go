@@ -166,18 +166,19 @@ func (p *eventsScreen) rangeForm() app.UI {
 			elem("button").Class("weui-btn weui-btn_mini weui-btn_default").Attr("type", "button").Text(p.tr(textStop)).
 				OnClick(func(app.Context, app.Event) { p.stopResend() }, "stop")))
 	}
-	ready := dayMilli(p.from, 0) != "" && dayMilli(p.to, 1) != ""
-	return section(p.tr(textResendRange), elem("form").Class("filter").OnSubmit(func(_ app.Context, e app.Event) {
-		e.PreventDefault()
-		if ready {
+	return section(p.tr(textResendRange), elem("form").Class("filter").OnSubmit(p.submitting(func() {
+		if p.hasRange() {
 			p.confirm(p.page, confirmation{textResendTitle, p.tr(textResendHint), textResend, p.resend})
 		}
-	}).Body(
+	})).Body(
 		p.field("from", textFrom, "date", p.from, func(v string) { p.from = v }),
 		p.field("to", textTo, "date", p.to, func(v string) { p.to = v }),
 		p.choice("kind", textStatus, p.kind, []option{{"", textAll}, {"dead", textOnlyDead}, {"delivered", textOnlyDelivered}}, func(_ app.Context, v string) { p.kind = v }),
-		p.submit(textResend, ready)))
+		p.submit(textResend, p.hasRange())))
 }
+
+// hasRange reports whether the user has entered both days.
+func (p *eventsScreen) hasRange() bool { return dayMilli(p.from, 0) != "" && dayMilli(p.to, 1) != "" }
 
 // resend makes the events of the range due again, in parts, until it is stopped.
 func (p *eventsScreen) resend(page app.Context) {
