@@ -471,8 +471,9 @@ func faultsOfPlatform(t *testing.T, all *produced) {
 			t.Errorf("without addresses: %v", got)
 		}
 		all.note(cause.AddressesUnknown)
-		// Another connection keeps the database busy.
+		// Another caller keeps the only connection.
 		a = newApp(p)
+		db.SetMaxOpenConns(1)
 		busy, err := db.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -192,6 +193,9 @@ const (
 	other               // several statements, or one that may not be part of a transaction
 )
 
+// changing matches a change after WITH.
+var changing = regexp.MustCompile(`(?i)\b(INSERT|UPDATE|DELETE)\b`)
+
 // kindOf returns the kind of a query. A reader rejects a change, so a mistake here loses nothing.
 func kindOf(query string) kind {
 	query = strings.TrimLeft(query, " \t\r\n")
@@ -204,11 +208,8 @@ func kindOf(query string) kind {
 	case word == "INSERT" || word == "UPDATE" || word == "DELETE":
 		return changes
 	case strings.HasPrefix(word, "WITH"):
-		query = strings.ToUpper(query)
-		for _, change := range []string{"INSERT INTO", "UPDATE", "DELETE FROM"} {
-			if strings.Contains(query, change) {
-				return changes
-			}
+		if changing.MatchString(query) {
+			return changes
 		}
 		return reads
 	}
