@@ -44,7 +44,7 @@ const (
 	CodeShopFull         Code = "shop_full"           // the database accepts no new orders
 	CodeWeChatDeclined   Code = "wechat_declined"     // WeChat declined the request; a retry does not help
 	CodeWeChatBusy       Code = "wechat_unavailable"  // WeChat did not respond; retry
-	CodeBusy             Code = "busy"                // another request is working on the order; nothing was done, repeat after Retry-After
+	CodeBusy             Code = "busy"                // another request is working on the order, or took the last place; nothing was done, repeat after Retry-After
 	CodeOverloaded       Code = "overloaded"          // the server is full; retry later
 	CodeMisconfigured    Code = "misconfigured"       // a setting is missing or wrong; the log names it
 	CodeInternal         Code = "internal"            // an error of the server; the log contains the request_id

@@ -163,6 +163,8 @@ func insertError(err error) error {
 		return errNotSelling()
 	case errors.Is(err, store.ErrFull):
 		return reject(api.CodeShopFull, "the database is nearly full, the shop takes no new orders")
+	case errors.Is(err, store.ErrBusy):
+		return reject(api.CodeBusy, "other orders take the last places, repeat this one in a second")
 	case errors.Is(err, store.ErrBuyerBound):
 		return reject(api.CodeTooManyOrders, "too many of your orders are unpaid: pay or cancel one")
 	case errors.Is(err, store.ErrNetworkBound):

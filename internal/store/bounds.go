@@ -38,6 +38,7 @@ var (
 	ErrBuyerBound   = errors.New("the buyer has too many unpaid orders")
 	ErrNetworkBound = errors.New("the guests of this network have too many unpaid orders")
 	ErrGuestsBound  = errors.New("all guests together have too many unpaid orders")
+	ErrBusy         = errors.New("other orders took every place that became free: try again")
 	ErrLinkEnded    = errors.New("the payment link takes no orders: it is withdrawn, expired or sold out")
 )
 

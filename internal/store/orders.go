@@ -20,7 +20,8 @@ var ErrReference = errors.New("another order has this reference")
 // before, Insert returns that order and stores nothing; the caller compares fingerprints. If
 // another order has its Reference, Insert returns that one with ErrReference. While the operator
 // has stopped selling it stores nothing and returns ErrNotSelling. Beyond a bound it returns
-// ErrFull, ErrBuyerBound, ErrNetworkBound or ErrGuestsBound. If the link takes no order, it returns
+// ErrFull, ErrBuyerBound, ErrNetworkBound or ErrGuestsBound. It returns ErrBusy if places become free
+// and are taken by others, again and again. If the link takes no order, it returns
 // ErrLinkEnded. If a product has fewer pieces in stock than the order wants, it returns an
 // *order.OutOfStock.
 //
@@ -48,7 +49,7 @@ func (s *Store) insertAgain(ctx context.Context, o order.Order, priced bool) (or
 			return stored, err
 		}
 	}
-	return order.Order{}, ErrFull // other orders took every free place: the caller may retry later
+	return order.Order{}, ErrBusy
 }
 
 // maxInserts is how often Insert tries if places become free meanwhile.

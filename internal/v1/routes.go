@@ -24,7 +24,7 @@ type Route struct {
 // Routes are all calls.
 var Routes = []Route{
 	{Method: "POST", Path: "/v1/orders", Name: "createOrder", Summary: "Make an order", Scope: ScopeWrite,
-		Body: CreateOrder{}, Status: 201, Response: Order{}, Creates: true, Errors: []api.Code{CodeReferenceUsed, api.CodeProductGone, api.CodeOutOfStock, api.CodeNotSelling, api.CodeShopFull}},
+		Body: CreateOrder{}, Status: 201, Response: Order{}, Creates: true, Errors: []api.Code{CodeReferenceUsed, api.CodeProductGone, api.CodeOutOfStock, api.CodeNotSelling, api.CodeShopFull, api.CodeBusy}},
 	{Method: "GET", Path: "/v1/orders", Name: "listOrders", Summary: "List orders, newest first", Scope: ScopeRead,
 		Query: OrderQuery{}, Status: 200, Response: Orders{}},
 	{Method: "GET", Path: "/v1/orders/{id}", Name: "getOrder", Summary: "One order with payments, refunds and steps", Scope: ScopeRead,
