@@ -17,6 +17,7 @@ import (
 // statement, and one for each event.
 const (
 	deliverAtOnce = 5                // at all endpoints; Workers have six connections open at once
+	mostAtOnce    = 40               // at all endpoints, without a limit of statements
 	deliverTime   = 30 * time.Second // no round begins after it: pool.mjs gives an event a minute
 	deletedOnce   = 500              // deliveries of a deleted endpoint
 	closedShare   = 5                // one of this many deliveries is an order.closed, if one is due
@@ -63,7 +64,9 @@ func (s *Sender) Deliver(ctx context.Context) error {
 		return nil
 	}
 	r.atOnce = max(1, deliverAtOnce/len(targets))
+	r.most = max(1, mostAtOnce/len(targets))
 	if s.cfg.Statements > 0 {
+		r.most = r.atOnce
 		r.statements = max(1+r.atOnce, (s.cfg.Statements-statements)/len(targets))
 	}
 	var group sync.WaitGroup
@@ -82,7 +85,8 @@ type run struct {
 	*Sender
 	ctx        context.Context
 	began      time.Time
-	atOnce     int // deliveries at one endpoint
+	atOnce     int // deliveries of the first round at one endpoint
+	most       int // deliveries of a later round, if the endpoint accepts all
 	statements int // for one endpoint; 0 is no limit
 
 	mu     sync.Mutex
@@ -107,19 +111,20 @@ func (r *run) rounds(t target) {
 	// A fifth of all deliveries is reserved for order.closed. Calls begin at different
 	// fifths, because a call may have fewer than five rounds.
 	slots := int(r.began.Unix() / 60 % closedShare)
+	atOnce := r.atOnce
 	for statements := 0; ; {
 		if job.Stopping(r.ctx) || r.now().Sub(r.began) > deliverTime {
 			return
 		}
-		if statements += 1 + r.atOnce; r.statements > 0 && statements > r.statements {
+		if statements += 1 + atOnce; r.statements > 0 && statements > r.statements {
 			return
 		}
 		var events []order.Event
-		closed := (slots+r.atOnce)/closedShare - slots/closedShare
-		if events, err = r.cfg.Store.ClaimEvents(r.ctx, t.id, r.now(), r.atOnce, closed); err != nil {
+		closed := (slots+atOnce)/closedShare - slots/closedShare
+		if events, err = r.cfg.Store.ClaimEvents(r.ctx, t.id, r.now(), atOnce, closed); err != nil {
 			return
 		}
-		slots += r.atOnce
+		slots += atOnce
 		var taking, next atomic.Int32
 		var group sync.WaitGroup
 		var mu sync.Mutex
@@ -140,8 +145,13 @@ func (r *run) rounds(t target) {
 			})
 		}
 		group.Wait()
-		if err != nil || taking.Load() == 0 || len(events) < r.atOnce && next.Load() == 0 {
+		if err != nil || taking.Load() == 0 || len(events) < atOnce && next.Load() == 0 {
 			return // the receiver accepts no more, or nothing is due: the next call tries again
+		}
+		if int(taking.Load()) == atOnce {
+			atOnce = min(2*atOnce, r.most)
+		} else {
+			atOnce = r.atOnce
 		}
 	}
 }

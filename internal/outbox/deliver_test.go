@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,7 @@ import (
 // kinds are sent in the order in which they became due.
 func TestEventsAboutMoneyComeFirst(t *testing.T) {
 	t.Parallel()
-	b := newBackEnd(t, nil)
+	b := newBackEnd(t, func(c *outbox.Config) { c.Statements = 1000 })
 	var closed, paid []string
 	for range 6 {
 		closed = append(closed, b.closed().ID)
@@ -327,7 +328,7 @@ func TestDatabaseFailsAfterATry(t *testing.T) {
 // A call begins no round after 30 s. The next call continues.
 func TestRoundsEndWithTheirTime(t *testing.T) {
 	t.Parallel()
-	b := newBackEnd(t, nil)
+	b := newBackEnd(t, func(c *outbox.Config) { c.Statements = 1000 })
 	b.paidEvents(30)
 	b.answer(func(_ http.ResponseWriter, _ *http.Request, n int) {
 		if n%5 == 0 {
@@ -409,11 +410,11 @@ func TestReceiverThatRejectsAnEventGetsTheOthers(t *testing.T) {
 	}
 }
 
-// A call makes five deliveries at once, and no more.
+// With a limit of statements a call makes five deliveries at once, and no more.
 func TestFiveDeliveriesAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newBackEnd(t, nil)
-	b.paidEvents(10)
+	b := newBackEnd(t, func(c *outbox.Config) { c.Statements = 50 })
+	b.paidEvents(15)
 	var at atomic.Int32
 	var most atomic.Int32
 	together := make(chan struct{})
@@ -426,11 +427,41 @@ func TestFiveDeliveriesAtOnce(t *testing.T) {
 		at.Add(-1)
 	})
 	b.deliver()
-	b.wantArrivals(10)
-	b.wantAllDelivered(10)
+	b.wantArrivals(15)
+	b.wantAllDelivered(15)
 	if n := most.Load(); n != 5 {
 		t.Errorf("%d deliveries at once, want 5", n)
 	}
+}
+
+// Without a limit of statements a receiver that acknowledges a whole round gets twice as many in the
+// next, up to 40. After a rejection it gets five.
+func TestRoundsGrow(t *testing.T) {
+	t.Parallel()
+	b := newBackEnd(t, nil)
+	b.paidEvents(5 + 10 + 20 + 40 + 40 + 5 + 10)
+	begun := 0
+	var mu sync.Mutex
+	arrived := sync.NewCond(&mu)
+	rounds := []int{5, 15, 35, 75, 115, 120, 130} // the number of the last delivery of each
+	b.answer(func(w http.ResponseWriter, _ *http.Request, n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		begun++
+		arrived.Broadcast()
+		i, _ := slices.BinarySearch(rounds, n)
+		for begun < rounds[i] { // all of a round are under way at the same time
+			arrived.Wait()
+		}
+		if begun > rounds[i] {
+			t.Errorf("%d deliveries have begun, want %d", begun, rounds[i])
+		}
+		if n == 100 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	b.deliver()
+	b.wantArrivals(130)
 }
 
 // Nothing is sent after the context has ended. The result of a delivery is stored even if its

@@ -411,7 +411,7 @@ func TestShopWithoutWebhookAndWithAnEndpoint(t *testing.T) {
 // a fifth is reserved for order.closed.
 func TestMoneyComesFirstAtEachEndpoint(t *testing.T) {
 	t.Parallel()
-	b := newBackEnd(t, nil)
+	b := newBackEnd(t, func(c *outbox.Config) { c.Statements = 1000 })
 	all := []*endpoint{b.endpoint("a.example"), b.endpoint("b.example"), b.endpoint("c.example")}
 	for range 4 {
 		b.closed()
