@@ -119,7 +119,7 @@ func Connector(c Config) (driver.Connector, int, error) {
 // reasons about parameters, which name no part of it, are in the text.
 func parseError(databaseURL string, err error) error {
 	if _, parse := url.Parse(databaseURL); parse != nil {
-		return errors.New("want a URL like postgres://user:password@host:5432/name. The port is a number. Write %25 for % in the password, %2F for /, %40 for @, %23 for #, %3F for ? and %3A for :")
+		return errors.New("want a URL like postgres://user:password@host:5432/name. The port is a number. Write %25 for % in the password, %2F for /, %40 for @, %23 for #, %3A for : and %3F for ? in it")
 	}
 	text := err.Error()
 	if _, reason, ok := strings.Cut(text, "`: "); ok {
