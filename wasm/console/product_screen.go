@@ -153,7 +153,7 @@ func (p *productScreen) stockForm() app.UI {
 	if stock != nil {
 		add = elem("form").Class("pair").OnSubmit(p.submitting(func() {
 			p.changeStock("stock-add", p.stockAdd, func(n int64) v1.ChangeStock { return v1.ChangeStock{Add: n} })
-		})).Body(
+		}), "stock-add").Body(
 			p.field("stock-add", textStockAdd, "text", p.stockAdd, func(v string) { p.stockAdd = v }, "inputmode", "text", "autocomplete", "off"), p.submit(textAddStock, true))
 		unlimited = elem("p").Class("actions").Body(p.mini(textNoStock, func(ctx app.Context) { p.sendStock(v1.ChangeStock{Unlimited: true}) }))
 	}
@@ -161,7 +161,7 @@ func (p *productScreen) stockForm() app.UI {
 		elem("p").Class("small").Text(p.tr(textStockHint)), add,
 		elem("form").Class("pair").OnSubmit(p.submitting(func() {
 			p.changeStock("stock-set", p.stockSet, func(n int64) v1.ChangeStock { return v1.ChangeStock{Set: &n} })
-		})).Body(
+		}), "stock-set").Body(
 			p.field("stock-set", textStockSet, "text", p.stockSet, func(v string) { p.stockSet = v }, "inputmode", "numeric", "autocomplete", "off"), p.submit(textSetStock, true)),
 		unlimited)
 }
