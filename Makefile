@@ -13,6 +13,8 @@ with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 # The project's own Node and wrangler come first.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export WRANGLER_SEND_METRICS := false
+# Node would leave compiled code of tsc in the folder for temporary files.
+export NODE_DISABLE_COMPILE_CACHE := 1
 # go.mod names the oldest Go without known vulnerabilities. An older Go downloads it, even in an
 # image that sets GOTOOLCHAIN=local.
 export GOTOOLCHAIN := auto
