@@ -163,8 +163,8 @@ func TestRefundIsSubmittedByOneCaller(t *testing.T) {
 	}
 }
 
-// What was stored is logged, also if the reading after it fails. PostgreSQL commits each statement by
-// itself.
+// The log has the line "created" also if the reading after the change fails. PostgreSQL commits each
+// statement by itself.
 func TestCreatedIsLoggedIfTheReadingFails(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -259,8 +259,8 @@ func TestChangeStock(t *testing.T) {
 }
 
 // Many orders are made, cancelled, closed and paid at the same time, on several nodes if the
-// database is PostgreSQL. What is in stock, what open orders hold and what was sold is always
-// the same sum.
+// database is PostgreSQL. The pieces in stock, in open orders and in paid orders always have the
+// same sum.
 func TestStockIsKeptWhileManyOrder(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t)
