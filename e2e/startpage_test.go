@@ -99,21 +99,7 @@ const places = `[...document.querySelectorAll("h1, .card, .card h2, .card .price
 func TestStartPageIsRevalidated(t *testing.T) {
 	get := func(method, etag string) (*http.Response, string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+"/?x=1", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("If-None-Match", etag)
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res, string(body)
+		return getPage(t, method, "/?x=1", "If-None-Match", etag)
 	}
 	first, page := get("GET", "")
 	etag := first.Header.Get("ETag")
@@ -134,30 +120,33 @@ func TestStartPageIsRevalidated(t *testing.T) {
 	}
 }
 
+// getPage makes a request to the shop and returns the response with its body. headers are pairs of a name
+// and a value.
+func getPage(t *testing.T, method, path string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
 // The Worker sends a first visit in WeChat the page with the sign-in, and every other request the page
 // that a cache may keep. TestStartPageWithoutASignIn has the same cases for the native server.
 func TestWorkerBeginsTheSignIn(t *testing.T) {
 	const agent = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Mobile Safari/537.36 MicroMessenger/8.0.50"
-	get := func(method, path string, headers ...string) (*http.Response, string) {
-		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, world.shop.URL+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := 0; i < len(headers); i += 2 {
-			r.Header.Set(headers[i], headers[i+1])
-		}
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res, string(body)
-	}
 	const mark = `<html data-sign-in="http`
 	for name, headers := range map[string][]string{
 		"a navigation":          {"User-Agent", agent, "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site"},
@@ -166,7 +155,7 @@ func TestWorkerBeginsTheSignIn(t *testing.T) {
 		"a page that was kept":  {"User-Agent", agent, "If-None-Match", "*"},
 		"a cookie of something": {"User-Agent", agent, "Cookie", "theme=dark"},
 	} {
-		res, page := get("GET", "/?from=card", headers...)
+		res, page := getPage(t, "GET", "/?from=card", headers...)
 		if res.StatusCode != 200 || res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Etag") != "" ||
 			!strings.Contains(res.Header.Get("Set-Cookie"), "h5pay_state=") || !strings.Contains(page, mark) || !strings.Contains(page, "68.00") ||
 			!strings.Contains(page, "from%3Dcard") || res.Header.Get("Content-Security-Policy") == "" {
@@ -189,7 +178,7 @@ func TestWorkerBeginsTheSignIn(t *testing.T) {
 		"HEAD":                 {"HEAD", "/", []string{"User-Agent", agent}},
 		"a long address":       {"GET", "/?x=" + strings.Repeat("y", 600), []string{"User-Agent", agent}},
 	} {
-		res, page := get(test.method, test.path, test.headers...)
+		res, page := getPage(t, test.method, test.path, test.headers...)
 		if res.StatusCode != 200 || strings.Contains(page, mark) || res.Header.Get("Set-Cookie") != "" || res.Header.Get("Cache-Control") != "no-cache" || res.Header.Get("Etag") == "" {
 			t.Errorf("%s: %s %v", name, res.Status, res.Header)
 		}

@@ -87,24 +87,29 @@ func inserting(db *sql.DB, n int, parent any) func() error {
 	return func() error { _, err := db.Exec(insert, n, parent); return err }
 }
 
-func TestCallsThatWaitAreOneTransaction(t *testing.T) {
-	t.Parallel()
-	db, c := shared(t)
-	c.SetGroupTime(time.Hour)
+// insertTogether stores n numbers by as many calls, which wait at the same time.
+func insertTogether(t *testing.T, db *sql.DB, c *sqlite.Connector, n int) {
+	t.Helper()
 	var calls []func() error
-	for n := range 40 {
-		n += 100
-		calls = append(calls, inserting(db, n, nil))
+	for i := range n {
+		calls = append(calls, inserting(db, 100+i, nil))
 	}
-	before := c.Groups()
 	for _, err := range together(t, db, c, calls...) {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	if n := numbers(t, db, `SELECT COUNT(*) FROM numbers`); n[0] != 40 {
-		t.Errorf("%d numbers", n[0])
+	if got := numbers(t, db, `SELECT COUNT(*) FROM numbers`); got[0] != n {
+		t.Errorf("%d numbers, want %d", got[0], n)
 	}
+}
+
+func TestCallsThatWaitAreOneTransaction(t *testing.T) {
+	t.Parallel()
+	db, c := shared(t)
+	c.SetGroupTime(time.Hour)
+	before := c.Groups()
+	insertTogether(t, db, c, 40)
 	if n := c.Groups() - before; n != 1 {
 		t.Errorf("%d transactions for 40 calls", n)
 	}
@@ -118,20 +123,8 @@ func TestCallsThatWaitAreOneTransaction(t *testing.T) {
 func TestGroupIsBounded(t *testing.T) {
 	t.Parallel()
 	db, c := shared(t)
-	var calls []func() error
-	for n := range 150 {
-		n += 100
-		calls = append(calls, inserting(db, n, nil))
-	}
 	before := c.Groups()
-	for _, err := range together(t, db, c, calls...) {
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	if n := numbers(t, db, `SELECT COUNT(*) FROM numbers`); n[0] != 150 {
-		t.Errorf("%d numbers", n[0])
-	}
+	insertTogether(t, db, c, 150)
 	if n := c.Groups() - before; n < 3 {
 		t.Errorf("%d transactions for 150 calls", n)
 	}
