@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"h5pay/webhook"
 	"h5pay/wechat/wechattest"
 )
@@ -21,7 +23,9 @@ func TestConsoleEndpoint(t *testing.T) {
 	tested.Store("")
 	paid.Store("")
 	var broken atomic.Bool
+	calls := make(chan struct{}, 100)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls <- struct{}{}
 		e, err := webhook.Receiver{Secrets: []string{secret.Load().(string)}, Simulated: true}.Receive(r, time.Now())
 		switch {
 		case err != nil:
@@ -55,20 +59,35 @@ func TestConsoleEndpoint(t *testing.T) {
 	first := tb.eval(`document.getElementById("secret").innerText`)
 	tb.looks("endpoint-made")
 	own := `[...document.querySelectorAll("[data-endpoint]")].find(e => e.innerText.includes("仓库系统"))`
+	// The list is read again after each action, and its buttons move. A key reaches the button
+	// that has the focus.
 	press := func(label string) {
 		t.Helper()
-		tb.tap(`[...` + own + `.querySelectorAll("button")].find(e => e.innerText === "` + label + `")`)
+		b := `[...` + own + `.querySelectorAll("button")].find(e => e.innerText === "` + label + `")`
+		tb.until("the end of the call before", b+`?.disabled === false`)
+		tb.eval(b + `.focus()`)
+		tb.run(chromedp.KeyEvent("\r"))
 	}
 	yes := func() {
 		t.Helper()
 		tb.tap(`document.querySelector("dialog[open] .yes")`)
 	}
 
-	press("发送测试事件") // with another secret
-	tb.until("the failure", own+`.querySelector('[data-test="failed"]')?.innerText.includes("HTTP 401")`)
+	// When the event arrives at the endpoint, the page shows no earlier result.
+	sendTest := func(what, result string) {
+		t.Helper()
+		press("发送测试事件")
+		select {
+		case <-calls:
+		case <-time.After(waitTimeout):
+			t.Fatalf("%s: no test event arrived", what)
+		}
+		tb.until(what, own+`.querySelector('[data-test]')?.innerText.includes("`+result+`")`)
+	}
+
+	sendTest("the test with another secret", "HTTP 401")
 	secret.Store(first)
-	press("发送测试事件")
-	tb.until("the test", own+`.querySelector('[data-test="ok"]')?.innerText.includes("HTTP 204")`)
+	sendTest("the test", "HTTP 204")
 	if tested.Load() == "" {
 		t.Error("the test event did not arrive")
 	}
@@ -76,13 +95,11 @@ func TestConsoleEndpoint(t *testing.T) {
 	press("更换密钥")
 	yes()
 	tb.until("another secret", `(e => e && e.innerText !== "`+first+`")(document.getElementById("secret"))`)
-	press("发送测试事件") // the old one signs too
-	tb.until("the test with the old secret", own+`.querySelector('[data-test="ok"]')`)
+	sendTest("the test, which the old secret signs too", "HTTP 204")
 	press("密钥已泄露")
 	yes()
 	tb.sees("密钥已更换")
-	press("发送测试事件")
-	tb.until("the end of the old secret", own+`.querySelector('[data-test="failed"]')`)
+	sendTest("the test after the end of the old secret", "HTTP 401")
 	secret.Store(tb.eval(`document.getElementById("secret").innerText`))
 
 	o := createOrder(t, ticket())

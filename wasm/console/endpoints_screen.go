@@ -205,8 +205,12 @@ func (p *endpointsScreen) actions(e v1.Endpoint) app.UI {
 	return elem("p").Class("actions").Body(buttons...)
 }
 
-// test sends a test event, and shows how it ended at the endpoint.
+// test sends a test event, and shows how it ended at the endpoint. Until then it shows no earlier
+// result.
 func (p *endpointsScreen) test(ctx app.Context, e v1.Endpoint) {
+	if !p.working {
+		delete(p.tests, e.ID)
+	}
 	p.act(ctx, textTestOK, func(ctx context.Context) (func(), error) {
 		var result v1.EndpointTest
 		err := call(ctx, p.c.b, "POST", endpointPath(e.ID)+"/test", nil, &result, "")
