@@ -294,3 +294,29 @@ func TestPlacesThatOthersTake(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// A call and its repetition run at the same time, while the database is full and then is not. Each
+// gets the order, or hears that the database is full. The order's own reference is no other order's.
+func TestRepetitionBesideAFullDatabase(t *testing.T) {
+	t.Parallel()
+	_, s := bounded(t)
+	s.Bounds.Buyer = 10_000
+	full, free := store.Size{Used: 99, Capacity: 100}, store.Size{Used: 1, Capacity: 100}
+	for i := range 300 {
+		s.NoteSize(ctx, full, free)
+		o := draft(t, "", fmt.Sprint("key-", i))
+		o.Source, o.KeyID, o.Reference, o.Token = order.SourceAPI, "erp", fmt.Sprint("ref-", i), fmt.Sprint("token-", i)
+		again := o
+		again.ID, again.Token = draft(t, "", "").ID, fmt.Sprint("again-", i)
+		var calls sync.WaitGroup
+		for _, each := range []order.Order{o, again} {
+			calls.Go(func() {
+				if _, err := s.Insert(ctx, each); err != nil && !errors.Is(err, store.ErrFull) && !errors.Is(err, store.ErrBusy) {
+					t.Errorf("order %d: %v", i, err)
+				}
+			})
+		}
+		calls.Go(func() { s.NoteSize(ctx, free, full) })
+		calls.Wait()
+	}
+}

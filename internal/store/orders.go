@@ -116,6 +116,8 @@ func (s *Store) notStored(ctx context.Context, o order.Order, priced bool, lines
 	}
 	if o.Reference != "" {
 		switch old, err := s.ByReference(ctx, o.Reference); {
+		case err == nil && o.ClientKey != "" && old.ClientKey == o.ClientKey && old.Owner == o.Owner && old.KeyID == o.KeyID:
+			return old, nil // another call with the same key has stored it since
 		case err == nil:
 			return old, ErrReference
 		case !errors.Is(err, ErrNotFound):
