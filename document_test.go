@@ -87,6 +87,20 @@ func TestLanguageVersionsHaveTheSameParts(t *testing.T) {
 	}
 }
 
+// A row of an English table begins with Chinese only if it quotes a text of WeChat's, which the Chinese
+// version quotes too.
+func TestEnglishTablesAreEnglish(t *testing.T) {
+	first := regexp.MustCompile(`(?m)^\| (\p{Han}[^|,(]*[^|,( ])`)
+	for _, name := range languagePairs(t) {
+		chinese := readDocument(t, inChinese(name))
+		for _, m := range first.FindAllStringSubmatch(readDocument(t, name), -1) {
+			if !strings.Contains(chinese, m[1]) {
+				t.Errorf("%s has a row %q, which %s does not have", name, m[1], inChinese(name))
+			}
+		}
+	}
+}
+
 func TestPartsOfADocument(t *testing.T) {
 	got := partsOf("# A\n\ntext\ngoes on\n\n## B\n\n| a | b |\n|---|---|\n| `X` | y |\n\n    run <this>   # why\n    next\n\n" +
 		"1. An item\n   of two lines.\n\n       inside # it\n\n```text\n  box\n```\n```\n# no heading\n```\n")

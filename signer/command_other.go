@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"h5pay/internal/archive"
 	"h5pay/internal/demo"
 	eventlisten "h5pay/internal/listen"
 	"h5pay/simulator/command"
@@ -42,6 +43,7 @@ func subcommands() []subcommand {
 		{"restore", "make a backup the database", restore},
 		{"export", "write a file with everything, to move to another database", export},
 		{"import", "fill an empty database from such a file", importFile},
+		{"archive", "write the orders of a running shop into files; delete those of more than a year ago", nil},
 		{"products", "add products to the database", products},
 		{"listen", "forward the events of a running shop to a program on this machine", nil},
 		{"version", "print the version", version},
@@ -60,6 +62,9 @@ func (c *console) run(ctx context.Context, args []string) int {
 	}
 	if name == "listen" {
 		return eventlisten.Main(ctx, args, c.getenv, c.stdout, c.stderr)
+	}
+	if name == "archive" {
+		return archive.Main(ctx, args, c.getenv, c.stdout, c.stderr)
 	}
 	if name == "help" || name == "-h" || name == "-help" || name == "--help" {
 		c.usage(c.stdout)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/remote"
 	"h5pay/internal/v1"
 	"h5pay/webhook"
 )
@@ -37,19 +38,20 @@ type Config struct {
 // Listener forwards the events of one shop, one after the other, in the shop's order.
 type Listener struct {
 	cfg    Config
-	client *http.Client
-	cursor string // leads to the events that are not forwarded; "" before the first
-	after  string // the event after which the list begins, without a cursor
-	last   string // the last event that was forwarded
+	shop   *remote.Shop
+	client *http.Client // for the program
+	cursor string       // leads to the events that are not forwarded; "" before the first
+	after  string       // the event after which the list begins, without a cursor
+	last   string       // the last event that was forwarded
 }
 
 // New returns a Listener. The error names the wrong setting.
 func New(cfg Config) (*Listener, error) {
 	var err error
-	if cfg.Shop, err = parseURL(cfg.Shop, false); err != nil {
+	if cfg.Shop, err = remote.ParseURL(cfg.Shop, false); err != nil {
 		return nil, fmt.Errorf("-shop: %w", err)
 	}
-	if cfg.Forward, err = parseURL(cfg.Forward, true); err != nil {
+	if cfg.Forward, err = remote.ParseURL(cfg.Forward, true); err != nil {
 		return nil, fmt.Errorf("-forward: %w", err)
 	}
 	if cfg.Key == "" {
@@ -62,10 +64,12 @@ func New(cfg Config) (*Listener, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Listener{cfg: cfg, after: cfg.After, last: cfg.After, client: &http.Client{
-		// The shop does not follow a redirect of a receiver, and an API key must not follow one.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Listener{
+		cfg: cfg, after: cfg.After, last: cfg.After,
+		shop: &remote.Shop{URL: cfg.Shop, Key: cfg.Key, Scopes: "read", Agent: "h5pay listen", Timeout: cfg.Timeout},
+		// The shop does not follow a redirect of a receiver.
+		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}, nil
 }
 
 // Last returns the ID of the last event that was forwarded, or Config.After.
@@ -91,7 +95,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	down := false
 	for {
 		events, err := l.next(ctx)
-		var away *unreachable
+		var away *remote.Unavailable
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -100,7 +104,7 @@ func (l *Listener) Run(ctx context.Context) error {
 				l.print("%v; trying again", err)
 			}
 			down = true
-			if !wait(ctx, max(l.cfg.Pause, away.wait)) {
+			if !wait(ctx, max(l.cfg.Pause, away.Wait)) {
 				return nil
 			}
 			continue
@@ -141,7 +145,7 @@ func (l *Listener) forward(ctx context.Context, e v1.Event) bool {
 			return true
 		}
 		if try == 1 {
-			l.print("%s %s of order %s: %s does not answer (%s); trying again", e.Type, e.ID, e.OrderID, l.cfg.Forward, reason(err))
+			l.print("%s %s of order %s: %s does not answer (%s); trying again", e.Type, e.ID, e.OrderID, l.cfg.Forward, remote.Reason(err))
 		}
 		if !wait(ctx, pause) {
 			return false

@@ -57,6 +57,14 @@ const (
 // timer compares the bills of the last BillDays days.
 const MinKeepUnpaid = Lifetime + 24*time.Hour + (BillDays+1)*24*time.Hour
 
+// An order is deleted by the operator MinKeep after it was made at the earliest, and MinUnchanged
+// after its last change. It can be paid for 15 days, WeChat refunds it within a year of the payment
+// (docs/wechat.md 9.3), and a refund takes days.
+const (
+	MinKeep      = 400 * 24 * time.Hour
+	MinUnchanged = 30 * 24 * time.Hour
+)
+
 // Source is what made an order.
 type Source string
 

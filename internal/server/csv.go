@@ -1,16 +1,14 @@
 package server
 
 import (
-	"encoding/csv"
 	"fmt"
 	"strings"
 	"time"
 
-	"h5pay/internal/alphabet"
 	"h5pay/internal/cst"
-	"h5pay/internal/fen"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/sheet"
 )
 
 // ordersHead names the columns of the table of orders.
@@ -42,48 +40,7 @@ func ordersTable(orders []order.Order) (string, error) {
 			strings.Join(items, "; "), owner, payer, cellTime(o.CreatedAt), paidAt, o.Payment.Failure}
 		rows = append(rows, row)
 	}
-	return spreadsheet(ordersHead, rows)
-}
-
-// spreadsheet returns a table that Excel and WPS open: CSV in UTF-8 with a byte order mark.
-func spreadsheet(head []string, rows [][]string) (string, error) {
-	var b strings.Builder
-	b.WriteString("\ufeff")
-	table := csv.NewWriter(&b)
-	table.UseCRLF = true
-	table.Write(head)
-	for _, row := range rows {
-		for i := range row {
-			row[i] = cell(row[i])
-		}
-		table.Write(row)
-	}
-	table.Flush()
-	if err := table.Error(); err != nil {
-		return "", fmt.Errorf("writing a table: %w", err)
-	}
-	return b.String(), nil
-}
-
-// cell returns text that a spreadsheet does not interpret. A product's name may look like a
-// formula, and the last digits of a long number would be rounded.
-func cell(s string) string {
-	switch {
-	case s == "", isNegative(s):
-		return s
-	case strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]):
-		return "'" + s
-	case alphabet.Digits.Valid(s, 16, len(s)):
-		return "\t" + s
-	}
-	return s
-}
-
-// isNegative reports whether s is a negative amount, which begins like a formula.
-func isNegative(s string) bool {
-	amount, negative := strings.CutPrefix(s, "-")
-	_, ok := fen.ParseYuan(amount)
-	return negative && ok
+	return sheet.Table(ordersHead, rows)
 }
 
 // masked returns an openid or guest id that nobody can use, "" for none.

@@ -19,6 +19,7 @@ func (b backend) handlers() map[string]v1Handler {
 		"closeOrder":   b.closeOrder,
 		"createRefund": b.createRefund,
 		"closeOrders":  b.closeOrders,
+		"deleteOrders": b.deleteOrders,
 		"getRefund":    b.getRefund,
 
 		"createRefundRequest": b.createRefundRequest,

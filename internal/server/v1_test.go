@@ -225,6 +225,8 @@ func v1Sample(route v1.Route) (path, body string) {
 		body = `{"amount":1,"description":"茶"}`
 	case "closeOrders":
 		body = `{"product_id":"tea"}`
+	case "deleteOrders":
+		body = `{"ids":["tea"]}`
 	case "exportPerson", "erasePerson":
 		body = `{"openid":"o1"}`
 	case "createRefund":

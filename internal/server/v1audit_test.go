@@ -100,6 +100,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		"closeOrder":          {"/v1/orders/" + open.ID + "/close", nil},
 		"createRefund":        {"/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 1}},
 		"closeOrders":         {"/v1/orders/close", v1.CloseOrders{ProductID: "tea"}},
+		"deleteOrders":        {"/v1/orders/delete", v1.DeleteOrders{IDs: []string{paid.ID}}},
 		"createKey":           {"/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead}}},
 		"putProduct":          {"/v1/products/new", v1.PutProduct{Name: "x", Price: 1}},
 		"changeStock":         {"/v1/products/tea/stock", map[string]int{"set": 5}},

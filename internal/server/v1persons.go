@@ -40,6 +40,12 @@ func (b backend) closeOrders(ctx context.Context, c *v1Call) (any, error) {
 	return res, nil
 }
 
+// deleteOrders deletes old orders that were archived.
+func (b backend) deleteOrders(ctx context.Context, c *v1Call) (any, error) {
+	deleted, kept, err := b.payment.DeleteOrders(ctx, c.body.(v1.DeleteOrders).IDs)
+	return v1.OrdersDeleted{Orders: deleted, Kept: kept}, err
+}
+
 // exportedOrders bounds one call of an export: each order takes three statements.
 const exportedOrders = 15
 

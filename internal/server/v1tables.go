@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"h5pay/internal/cst"
+	"h5pay/internal/sheet"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 )
@@ -82,7 +83,7 @@ func (b backend) tableRefunds(ctx context.Context, c *v1Call) (any, error) {
 		last := refunds[len(refunds)-1]
 		t.Next = encodeCursor(last.AcceptedAt, last.ID)
 	}
-	t.Rows, err = spreadsheet(refundsHead, rows)
+	t.Rows, err = sheet.Table(refundsHead, rows)
 	return t, err
 }
 
@@ -114,7 +115,7 @@ func (b backend) tableSettlements(ctx context.Context, c *v1Call) (any, error) {
 	if len(rows) == tableRows {
 		t.Next = days[len(days)-1].Date
 	}
-	t.Rows, err = spreadsheet(settlementsHead, rows)
+	t.Rows, err = sheet.Table(settlementsHead, rows)
 	return t, err
 }
 
@@ -167,6 +168,6 @@ func (b backend) tableBills(ctx context.Context, c *v1Call) (any, error) {
 		last := found[len(found)-1]
 		t.Next = last.Check.Date + "." + strconv.Itoa(last.N)
 	}
-	t.Rows, err = spreadsheet(billsHead, rows)
+	t.Rows, err = sheet.Table(billsHead, rows)
 	return t, err
 }

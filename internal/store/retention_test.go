@@ -72,3 +72,30 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 		}
 	}
 }
+
+// The number of the newest event is not given to another one, so that a back end that reads events
+// from a position on misses none.
+func TestNewestEventStays(t *testing.T) {
+	t.Parallel()
+	db, s := bounded(t)
+	o := takes(t, s, draft(t, "alice", "closed"))
+	prepay(t, s, o)
+	if ok, err := closeOrder(s, o, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	deleted := func(want int) {
+		t.Helper()
+		if n, err := s.DeleteUnpaid(ctx, now.AddDate(0, 0, 30), 10); n != want || err != nil {
+			t.Errorf("%d orders were deleted, %v; want %d", n, err, want)
+		}
+	}
+	deleted(0)
+	last := onlyEvent(t, s, o)
+	next := takes(t, s, draft(t, "alice", "paid"))
+	pay(t, s, next, now)
+	deleted(1)
+	if e := onlyEvent(t, s, next); e.Seq <= last.Seq {
+		t.Errorf("event %d comes after event %d", e.Seq, last.Seq)
+	}
+	storetest.Check(t, db)
+}

@@ -49,6 +49,19 @@ type CloseOrders struct {
 	Cursor string `json:"cursor,omitempty" minLength:"1" maxLength:"200"`
 }
 
+// DeleteOrders deletes orders that were archived. An order is deleted 400 days after it was made at the
+// earliest, and 30 days after its last change.
+type DeleteOrders struct {
+	IDs []string `json:"ids" required:"true" minItems:"1" maxItems:"100"`
+}
+
+// OrdersDeleted has the number of orders that the call deleted.
+type OrdersDeleted struct {
+	Orders int `json:"orders"`
+	// Kept are those that are too young, that have not ended, or that have the shop's newest event.
+	Kept []string `json:"kept,omitempty"`
+}
+
 // OrdersClosed has the number of orders that the call cancelled. A payment that the buyer
 // began before still counts.
 type OrdersClosed struct {

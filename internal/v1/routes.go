@@ -92,6 +92,8 @@ var Routes = []Route{
 		Status: 200, Response: Bill{}},
 	{Method: "POST", Path: "/v1/orders/close", Name: "closeOrders", Summary: "Cancel the open orders of a product, or the orders made before a time", Scope: ScopeWrite,
 		Body: CloseOrders{}, Status: 200, Response: OrdersClosed{}},
+	{Method: "POST", Path: "/v1/orders/delete", Name: "deleteOrders", Summary: "Delete orders of more than a year ago, with payments, refunds and events", Scope: ScopeAdmin,
+		Body: DeleteOrders{}, Status: 200, Response: OrdersDeleted{}},
 	{Method: "POST", Path: "/v1/persons/export", Name: "exportPerson", Summary: "The data that is stored about a person", Scope: ScopeAdmin,
 		Body: PersonQuery{}, Status: 200, Response: PersonExport{}, Errors: []api.Code{api.CodeNotFound}},
 	{Method: "POST", Path: "/v1/persons/erase", Name: "erasePerson", Summary: "Erase a person from their orders", Scope: ScopeAdmin,

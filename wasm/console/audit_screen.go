@@ -132,7 +132,7 @@ func (p *auditScreen) entry(e v1.AuditEntry) app.UI {
 
 // auditActions are the names of the calls in the list, by the name of their route.
 var auditActions = map[string]text{
-	"closeOrder": {"关闭订单", "Closed order"}, "closeOrders": {"批量关闭订单", "Closed orders"}, "createRefund": {"退款", "Refunded order"},
+	"closeOrder": {"关闭订单", "Closed order"}, "closeOrders": {"批量关闭订单", "Closed orders"}, "deleteOrders": {"删除归档订单", "Deleted archived orders"}, "createRefund": {"退款", "Refunded order"},
 	"createKey": {"创建密钥", "Made key"}, "revokeKey": {"撤销密钥", "Revoked key"}, "putProduct": {"保存商品", "Stored product"}, "deleteProduct": {"删除商品", "Removed product"},
 	"changeStock": {"修改库存", "Changed stock"},
 	"replayEvent": {"重新推送", "Sent event again"}, "replayEvents": {"批量重新推送", "Sent events again"}, "checkBill": {"对账", "Compared bill"}, "stopBill": {"停止对账", "Stopped comparison"},

@@ -117,7 +117,7 @@ BEGIN
   SELECT NEW.id, COUNT(*) + 1, NEW.status, MAX(NEW.updated_at, OLD.updated_at) FROM order_changes WHERE order_id = NEW.id;
 END;
 
--- Continues DeleteUnpaid in retention.go.
+-- Continues DeleteUnpaid and DeleteOld in retention.go.
 CREATE TRIGGER order_is_deleted AFTER DELETE ON orders
 BEGIN
   DELETE FROM order_changes WHERE order_id = OLD.id;
@@ -208,6 +208,8 @@ CREATE TABLE links (
   orders          INTEGER NOT NULL DEFAULT 0, -- those that are open, and those that were paid
   paid            INTEGER NOT NULL DEFAULT 0, -- those that were paid
   paid_amount     INTEGER NOT NULL DEFAULT 0, -- what was paid, in fen
+  deleted         INTEGER NOT NULL DEFAULT 0, -- those that were paid and are deleted; the three above count them
+  deleted_amount  INTEGER NOT NULL DEFAULT 0, -- what was paid for those, in fen
   made_by         TEXT    NOT NULL, -- the API key that made it, or 'root'
   idempotency_key TEXT    NOT NULL, -- makes a repeated request the same link
   fingerprint     TEXT    NOT NULL, -- of the request
@@ -502,6 +504,14 @@ BEGIN
   AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = NEW.order_id AND out_trade_no = NEW.out_trade_no AND status IN ('created', 'processing', 'abnormal'));
 END;
 
+-- Continues DeleteOld in retention.go. Only a paid order has refunds. Its link goes on
+-- counting it.
+CREATE TRIGGER paid_order_is_deleted AFTER DELETE ON orders WHEN OLD.paid_by IS NOT NULL
+BEGIN
+  DELETE FROM refunds WHERE order_id = OLD.id;
+  UPDATE links SET deleted = deleted + 1, deleted_amount = deleted_amount + OLD.total WHERE id = OLD.link_id;
+END;
+
 -- ---------------------------------------------------------------------------
 -- Events: the outbox
 -- ---------------------------------------------------------------------------
@@ -662,7 +672,7 @@ BEGIN
   WHERE id = NEW.endpoint_id;
 END;
 
--- Continues order_is_deleted, and DeleteUnpaid in retention.go.
+-- Continues order_is_deleted, and DeleteUnpaid and DeleteOld in retention.go.
 CREATE TRIGGER event_is_deleted AFTER DELETE ON events
 BEGIN
   DELETE FROM deliveries WHERE endpoint_id IN (SELECT id FROM endpoints) AND event_seq = OLD.seq;

@@ -20,8 +20,9 @@ const keepEvents = `
 	BEGIN SELECT RAISE(ABORT, 'what a delivery is was changed'); END;
 	CREATE TRIGGER keep_events BEFORE DELETE ON events WHEN EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id)
 	BEGIN SELECT RAISE(ABORT, 'an event of an order was deleted'); END;
-	CREATE TRIGGER keep_paid_orders BEFORE DELETE ON orders WHEN OLD.paid_by IS NOT NULL
-	BEGIN SELECT RAISE(ABORT, 'an order that was paid was deleted'); END;`
+	CREATE TRIGGER keep_paid_orders BEFORE DELETE ON orders
+	WHEN OLD.paid_by IS NOT NULL AND OLD.created_at > (SELECT MAX(updated_at) FROM orders) - 32832000000
+	BEGIN SELECT RAISE(ABORT, 'an order that was paid was deleted within the year of refunds'); END;`
 
 // brokenEvents lists the faults of the outbox. Each row has a subject and its fault. It is
 // one statement, so that it sees one moment.
@@ -70,9 +71,9 @@ const brokenEvents = `
 	WHERE n <> (SELECT COUNT(*) FROM orders WHERE guest = 1 AND status = 'open')
 	UNION ALL
 	SELECT 'link ' || id, 'it counts ' || orders || ' orders, ' || paid || ' paid with ' || paid_amount FROM links
-	WHERE orders <> (SELECT COUNT(*) FROM orders AS made WHERE link_id = links.id AND (made.status = 'open' OR paid_by IS NOT NULL))
-	OR paid <> (SELECT COUNT(*) FROM orders AS made WHERE link_id = links.id AND paid_by IS NOT NULL)
-	OR paid_amount <> (SELECT COALESCE(SUM(total), 0) FROM orders AS made WHERE link_id = links.id AND paid_by IS NOT NULL)
+	WHERE orders <> deleted + (SELECT COUNT(*) FROM orders AS made WHERE link_id = links.id AND (made.status = 'open' OR paid_by IS NOT NULL))
+	OR paid <> deleted + (SELECT COUNT(*) FROM orders AS made WHERE link_id = links.id AND paid_by IS NOT NULL)
+	OR paid_amount <> deleted_amount + (SELECT COALESCE(SUM(total), 0) FROM orders AS made WHERE link_id = links.id AND paid_by IS NOT NULL)
 	UNION ALL
 	SELECT 'order ' || id, 'its network is kept' FROM orders WHERE network IS NOT NULL AND (guest = 0 OR status <> 'open')
 	UNION ALL

@@ -28,7 +28,7 @@ const keepPayments = `
 		OR (OLD.payer IS NOT NULL AND OLD.payer IS NOT NEW.payer AND NEW.payer IS NOT '')
 		OR OLD.duplicate > NEW.duplicate OR OLD.refunded > NEW.refunded OR OLD.simulated > NEW.simulated OR NEW.updated_at < OLD.updated_at
 	BEGIN SELECT RAISE(ABORT, 'a column of a payment that never changes was changed'); END;
-	CREATE TRIGGER keep_payments BEFORE DELETE ON payments WHEN OLD.transaction_id IS NOT NULL OR EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id)
+	CREATE TRIGGER keep_payments BEFORE DELETE ON payments WHEN EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id)
 	BEGIN SELECT RAISE(ABORT, 'a payment was deleted'); END;
 	CREATE TABLE incomplete (out_trade_no TEXT NOT NULL, paid_at INTEGER, payer TEXT) STRICT;
 	CREATE TRIGGER record_incomplete AFTER UPDATE OF transaction_id ON payments WHEN NEW.paid_at IS NULL OR NEW.payer IS NULL

@@ -22,7 +22,7 @@ const keepRefunds = `
 		OR (OLD.refund_id IS NOT NULL AND OLD.refund_id IS NOT NEW.refund_id)
 		OR (OLD.accepted_at IS NOT NULL AND OLD.accepted_at IS NOT NEW.accepted_at) OR NEW.updated_at < OLD.updated_at
 	BEGIN SELECT RAISE(ABORT, 'a column that never changes was changed'); END;
-	CREATE TRIGGER keep_refunds BEFORE DELETE ON refunds
+	CREATE TRIGGER keep_refunds BEFORE DELETE ON refunds WHEN EXISTS (SELECT 1 FROM orders WHERE id = OLD.order_id)
 	BEGIN SELECT RAISE(ABORT, 'a refund was deleted'); END;`
 
 // checkRefunds fails the test when refunds, payments and orders do not agree. Each query sees

@@ -134,7 +134,7 @@ FOR EACH ROW
 WHEN (NEW.status <> OLD.status)
 EXECUTE FUNCTION order_goes_on();
 
--- Continues DeleteUnpaid in retention.go.
+-- Continues DeleteUnpaid and DeleteOld in retention.go.
 CREATE FUNCTION order_is_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM order_changes WHERE order_id = OLD.id;
@@ -259,6 +259,8 @@ CREATE TABLE links (
   orders          BIGINT NOT NULL DEFAULT 0, -- those that are open, and those that were paid
   paid            BIGINT NOT NULL DEFAULT 0, -- those that were paid
   paid_amount     BIGINT NOT NULL DEFAULT 0, -- what was paid, in fen
+  deleted         BIGINT NOT NULL DEFAULT 0, -- those that were paid and are deleted; the three above count them
+  deleted_amount  BIGINT NOT NULL DEFAULT 0, -- what was paid for those, in fen
   made_by         TEXT COLLATE "C" NOT NULL, -- the API key that made it, or 'root'
   idempotency_key TEXT COLLATE "C" NOT NULL, -- makes a repeated request the same link
   fingerprint     TEXT COLLATE "C" NOT NULL, -- of the request
@@ -618,6 +620,20 @@ FOR EACH ROW
 WHEN (NEW.status <> OLD.status)
 EXECUTE FUNCTION refund_goes_on();
 
+-- Continues DeleteOld in retention.go. Only a paid order has refunds. Its link goes on
+-- counting it.
+CREATE FUNCTION paid_order_is_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM refunds WHERE order_id = OLD.id;
+  UPDATE links SET deleted = deleted + 1, deleted_amount = deleted_amount + OLD.total WHERE id = OLD.link_id;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER paid_order_is_deleted AFTER DELETE ON orders
+FOR EACH ROW
+WHEN (OLD.paid_by IS NOT NULL)
+EXECUTE FUNCTION paid_order_is_deleted();
+
 -- ---------------------------------------------------------------------------
 -- Events: the outbox
 -- ---------------------------------------------------------------------------
@@ -797,7 +813,7 @@ FOR EACH ROW
 WHEN (NEW.leased_until = 0 AND OLD.leased_until <> 0)
 EXECUTE FUNCTION delivery_was_tried();
 
--- Continues order_is_deleted, and DeleteUnpaid in retention.go.
+-- Continues order_is_deleted, and DeleteUnpaid and DeleteOld in retention.go.
 CREATE FUNCTION event_is_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM deliveries WHERE endpoint_id IN (SELECT id FROM endpoints) AND event_seq = OLD.seq;
