@@ -85,7 +85,7 @@ func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck,
 		return false, err
 	}
 	_, err = s.run(ctx, "deleting earlier differences of "+run.Date, `
-		DELETE FROM bill_differences WHERE date = ? AND run NOT IN (SELECT run FROM bill_checks WHERE date = ?)`, run.Date, run.Date)
+		DELETE FROM bill_differences WHERE date = ?1 AND run NOT IN (SELECT run FROM bill_checks WHERE date = ?1 UNION ALL SELECT result FROM bill_checks WHERE date = ?1)`, run.Date)
 	return true, err
 }
 
