@@ -36,3 +36,29 @@ func TestStoppedRunLeavesTheDifferences(t *testing.T) {
 		t.Errorf("%+v, %v", checks, err)
 	}
 }
+
+// The timer does not begin a run again at once that was stopped while the fund-flow bill was missing.
+func TestStoppedRunIsRepeatedLater(t *testing.T) {
+	t.Parallel()
+	s := store.New(storetest.Open(t))
+	const date = "2026-11-22"
+	run := order.BillRun{Date: date, ID: "first"}
+	if ok, err := s.ClaimBill(ctx, run, time.Minute, now, true); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if ok, err := s.EndBill(ctx, run, api.BillCheck{FundsPending: true}, now, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	run.ID = "second"
+	if ok, err := s.ClaimBill(ctx, run, time.Minute, now, false); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if ok, err := s.StopBill(ctx, date, now, now.Add(time.Hour)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for after, want := range map[time.Duration]string{0: "", time.Hour - time.Millisecond: "", time.Hour: date} {
+		if got, err := s.PendingFunds(ctx, date, now.Add(after)); got != want || err != nil {
+			t.Errorf("after %v: %q, %v", after, got, err)
+		}
+	}
+}
