@@ -86,7 +86,7 @@ type run struct {
 	ctx        context.Context
 	began      time.Time
 	atOnce     int // deliveries of the first round at one endpoint
-	most       int // deliveries of a later round, if the endpoint accepts all
+	most       int // deliveries of a later round, if the endpoint acknowledges all
 	statements int // for one endpoint; 0 is no limit
 
 	mu     sync.Mutex
@@ -125,12 +125,15 @@ func (r *run) rounds(t target) {
 			return
 		}
 		slots += atOnce
-		var taking, next atomic.Int32
+		var acknowledged, taking, next atomic.Int32
 		var group sync.WaitGroup
 		var mu sync.Mutex
 		for _, e := range events {
 			group.Go(func() {
-				takes, more, failed := r.deliver(r.ctx, t, e)
+				done, takes, more, failed := r.deliver(r.ctx, t, e)
+				if done {
+					acknowledged.Add(1)
+				}
 				if takes {
 					taking.Add(1)
 				}
@@ -148,7 +151,7 @@ func (r *run) rounds(t target) {
 		if err != nil || taking.Load() == 0 || len(events) < atOnce && next.Load() == 0 {
 			return // the receiver accepts no more, or nothing is due: the next call tries again
 		}
-		if int(taking.Load()) == atOnce {
+		if int(acknowledged.Load()) == atOnce {
 			atOnce = min(2*atOnce, r.most)
 		} else {
 			atOnce = r.atOnce
@@ -157,8 +160,8 @@ func (r *run) rounds(t target) {
 }
 
 // deliver sends one claimed event and stores the result. It reports whether the receiver
-// accepts more events now, and whether a later event of the order may be due now.
-func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (takes, next bool, err error) {
+// acknowledged it and accepts more events now, and whether a later event of the order may be due now.
+func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (acknowledged, takes, next bool, err error) {
 	defer s.caught(ctx, &err)
 	log := s.logger(ctx).With("event", e.ID, "type", string(e.Type), "order", e.OrderID, "attempt", e.Attempts, "endpoint", t.id)
 	res, err := s.send(ctx, t, e.ID, s.body(e))
@@ -169,7 +172,7 @@ func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (takes, n
 		if marked {
 			log.Info("event delivered")
 		}
-		return true, next, err
+		return true, true, next, err
 	}
 	failure := order.Failure{Why: res.reason(), Status: res.status, NotBefore: res.retryAfter, Gone: res.status == http.StatusGone}
 	if err != nil {
@@ -186,5 +189,5 @@ func (s *Sender) deliver(ctx context.Context, t target, e order.Event) (takes, n
 	default:
 		log.Warn("the receiver did not acknowledge the event", "reason", e.LastError, "next_at", e.NextAt)
 	}
-	return err == nil && !res.busy(), dead, markErr // a dead event does not delay later events
+	return false, err == nil && !res.busy(), dead, markErr // a dead event does not delay later events
 }

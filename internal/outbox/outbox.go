@@ -42,7 +42,7 @@ type Config struct {
 	Announce func()
 	// Statements is the most SQL statements, and the most deliveries, of one Deliver, because
 	// D1 and Workers limit both in one invocation. At least 50; 0 is no limit. Then a receiver
-	// that accepts all events of a round gets twice as many in the next, up to 40.
+	// that acknowledges all events of a round gets twice as many in the next, up to 40.
 	Statements int
 
 	Log  *slog.Logger     // slog.Default when nil

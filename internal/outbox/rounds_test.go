@@ -149,3 +149,25 @@ func TestRoundsGrow(t *testing.T) {
 	b.deliver()
 	b.wantArrivals(130)
 }
+
+// A receiver that rejects events, or fails at them, gets no more at once. A full pool of a back end's
+// database is such a failure, and more deliveries would keep it full.
+func TestRoundsOfRejectedEventsDoNotGrow(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"it rejects": http.StatusBadRequest, "it fails": http.StatusInternalServerError} {
+		b := newBackEnd(t, nil)
+		b.paidEvents(20)
+		var at, most atomic.Int32
+		b.answer(func(w http.ResponseWriter, _ *http.Request, _ int) {
+			most.Store(max(most.Load(), at.Add(1)))
+			time.Sleep(20 * time.Millisecond) // the others of the round arrive
+			at.Add(-1)
+			w.WriteHeader(status)
+		})
+		b.deliver()
+		b.wantArrivals(20)
+		if n := most.Load(); n > 5 {
+			t.Errorf("%s: %d deliveries at once, want 5", name, n)
+		}
+	}
+}

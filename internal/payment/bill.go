@@ -263,7 +263,7 @@ func (s *Service) CheckBill(ctx context.Context, date string) (api.BillCheck, er
 }
 
 // StopBill stops the comparison of a day that is under way, whoever began it. An earlier result
-// stays. The timer compares a day without a result later.
+// stays. The timer compares a day again later if its result or its fund-flow bill is missing.
 func (s *Service) StopBill(ctx context.Context, date string) error {
 	now := s.now()
 	stopped, err := s.cfg.Store.StopBill(ctx, date, now, now.Add(billFailed))

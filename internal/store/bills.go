@@ -36,11 +36,11 @@ func (s *Store) ProgressBill(ctx context.Context, run order.BillRun, compared, o
 		UPDATE bill_checks SET compared = ?, rows_of_bill = ? WHERE date = ? AND run = ?`, compared, of, run.Date, run.ID)
 }
 
-// StopBill ends the run of a day that is under way, which stores no result any more. A day without
-// a result is tried again at next. It reports false if no run is under way.
+// StopBill ends the run of a day that is under way, which stores no result any more. The timer
+// tries again at next at the earliest. It reports false if no run is under way.
 func (s *Store) StopBill(ctx context.Context, date string, now, next time.Time) (bool, error) {
 	return s.run(ctx, "stopping the bill of "+date, `
-		UPDATE bill_checks SET run = 'stopped', leased_until = 0, next_at = IIF(result IS NULL, ?, next_at) WHERE date = ? AND leased_until > ?`,
+		UPDATE bill_checks SET run = 'stopped', leased_until = 0, next_at = MAX(next_at, ?) WHERE date = ? AND leased_until > ?`,
 		next.UnixMilli(), date, now.UnixMilli())
 }
 
@@ -85,7 +85,7 @@ func (s *Store) EndBill(ctx context.Context, run order.BillRun, c api.BillCheck,
 		return false, err
 	}
 	_, err = s.run(ctx, "deleting earlier differences of "+run.Date, `
-		DELETE FROM bill_differences WHERE date = ? AND run NOT IN (SELECT run FROM bill_checks WHERE date = ?)`, run.Date, run.Date)
+		DELETE FROM bill_differences WHERE date = ?1 AND run NOT IN (SELECT run FROM bill_checks WHERE date = ?1 UNION ALL SELECT result FROM bill_checks WHERE date = ?1)`, run.Date)
 	return true, err
 }
 

@@ -99,6 +99,12 @@ func (c *Connector) group() {
 	if one == nil {
 		return
 	}
+	calls := []*call{one}
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(calls, p)
+		}
+	}()
 	if err := c.ready(); err != nil {
 		one.end(err)
 		return
@@ -108,7 +114,6 @@ func (c *Connector) group() {
 		return
 	}
 	c.groups.Add(1)
-	calls := []*call{one}
 	began := time.Now()
 	if err := c.writer.exec("BEGIN IMMEDIATE"); err != nil {
 		one.end(err)
@@ -136,6 +141,24 @@ func (c *Connector) group() {
 	}
 	for _, each := range calls {
 		each.end(each.err)
+	}
+}
+
+// panicked ends the calls of a group in which SQLite panicked. Closing the writer undoes what is not
+// committed, and the next group opens another one.
+func (c *Connector) panicked(calls []*call, p any) {
+	err := fmt.Errorf("sqlite: a panic: %v", p)
+	w := c.writer
+	c.writer = nil
+	if w != nil {
+		err = errors.Join(err, w.Close())
+	}
+	for _, each := range calls {
+		select {
+		case <-each.done: // it had ended before
+		default:
+			each.end(err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	modernc "modernc.org/sqlite"
+
 	"h5pay/internal/cleanup"
 	"h5pay/internal/store"
 	"h5pay/internal/store/sqlite"
@@ -23,6 +26,9 @@ import (
 const crashFile = "H5PAY_TEST_CRASH_FILE" // the environment of a process that is to be killed
 
 func TestMain(m *testing.M) {
+	modernc.MustRegisterScalarFunction("panics", 0, func(*modernc.FunctionContext, []driver.Value) (driver.Value, error) {
+		panic("of a test")
+	})
 	if file := os.Getenv(crashFile); file != "" {
 		insertUntilKilled(file)
 		return
@@ -210,6 +216,33 @@ func TestFailedCommitFailsTheGroup(t *testing.T) {
 	}
 	if err := inserting(db, 1, nil)(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A panic in SQLite fails the calls of its group, of which nothing is stored. The next calls run.
+func TestPanicFailsItsGroupAlone(t *testing.T) {
+	t.Parallel()
+	panicking := func(db *sql.DB) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := db.ExecContext(ctx, `INSERT INTO numbers (n) VALUES (51), (panics())`)
+		return err
+	}
+	db, c := shared(t)
+	if err := panicking(db); err == nil || !strings.Contains(err.Error(), "a panic: of a test") {
+		t.Errorf("the error is %v", err)
+	}
+	errs := together(t, db, c, inserting(db, 1, nil), func() error { return panicking(db) }, inserting(db, 2, nil))
+	if errs[0] == nil || errs[1] == nil || errs[2] != nil {
+		t.Error(errors.Join(errs...))
+	}
+	for n := range 3 {
+		if err := inserting(db, 10+n, nil)(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := numbers(t, db, `SELECT n FROM numbers ORDER BY n`); fmt.Sprint(got) != "[2 10 11 12]" {
+		t.Errorf("%v", got)
 	}
 }
 
