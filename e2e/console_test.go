@@ -160,6 +160,7 @@ func TestConsoleFromProductToRefund(t *testing.T) {
 	tb.screenshot("console-question-390x844-light")
 	tb.tap(`document.querySelector("dialog .yes")`)
 	tb.sees("退款已提交")
+	tb.until("the result in view, beside the form", `(r => r.top >= 0 && r.bottom <= innerHeight)(document.querySelector(".said").getBoundingClientRect())`)
 	for range 20 {
 		if err := world.shop.Tick(t.Context()); err != nil {
 			t.Fatal(err)

@@ -87,7 +87,7 @@ func doctorCommand(ctx context.Context, c *console, args []string) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d checks failed", failed)
+		return fmt.Errorf("checks that failed: %d", failed)
 	}
 	return nil
 }

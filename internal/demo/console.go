@@ -54,5 +54,5 @@ func PrintConsole(ctx context.Context, out io.Writer, shopURL, phoneURL, rootTok
 		fmt.Fprintf(out, "  no key for the console: %v\n\n", err)
 		return
 	}
-	fmt.Fprintf(out, "  Run the shop at %s/console with the key\n  %s\n\n", phoneURL, key)
+	fmt.Fprintf(out, "  To run the shop, open its console %s/console and sign in with the key\n  %s\n\n", phoneURL, key)
 }

@@ -10,6 +10,7 @@ import (
 // browser is the part of the web view that the console uses. browser_js.go implements it; tests use
 // a fake.
 type browser interface {
+	Origin() string   // location.origin, for example "https://shop.example.com"
 	Query() string    // location.search without "?"
 	Language() string // navigator.language, for example "zh-CN"
 	Setting(key string) string

@@ -17,6 +17,10 @@ func newBrowser() browser { return webView{map[string]js.Value{}} }
 
 func document() js.Value { return js.Global().Get("document") }
 
+func (webView) Origin() string {
+	return dom.Text(dom.Member(js.Global().Get("location"), "origin"))
+}
+
 func (webView) Query() string {
 	return strings.TrimPrefix(js.Global().Get("location").Get("search").String(), "?")
 }

@@ -17,6 +17,7 @@ func newBrowser() browser { return noBrowser{} }
 
 var errNoBrowser = errors.New("there is no browser")
 
+func (noBrowser) Origin() string         { return "" }
 func (noBrowser) Query() string          { return "" }
 func (noBrowser) Language() string       { return "" }
 func (noBrowser) Setting(string) string  { return "" }

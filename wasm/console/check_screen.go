@@ -25,7 +25,7 @@ var (
 	textMenuPath     = text{"位置", "Menu"}
 	textCheckQuick   = text{"重新检查", "Check again"}
 	textCheckNetwork = text{"连微信一起检查", "Check with WeChat"}
-	textCheckHint    = text{"“连微信一起检查”会调用微信、本店的公网地址和 webhook 端点，不产生支付；十秒内只能运行一次。", "“Check with WeChat” calls WeChat, the shop's public address and the webhook endpoints. It makes no payment, and runs once in ten seconds."}
+	textCheckHint    = text{"“连微信一起检查”会调用微信、本店的公网地址和 webhook 端点，不产生支付；十秒内只能运行一次。", "“Check with WeChat” calls WeChat, the shop's public address and the webhook endpoints. It makes no payment. It can run once in ten seconds."}
 )
 
 // checkScreen shows every check of the shop.

@@ -93,7 +93,7 @@ func TestStatesOfEveryScreen(t *testing.T) {
 			f = newFake(t).on("GET "+v1.PathSession, api.CodeUnauthenticated)
 			f.query, f.tag = queryOf(path), "en"
 			screen, _ = opened(t, f, open)
-			if html := htmlOf(screen); !strings.Contains(html, textSignInHint.EN) || strings.Contains(html, "<nav") {
+			if html := htmlOf(screen); !strings.Contains(html, textSignInHint.EN) || !strings.Contains(html, "https://tea.example.com/v1/keys") || strings.Contains(html, "<nav") {
 				t.Errorf("signed out: %s", html)
 			}
 
@@ -132,6 +132,29 @@ func TestEmptyLists(t *testing.T) {
 		screen, _ := opened(t, f, screensOf()[path])
 		if html := htmlOf(screen); !strings.Contains(html, empty.text.ZH) || !strings.Contains(html, "data-empty") {
 			t.Errorf("%s: %s", path, html)
+		}
+	}
+}
+
+// A search for a number that no order has asks for the number, not for a first order.
+func TestNumberThatNoOrderHas(t *testing.T) {
+	f := full(t, every)
+	f.query = "number=42"
+	f.script["GET /v1/orders"] = []any{v1.Orders{}}
+	screen, _ := opened(t, f, screensOf()["/console/orders"])
+	if html := htmlOf(screen); !strings.Contains(html, textNoSuchOrder.ZH) || strings.Contains(html, textNoOrders.ZH) {
+		t.Errorf("%s", html)
+	}
+}
+
+// One of a thing has no plural in English.
+func TestOneOfAThing(t *testing.T) {
+	f := full(t, every)
+	f.tag = "en"
+	screen, _ := opened(t, f, screensOf()["/console"])
+	for _, part := range []string{"2 payments", "1 refund<", "0 payments"} {
+		if html := htmlOf(screen); !strings.Contains(html, part) {
+			t.Errorf("lacks %q: %s", part, html)
 		}
 	}
 }
@@ -208,7 +231,7 @@ func TestRefundKeepsItsKey(t *testing.T) {
 	if keys[0] == "" || keys[1] != "" {
 		t.Errorf("keys of the form %q: want one that is kept until the refund is made", keys)
 	}
-	for _, bad := range []string{"0", "-1", "1.005", "x", ""} {
+	for _, bad := range []string{"0", "-1", "1.005", "x", "", "68.01"} {
 		f.dialog = ""
 		p.refund.amount = bad
 		p.askRefund(p.page)

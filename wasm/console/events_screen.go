@@ -19,6 +19,7 @@ var (
 	textDelivered      = text{"已送达", "Delivered"}
 	textDead           = text{"已放弃", "Not delivered"}
 	textUntaken        = text{"没有接收端", "For no endpoint"}
+	textAttempt        = text{"次尝试", "attempt"}
 	textAttempts       = text{"次尝试", "attempts"}
 	textNextTry        = text{"下次", "Next try"}
 	textLastError      = text{"上次错误", "Last error"}
@@ -58,7 +59,7 @@ func (s *base) delivery(e v1.Event) app.UI {
 	}
 	facts := elem("span").Class("what").Body(append([]app.UI{
 		elem("strong").Text(s.tr(eventTypes[e.Type])), elem("code").Class("small").Text(e.ID),
-		elem("span").Class("small").Body(when(e.CreatedAt), app.Text(" · "+count(e.Attempts)+" "+s.tr(textAttempts)),
+		elem("span").Class("small").Body(when(e.CreatedAt), app.Text(" · "+s.counted(e.Attempts, textAttempt, textAttempts)),
 			app.If(e.NextAt > 0, app.Text(" · "+s.tr(textNextTry)+" "+beijingTime(e.NextAt))),
 			app.If(e.DeliveredAt > 0, app.Text(" · "+s.tr(textDelivered)+" "+beijingTime(e.DeliveredAt)))),
 		app.If(e.LastError != "", elem("span").Class("small problem").Text(s.tr(textLastError)+": "+e.LastError))}, each...)...)
@@ -75,7 +76,7 @@ func (s *base) delivery(e v1.Event) app.UI {
 // deliveryLine shows the state of an event at one endpoint.
 func (s *base) deliveryLine(d v1.Delivery) app.UI {
 	status := eventStatuses[d.Status]
-	line := count(d.Attempts) + " " + s.tr(textAttempts)
+	line := s.counted(d.Attempts, textAttempt, textAttempts)
 	if d.LastStatus > 0 && d.LastError == "" {
 		line += ", HTTP " + count(d.LastStatus)
 	}

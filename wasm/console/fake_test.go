@@ -48,6 +48,7 @@ func (f *fake) on(call string, answers ...any) *fake {
 	return f
 }
 
+func (f *fake) Origin() string          { return "https://tea.example.com" }
 func (f *fake) Query() string           { return f.query }
 func (f *fake) Language() string        { return f.tag }
 func (f *fake) Setting(k string) string { return f.storage[k] }

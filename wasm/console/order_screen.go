@@ -184,7 +184,7 @@ func (p *orderScreen) refundSection() app.UI {
 			return elem("li").DataSet("refund", r.ID).Body(elem("dl").Class("facts").Body(
 				p.row(textAmount, p.money(r.Amount), p.badge(status.name, status.kind, string(r.Status)), app.If(r.Duplicate, p.badge(textDuplicate, "bad", "duplicate"))),
 				p.rowText(textReason, r.Reason), p.rowText(textRefundNo, r.ID), p.rowText(textWeChatRefund, r.RefundID),
-				p.rowText(textCreated, beijingTime(r.CreatedAt)), p.rowText(textEnded, beijingTime(r.EndedAt)),
+				p.rowText(textRequested, beijingTime(r.CreatedAt)), p.rowText(textEnded, beijingTime(r.EndedAt)),
 				p.rowText(textFailure, joined(r.Failure, r.FailureText)), p.rowText(textAdvice, r.Advice)))
 		})))
 	} else {
@@ -226,6 +226,12 @@ func (p *orderScreen) askRefund(ctx app.Context) {
 	amount, ok := fen.ParseYuan(p.refund.amount)
 	if !ok || amount == 0 {
 		p.sayWrong(textBadAmount)
+		p.c.b.Focus("amount")
+		return
+	}
+	// A form that has a key may have been sent: its refund may be part of what is not left.
+	if p.refund.key == "" && amount > p.left() {
+		p.sayWrong(errorTexts[api.CodeRefundTooMuch])
 		p.c.b.Focus("amount")
 		return
 	}

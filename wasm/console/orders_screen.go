@@ -113,6 +113,8 @@ func (p *ordersScreen) Render() app.UI {
 	switch {
 	case !loaded:
 		list = p.skeleton()
+	case len(p.orders) == 0 && p.filter.number != "":
+		list = p.nothing(textNoSuchOrder, textNoSuchHint)
 	case len(p.orders) == 0:
 		list = p.nothing(textNoOrders, textNoOrdersHint)
 	default:

@@ -32,6 +32,7 @@ var (
 	textRemoveHint   = text{"已有订单不受影响", "Orders keep their lines"}
 	textRemoved      = text{"商品已删除", "The product is removed"}
 	textNameMissing  = text{"请输入名称", "Enter a name"}
+	textStockLater   = text{"保存后，可在商品里设置库存", "Save the product, then open it to set a stock"}
 	textUnlimited    = text{"不限", "Not limited"}
 	textStockNow     = text{"可售件数", "Pieces to sell"}
 	textStockHint    = text{"下单时扣减，未付款的订单关闭后退回；退款不退回，请手工增加", "An order takes its pieces, and gives them back if it is closed without a payment. A refund gives none back: add them"}
@@ -139,7 +140,7 @@ func (p *productScreen) Render() app.UI {
 // stockForm changes the stock of a stored product.
 func (p *productScreen) stockForm() app.UI {
 	if p.isNew {
-		return nil
+		return elem("p").Class("hint").Text(p.tr(textStockLater))
 	}
 	stock, oversold := p.product.Stock, app.UI(nil)
 	now := elem("span").DataSet("stock", "unlimited").Text(p.tr(textUnlimited))

@@ -49,15 +49,17 @@ func (s *base) signInScreen() app.UI {
 			elem("details").Class("how").Body(
 				elem("summary").Text(s.tr(textNoKey)),
 				elem("p").Text(s.tr(textNoKeyHint)),
-				elem("pre").TabIndex(0).Text(makeKeyCommand)),
+				elem("pre").TabIndex(0).Text(makeKeyCommand(s.c.b.Origin()))),
 			s.languageButton()))
 }
 
-// makeKeyCommand makes the first key of an operator.
-const makeKeyCommand = `curl -X POST https://shop.example.com/v1/keys \
+// makeKeyCommand returns the command that makes the first key of an operator of the shop.
+func makeKeyCommand(shop string) string {
+	return `curl -X POST ` + shop + `/v1/keys \
   -H "Authorization: Bearer $ADMIN_TOKEN" \
   -H "Idempotency-Key: console-1" -H "Content-Type: application/json" \
   -d '{"name":"Li Lei","scopes":["read","write","refund","admin"]}'`
+}
 
 // signOut ends the session of this browser, or every session under the key.
 func (s *base) signOut(ctx app.Context, everywhere bool) {

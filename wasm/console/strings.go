@@ -50,8 +50,10 @@ var (
 
 	textTaken         = text{"今日收款", "Received today"}
 	textYesterday     = text{"昨日", "Yesterday"}
+	textPaymentMade   = text{"笔付款", "payment"}
 	textPaymentsMade  = text{"笔付款", "payments"}
 	textRefundedToday = text{"今日退款", "Refunded today"}
+	textRefundMade    = text{"笔退款", "refund"}
 	textRefundsMade   = text{"笔退款", "refunds"}
 	textByHour        = text{"按小时", "By hour"}
 	textByDay         = text{"近 30 天", "Last 30 days"}
@@ -68,7 +70,7 @@ var (
 	textRepair        = text{"去处理", "Repair"}
 
 	textSearch        = text{"任意单号", "Any number"}
-	textSearchHint    = text{"订单号、商户单号、微信支付单号（用户账单上）、退款单号", "Order, reference, WeChat Pay transaction (on the payer's receipt), refund"}
+	textSearchHint    = text{"订单号、后台单号、微信支付单号（付款凭证上的交易单号）、商户单号、退款单号", "Order, reference, WeChat Pay transaction (on the payer's receipt), refund"}
 	textFind          = text{"查找", "Find"}
 	textStatus        = text{"状态", "Status"}
 	textSource        = text{"来源", "Source"}
@@ -76,6 +78,8 @@ var (
 	textTo            = text{"结束日期", "To"}
 	textNoOrders      = text{"没有订单", "No orders"}
 	textNoOrdersHint  = text{"换个条件试试，或等待第一笔订单", "Try other filters, or wait for the first order"}
+	textNoSuchOrder   = text{"没有这个单号的订单", "No order has this number"}
+	textNoSuchHint    = text{"请核对单号，并清除其他条件", "Check the number, and clear the other filters"}
 	textExportOrders  = text{"导出订单", "Export orders"}
 	textExportRefunds = text{"导出退款", "Export refunds"}
 	textShopSource    = text{"店铺", "Shop"}
@@ -91,7 +95,7 @@ var (
 
 	textFacts        = text{"订单信息", "Order"}
 	textOrderNo      = text{"订单号", "Order ID"}
-	textReference    = text{"商户单号", "Reference"}
+	textReference    = text{"后台单号", "Reference"}
 	textDescription  = text{"说明", "Description"}
 	textBackTotal    = text{"已退", "Refunded"}
 	textCreated      = text{"下单时间", "Ordered at"}
@@ -102,7 +106,7 @@ var (
 	textCopied       = text{"已复制", "Copied"}
 	textNotCopied    = text{"复制失败", "Could not copy"}
 	textPayments     = text{"付款", "Payments"}
-	textOutTradeNo   = text{"支付单号", "out_trade_no"}
+	textOutTradeNo   = text{"商户单号", "out_trade_no"}
 	textTransaction  = text{"微信支付单号", "WeChat Pay transaction"}
 	textTradeType    = text{"支付方式", "Trade type"}
 	textPayer        = text{"付款人", "Payer"}
@@ -115,6 +119,7 @@ var (
 	textRefundNo     = text{"退款单号", "Refund ID"}
 	textWeChatRefund = text{"微信退款单号", "WeChat's refund ID"}
 	textAdvice       = text{"处理办法", "What to do"}
+	textRequested    = text{"申请时间", "Requested at"}
 	textEnded        = text{"结束时间", "Ended at"}
 	textRefund       = text{"退款", "Refund"}
 	textRefundAll    = text{"填入全部", "All of it"}

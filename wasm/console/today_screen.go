@@ -100,9 +100,9 @@ func (p *todayScreen) Render() app.UI {
 	w := p.today.Waiting
 	return p.frame(
 		elem("div").Class("figures").Body(
-			p.figure(textTaken, p.money(now.paid), count(now.payments)+" "+p.tr(textPaymentsMade)),
-			p.figure(textYesterday, p.money(before.paid), count(before.payments)+" "+p.tr(textPaymentsMade)),
-			p.figure(textRefundedToday, p.money(now.refunded), count(now.refunds)+" "+p.tr(textRefundsMade))),
+			p.figure(textTaken, p.money(now.paid), p.counted(now.payments, textPaymentMade, textPaymentsMade)),
+			p.figure(textYesterday, p.money(before.paid), p.counted(before.payments, textPaymentMade, textPaymentsMade)),
+			p.figure(textRefundedToday, p.money(now.refunded), p.counted(now.refunds, textRefundMade, textRefundsMade))),
 		p.troubles(), p.waitingRefunds(),
 		section(p.tr(textByHour), p.chart("hours", textByHour, hours)),
 		section(p.tr(textByDay), p.chart("days", textByDay, days)),

@@ -251,6 +251,11 @@ func (s *base) badge(t text, kind, status string) app.UI {
 
 func count(n int) string { return strconv.Itoa(n) }
 
+// counted is a number with its noun.
+func (s *base) counted(n int, one, more text) string {
+	return count(n) + " " + s.tr(choose(n == 1, one, more))
+}
+
 func section(name string, body ...app.UI) app.UI {
 	return elem("section").Class("part").Body(append([]app.UI{elem("h2").Text(name)}, body...)...)
 }
