@@ -10,8 +10,8 @@ import (
 // calls that make the order and get its payment parameters. Times are ms.
 const (
 	// Measured: TestRoundTripsAndRows has the round trips to D1 of each call.
-	tripsOfOrder = 16
-	tripsOfBuyer = 4
+	tripsOfOrder = 14
+	tripsOfBuyer = 3
 	// Measured: docs/benchmarks.md has the CPU of the signer's Worker, with one connection.
 	workerCPU      = 20
 	workerCPUBuyer = 11
