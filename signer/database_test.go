@@ -39,6 +39,23 @@ func TestDatabaseIsPrivate(t *testing.T) {
 	}
 }
 
+// A change that was acknowledged is on the disk. So SQLite waits for the disk at each commit (FULL),
+// also in WAL mode.
+func TestCommitsAreOnTheDisk(t *testing.T) {
+	t.Parallel()
+	db, err := openSQLite(filepath.Join(t.TempDir(), "h5pay.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal"} {
+		var got string
+		if err := db.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s, %v, want %s", pragma, got, err, want)
+		}
+	}
+}
+
 func TestExistingDatabaseKeepsItsMode(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "h5pay.db")

@@ -98,8 +98,10 @@ func TestPrice(t *testing.T) {
 	if _, _, err := (order.Basket{{ProductID: "gone", Quantity: 1}}).Price(products); !errors.Is(err, order.ErrUnavailable) {
 		t.Errorf("unknown product: %v", err)
 	}
-	if _, _, err := (order.Basket{{ProductID: "broken", Quantity: 99}}).Price(products); err == nil {
-		t.Error("an absurd price was accepted")
+	for _, quantity := range []int{99, 16} { // 16 of them are 1 << 64 fen, which is 0
+		if _, total, err := (order.Basket{{ProductID: "broken", Quantity: quantity}}).Price(products); err == nil {
+			t.Errorf("%d at an absurd price: total %d", quantity, total)
+		}
 	}
 }
 

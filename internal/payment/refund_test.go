@@ -94,33 +94,45 @@ func TestRecordedRefundAgreesWithThePayment(t *testing.T) {
 }
 
 // WeChat accepted a refund, and the response was lost. Then it declines the repeated call. The refund
-// does not fail.
+// does not fail, also if the query about it has no response.
 func TestDeclinedRefundThatWasAccepted(t *testing.T) {
 	t.Parallel()
-	for _, accepted := range []bool{false, true} {
-		s := newShop(t)
-		o := s.paid(t)
-		w := &refunds{
-			refund: func(wechat.RefundRequest) (wechat.Refund, error) {
-				return wechat.Refund{}, &wechat.Error{Kind: wechat.Developer, Code: "PARAM_ERROR", Message: "declined"}
-			},
-			query: func(no string) (wechat.Refund, error) {
-				if accepted {
-					return refundOf(o, no, wechat.RefundProcessing), nil
-				}
-				return wechat.Refund{}, &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeRefundNotExist}
-			},
-		}
-		s.wechat.merchant = w
-		r, err := s.Signer.RefundForBackEnd(t.Context(), payment.BackEndRefund{OrderID: o.OrderID, IdempotencyKey: rand.Text(), Fingerprint: "f", Amount: 600})
-		var e *api.Error
-		switch {
-		case accepted && (err != nil || r.Status != api.RefundProcessing):
-			t.Errorf("%+v, %v", r, err)
-		case !accepted && (!errors.As(err, &e) || e.Code != api.CodeWeChatDeclined):
-			t.Errorf("%+v, %v", r, err)
-		}
-		storetest.Check(t, s.DB)
+	for name, c := range map[string]struct {
+		found  wechat.RefundState
+		err    *wechat.Error    // of the query
+		status api.RefundStatus // of the refund
+		fails  bool
+	}{
+		"accepted":             {found: wechat.RefundProcessing, status: api.RefundProcessing},
+		"declined":             {err: &wechat.Error{Kind: wechat.Developer, Code: wechat.CodeRefundNotExist}, status: api.RefundFailed, fails: true},
+		"no response":          {err: &wechat.Error{Kind: wechat.Retry}, status: api.RefundCreated},
+		"no verified response": {err: &wechat.Error{Kind: wechat.Untrusted}, status: api.RefundCreated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			o := s.paid(t)
+			s.wechat.merchant = &refunds{
+				refund: func(wechat.RefundRequest) (wechat.Refund, error) {
+					return wechat.Refund{}, &wechat.Error{Kind: wechat.Developer, Code: "PARAM_ERROR", Message: "declined"}
+				},
+				query: func(no string) (wechat.Refund, error) {
+					if c.err != nil {
+						return wechat.Refund{}, c.err
+					}
+					return refundOf(o, no, c.found), nil
+				},
+			}
+			_, err := s.Signer.RefundForBackEnd(t.Context(), payment.BackEndRefund{OrderID: o.OrderID, IdempotencyKey: rand.Text(), Fingerprint: "f", Amount: 600})
+			var e *api.Error
+			if declined := errors.As(err, &e) && e.Code == api.CodeWeChatDeclined; declined != c.fails || err != nil && !declined {
+				t.Errorf("the call: %v", err)
+			}
+			all, err := s.store.Refunds(t.Context(), o.OrderID)
+			if err != nil || len(all) != 1 || all[0].Status != c.status {
+				t.Errorf("%+v, %v, want one that is %s", all, err, c.status)
+			}
+			storetest.Check(t, s.DB)
+		})
 	}
 }
 

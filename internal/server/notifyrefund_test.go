@@ -80,6 +80,24 @@ func TestRepeatedRefundNotifications(t *testing.T) {
 	s.Check()
 }
 
+// Notifications of a refund cause one query in a window, whatever their number is.
+func TestRefundNotificationsDoNotMultiplyQueries(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	id, refund := startRefund(s)
+	s.Sim.Advance(paytest.QueryPause)
+	asked := s.Calls("refundquery")
+	for range 4 {
+		if attempt, err := s.Sim.NotifyRefund(refund, wechattest.ForgeTooEarly); err != nil || attempt.OK {
+			t.Errorf("%+v, %v", attempt, err)
+		}
+	}
+	if n := s.Calls("refundquery") - asked; n != 1 {
+		t.Errorf("%d queries, want 1", n)
+	}
+	s.WantStatus(id, api.StatusRefunding)
+}
+
 // The confirming query fails, and WeChat repeats the notification.
 func TestRefundNotificationThatCannotBeConfirmed(t *testing.T) {
 	t.Parallel()

@@ -147,6 +147,7 @@ func TestRefundReportThatDiffersChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]string{
 		"amount":      `UPDATE refunds SET amount = 100`,
+		"order":       `UPDATE refunds SET out_trade_no = '9' || substr(out_trade_no, 2); UPDATE payments SET out_trade_no = '9' || substr(out_trade_no, 2); UPDATE orders SET paid_by = '9' || substr(paid_by, 2)`,
 		"total":       `UPDATE orders SET total = 6900, items = replace(items, '6800', '6900'); UPDATE payments SET total = 6900`,
 		"transaction": `UPDATE payments SET transaction_id = 'another'`,
 		"number":      `UPDATE refunds SET refund_id = 'another'`,

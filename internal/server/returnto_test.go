@@ -24,6 +24,7 @@ func TestReturnTo(t *testing.T) {
 		"pay":                    "",
 		"?x=1":                   "",
 		"//evil.example":         "",
+		"//evil.example/pay":     "",
 		"///evil.example":        "",
 		"/\\evil.example":        "",
 		"\\\\evil.example":       "",

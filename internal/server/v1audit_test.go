@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -193,11 +194,18 @@ func TestAuditOfConcurrentCalls(t *testing.T) {
 // The check detects a list that was changed by hand, and no statement changes an entry by accident.
 func TestAuditFindsChanges(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]string{
-		"an entry was changed": {`DROP TRIGGER audit_is_final`, `UPDATE audit SET after = replace(after, '2', '9') WHERE seq = 2`},
-		"an entry was removed": {`DROP TRIGGER audit_is_kept`, `DELETE FROM audit WHERE seq = 2`},
-		"two were swapped": {`DROP TRIGGER audit_is_final`, `UPDATE audit SET seq = 99 WHERE seq = 2`, `UPDATE audit SET seq = 2 WHERE seq = 3`,
-			`UPDATE audit SET seq = 3 WHERE seq = 99`},
+	const changed, removed = `UPDATE audit SET after = replace(after, '2', '9') WHERE seq = 2`, `DELETE FROM audit WHERE seq = 2`
+	for name, c := range map[string]struct {
+		change []string
+		sums   []int64 // entries whose hash is computed again
+		broken int64
+	}{
+		"an entry was changed":            {[]string{changed}, nil, 2},
+		"an entry was changed, with hash": {[]string{changed}, []int64{2}, 3},
+		"an entry was removed":            {[]string{removed}, nil, 2},
+		"an entry was removed, with hash": {[]string{removed}, []int64{3, 4}, 2},
+		"two were swapped": {[]string{`UPDATE audit SET seq = 99 WHERE seq = 2`, `UPDATE audit SET seq = 2 WHERE seq = 3`,
+			`UPDATE audit SET seq = 3 WHERE seq = 99`}, nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -214,13 +222,24 @@ func TestAuditFindsChanges(t *testing.T) {
 			if check := b.auditCheck(); !check.OK || check.Entries != 4 {
 				t.Fatalf("%+v", check)
 			}
-			for _, statement := range change {
-				if _, err := s.DB.Exec(statement); err != nil {
-					t.Fatal(err)
-				}
+			storetest.Exec(t, s.DB, `DROP TRIGGER audit_is_final; DROP TRIGGER audit_is_kept`)
+			for _, statement := range c.change {
+				storetest.Exec(t, s.DB, statement)
 			}
-			if check := b.auditCheck(); check.OK || check.Broken != 2 {
-				t.Errorf("%+v", check)
+			entries, err := store.New(s.DB).AuditFrom(t.Context(), 1, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := ""
+			for _, e := range entries {
+				if slices.Contains(c.sums, e.Seq) {
+					e.Hash = e.Sum(before)
+					storetest.Exec(t, s.DB, `UPDATE audit SET hash = ? WHERE seq = ?`, e.Hash, e.Seq)
+				}
+				before = e.Hash
+			}
+			if check := b.auditCheck(); check.OK || check.Broken != c.broken {
+				t.Errorf("%+v, want it broken at %d", check, c.broken)
 			}
 		})
 	}

@@ -44,6 +44,16 @@ func TestRefundOfTwoPersons(t *testing.T) {
 	if li.mustSend(r, &again); asked.Status != v1.RequestWaiting || again != asked || asked.KeyName != "erp" {
 		t.Errorf("%+v, repeated %+v", asked, again)
 	}
+	for _, other := range []v1.CreateRefundRequest{
+		{Amount: 6001, Reason: "坏了"},
+		{Amount: 6000, Reason: "迟到"},
+		{Amount: 6000, Reason: "坏了", OutTradeNo: s.OutTradeNo(o.ID)},
+		{Amount: 6000, Reason: "坏了", FromBalance: true},
+	} {
+		r = li.request("POST", path+"/refund-requests", li.text(other))
+		r.Header.Set("Idempotency-Key", "once")
+		li.rejected(v1.CodeIdempotency, "Idempotency-Key", r)
+	}
 	li.fails(v1.CodeFull, "", "POST", path+"/refund-requests", v1.CreateRefundRequest{Amount: 1})
 	var list v1.RefundRequests
 	if han.must("GET", "/v1/refund-requests", nil, &list); len(list.Requests) != 1 || list.Requests[0] != asked {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -64,30 +65,39 @@ func TestClaimPrepay(t *testing.T) {
 func TestClaimQueryOncePerWindow(t *testing.T) {
 	t.Parallel()
 	const window = 3 * time.Second
-	db := storetest.Open(t)
-	s := store.New(db)
-	o := insert(t, s, "alice", "key-1")
-	claim := func(at time.Time) bool {
-		t.Helper()
-		ok, err := s.ClaimQuery(ctx, o.Payment.OutTradeNo, window, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return ok
-	}
-	for _, step := range []struct {
-		after time.Duration
-		want  bool
-	}{{0, true}, {0, false}, {window - time.Millisecond, false}, {window, true}, {window + time.Second, false}, {2 * window, true}} {
-		if got := claim(now.Add(step.after)); got != step.want {
-			t.Errorf("after %s: %t, want %t", step.after, got, step.want)
-		}
-	}
-	if _, err := s.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now); err != nil {
-		t.Fatal(err)
-	}
-	if claim(now.Add(time.Hour)) {
-		t.Error("a paid order is queried")
+	for name, method := range map[string]func(*store.Store, context.Context, string, time.Duration, time.Time) (bool, error){
+		"timer": (*store.Store).ClaimQuery, "poll": (*store.Store).ClaimPoll, "notified": (*store.Store).ClaimDueNotified,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := store.New(storetest.Open(t))
+			p := insert(t, s, "alice", "key-1").Payment
+			notified := order.Notified{APIVersion: p.APIVersion, OutTradeNo: p.OutTradeNo, AppID: p.AppID, MchID: p.MchID, Total: p.Total, Currency: p.Currency}
+			if _, ok, err := s.ClaimNotified(ctx, notified, nil, window, now.Add(-window)); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			claim := func(at time.Time) bool {
+				t.Helper()
+				ok, err := method(s, ctx, p.OutTradeNo, window, at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return ok
+			}
+			for _, step := range []struct {
+				after time.Duration
+				want  bool
+			}{{0, true}, {0, false}, {window - time.Millisecond, false}, {window, true}, {window + time.Second, false}, {2 * window, true}} {
+				if got := claim(now.Add(step.after)); got != step.want {
+					t.Errorf("after %s: %t, want %t", step.after, got, step.want)
+				}
+			}
+			if _, err := s.Pay(ctx, p.OutTradeNo, order.Paid{TransactionID: "4200000001", PaidAt: now}, now); err != nil {
+				t.Fatal(err)
+			}
+			if claim(now.Add(time.Hour)) {
+				t.Error("a paid order is queried")
+			}
+		})
 	}
 }
 

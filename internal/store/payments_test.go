@@ -373,8 +373,9 @@ func TestBeginCloseAllAndExpire(t *testing.T) {
 		t.Errorf("due %+v, %v", due, err)
 	}
 	bare, tried = insertBare(t, s, "bob", "key-1"), insert(t, s, "bob", "key-2")
+	bought := paid(t, s, "carol")
 	want := map[string]api.OrderStatus{bare.ID: api.StatusClosed, tried.ID: api.StatusClosing}
-	got, err := s.BeginCloseAll(ctx, []string{bare.ID, tried.ID, "nobody's"}, now)
+	got, err := s.BeginCloseAll(ctx, []string{bare.ID, tried.ID, bought.ID, ended.ID, "nobody's"}, now)
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}

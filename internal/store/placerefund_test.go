@@ -33,11 +33,14 @@ func TestPlaceRefund(t *testing.T) {
 		"unknown order":       {func(r *order.Refund, _ *store.RefundConditions) { r.OrderID = "nothing" }, true},
 		"order without money": {change: func(r *order.Refund, _ *store.RefundConditions) { r.OrderID = open.ID }},
 		"payment of another":  {change: func(r *order.Refund, _ *store.RefundConditions) { r.OutTradeNo = other.Payment.OutTradeNo }},
-		"unknown payment":     {change: func(r *order.Refund, _ *store.RefundConditions) { r.OutTradeNo = "nothing" }},
-		"no key of APIv2":     {change: func(_ *order.Refund, c *store.RefundConditions) { c.V2, c.V3 = false, true }},
-		"old payment":         {change: func(_ *order.Refund, c *store.RefundConditions) { c.PaidAfter = now }},
-		"bound":               {change: func(r *order.Refund, c *store.RefundConditions) { r.Amount, c.Bound = 100, 100 }},
-		"bound of the rest":   {change: func(r *order.Refund, c *store.RefundConditions) { r.Amount, c.Bound = 0, o.Total }},
+		"unpaid payment": {change: func(r *order.Refund, _ *store.RefundConditions) {
+			r.OrderID, r.OutTradeNo = open.ID, open.Payment.OutTradeNo
+		}},
+		"unknown payment":   {change: func(r *order.Refund, _ *store.RefundConditions) { r.OutTradeNo = "nothing" }},
+		"no key of APIv2":   {change: func(_ *order.Refund, c *store.RefundConditions) { c.V2, c.V3 = false, true }},
+		"old payment":       {change: func(_ *order.Refund, c *store.RefundConditions) { c.PaidAfter = now }},
+		"bound":             {change: func(r *order.Refund, c *store.RefundConditions) { r.Amount, c.Bound = 100, 100 }},
+		"bound of the rest": {change: func(r *order.Refund, c *store.RefundConditions) { r.Amount, c.Bound = 0, o.Total }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := storetest.Dump(t, db)

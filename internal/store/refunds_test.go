@@ -265,6 +265,11 @@ func TestRecordedRefunds(t *testing.T) {
 		}
 		storetest.Check(t, db)
 	}
+	// WeChat's number is of one refund.
+	other := paid(t, s, "carol")
+	if ok, err := s.RecordRefund(ctx, order.Refund{ID: "R4", OrderID: other.ID, OutTradeNo: other.Payment.OutTradeNo, Amount: 1, RefundID: "50-R1", CreatedAt: now, AcceptedAt: now}); ok || err != nil {
+		t.Errorf("the number of another refund: %t, %v", ok, err)
+	}
 	for id, to := range map[string]api.RefundStatus{"R1": api.RefundSucceeded, "R2": api.RefundSucceeded} {
 		if ok, err := moved(s.MoveRefund(ctx, id, to, "50-"+id, now, now)); !ok || err != nil {
 			t.Fatal(ok, err)
@@ -401,6 +406,9 @@ func TestSchemaRejectsNonsenseOfRefunds(t *testing.T) {
 		`UPDATE refunds SET refund_id = 'x' WHERE id = ?`,
 		`UPDATE refunds SET accepted_at = 1 WHERE id = ?`,
 		`UPDATE refunds SET amount = 0 WHERE id = ?`,
+		`UPDATE payments SET refunded = total + 1 WHERE out_trade_no = (SELECT out_trade_no FROM refunds WHERE id = ?)`,
+		`INSERT INTO refund_requests (id, order_id, out_trade_no, amount, reason, from_balance, key_id, key_name, created_at, status, decided_by, decided_name, decided_at)
+			VALUES (?, 'o', '', 1, '', 0, 'key', '', 1, 'confirmed', 'key', '', 1)`, // by one person
 	} {
 		storetest.Exec(t, db, `DROP TRIGGER IF EXISTS keep_refund`)
 		if _, err := db.Exec(query, "R1"); err == nil || !strings.Contains(strings.ToUpper(err.Error()), "CHECK") {

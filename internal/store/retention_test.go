@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"h5pay/internal/order"
 	"h5pay/internal/store"
@@ -49,6 +50,15 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 	pay(t, s, kept[1], kept[1].CreatedAt)
 
 	before := now.AddDate(0, 0, -30)
+	notified := takes(t, s, at(draft(t, "alice", "notified"), 50))
+	if ok, err := closeOrder(s, notified, notified.CreatedAt); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	p := notified.Payment
+	if _, ok, err := s.ClaimNotified(ctx, order.Notified{APIVersion: p.APIVersion, OutTradeNo: p.OutTradeNo, AppID: p.AppID, MchID: p.MchID, Total: p.Total, Currency: p.Currency}, nil, time.Second, before); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	kept = append(kept, notified)
 	for _, want := range []int{4, 2, 0} {
 		if n, err := s.DeleteUnpaid(ctx, before, 4); n != want || err != nil {
 			t.Errorf("%d deleted, %v; want %d", n, err, want)
@@ -64,6 +74,9 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 		if _, err := s.ByID(ctx, o.ID); err != nil {
 			t.Errorf("order %s of %s: %v", o.ID, o.ClientKey, err)
 		}
+	}
+	if n, err := s.DeleteUnpaid(ctx, before.Add(time.Millisecond), 4); n != 1 || err != nil {
+		t.Errorf("long after its notification: %d deleted, %v", n, err)
 	}
 	for _, table := range []string{"order_changes", "payments", "events"} {
 		var strays int

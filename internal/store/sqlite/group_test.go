@@ -288,6 +288,46 @@ func TestContextEndsWhileACallWaits(t *testing.T) {
 	}
 }
 
+// A call whose context ends after a group has taken it completes. Its error says whether it changed
+// something.
+func TestContextEndsWhileACallRuns(t *testing.T) {
+	t.Parallel()
+	db, c := shared(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wait := func(calls int) {
+		for c.Waiting() != calls {
+			runtime.Gosched()
+		}
+	}
+	errs := make([]error, 5)
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = db.ExecContext(ctx, insert, i, nil) })
+		wait(i + 1)
+	}
+	// The last call keeps the group at work.
+	wg.Go(func() {
+		change(t, db, `INSERT INTO numbers (n) WITH RECURSIVE up (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM up WHERE n < 300000) SELECT MAX(n) FROM up`)
+	})
+	wait(len(errs) + 1)
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wait(0)
+	cancel()
+	wg.Wait()
+	for i, err := range errs {
+		if stored := numbers(t, db, fmt.Sprint(`SELECT COUNT(*) FROM numbers WHERE n = `, i))[0] == 1; stored != (err == nil) {
+			t.Errorf("call %d: stored: %t, and the error is %v", i, stored, err)
+		}
+	}
+}
+
 // Readers see what is committed, and wait for no writer. A caller reads what it has changed.
 func TestReadersSeeWhatIsCommitted(t *testing.T) {
 	t.Parallel()
