@@ -150,7 +150,7 @@ func TestWorkerBeginsTheSignIn(t *testing.T) {
 	const mark = `<html data-sign-in="http`
 	for name, headers := range map[string][]string{
 		"a navigation":          {"User-Agent", agent, "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site"},
-		"an old web view":       {"User-Agent", agent},
+		"an old web view":       {"User-Agent", agent, "Accept", "text/html,application/xhtml+xml,*/*;q=0.8"},
 		"WeChat on a computer":  {"User-Agent", agent + " MiniProgramEnv/Windows WindowsWechat"},
 		"a page that was kept":  {"User-Agent", agent, "If-None-Match", "*"},
 		"a cookie of something": {"User-Agent", agent, "Cookie", "theme=dark"},
@@ -166,17 +166,19 @@ func TestWorkerBeginsTheSignIn(t *testing.T) {
 		method, path string
 		headers      []string
 	}{
-		"another browser":      {"GET", "/", []string{"User-Agent", "Mozilla/5.0 (Linux; Android 14)"}},
-		"WeCom":                {"GET", "/", []string{"User-Agent", agent + " wxwork/4.1"}},
-		"a mini program":       {"GET", "/", []string{"User-Agent", agent + " miniProgram/wx1"}},
-		"a session":            {"GET", "/", []string{"User-Agent", agent, "Cookie", "a=1; __Host-h5pay_session=x"}},
-		"a begun sign-in":      {"GET", "/", []string{"User-Agent", agent, "Cookie", "h5pay_state=x"}},
-		"back with a code":     {"GET", "/?code=1&state=2", []string{"User-Agent", agent}},
-		"back after a decline": {"GET", "/?state=2", []string{"User-Agent", agent}},
-		"a prefetch":           {"GET", "/", []string{"User-Agent", agent, "Sec-Purpose", "prefetch;prerender"}},
-		"a worker's copy":      {"GET", "/", []string{"User-Agent", agent, "Sec-Fetch-Dest", "empty"}},
-		"HEAD":                 {"HEAD", "/", []string{"User-Agent", agent}},
-		"a long address":       {"GET", "/?x=" + strings.Repeat("y", 600), []string{"User-Agent", agent}},
+		"another browser":       {"GET", "/", []string{"User-Agent", "Mozilla/5.0 (Linux; Android 14)"}},
+		"WeCom":                 {"GET", "/", []string{"User-Agent", agent + " wxwork/4.1"}},
+		"a mini program":        {"GET", "/", []string{"User-Agent", agent + " miniProgram/wx1"}},
+		"a session":             {"GET", "/", []string{"User-Agent", agent, "Cookie", "a=1; __Host-h5pay_session=x"}},
+		"a begun sign-in":       {"GET", "/", []string{"User-Agent", agent, "Cookie", "h5pay_state=x"}},
+		"back with a code":      {"GET", "/?code=1&state=2", []string{"User-Agent", agent}},
+		"back after a decline":  {"GET", "/?state=2", []string{"User-Agent", agent}},
+		"a prefetch":            {"GET", "/", []string{"User-Agent", agent, "Sec-Purpose", "prefetch;prerender"}},
+		"a worker's copy":       {"GET", "/", []string{"User-Agent", agent, "Sec-Fetch-Dest", "empty"}},
+		"an old worker's copy":  {"GET", "/", []string{"User-Agent", agent, "Accept", "*/*"}},
+		"an old view's picture": {"GET", "/", []string{"User-Agent", agent, "Accept", "image/webp,*/*;q=0.8"}},
+		"HEAD":                  {"HEAD", "/", []string{"User-Agent", agent}},
+		"a long address":        {"GET", "/?x=" + strings.Repeat("y", 600), []string{"User-Agent", agent}},
 	} {
 		res, page := getPage(t, test.method, test.path, test.headers...)
 		if res.StatusCode != 200 || strings.Contains(page, mark) || res.Header.Get("Set-Cookie") != "" || res.Header.Get("Cache-Control") != "no-cache" || res.Header.Get("Etag") == "" {

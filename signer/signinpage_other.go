@@ -42,7 +42,8 @@ func opensSignIn(r *http.Request) bool {
 	if query.Has("code") || query.Has("state") {
 		return false
 	}
-	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
+	// An old web view sends no Sec-Fetch-Dest, and accepts another type for a picture or a script's call.
+	if dest, accept := r.Header.Get("Sec-Fetch-Dest"), r.Header.Get("Accept"); dest != "document" && (dest != "" || accept != "" && !strings.Contains(accept, "text/html")) {
 		return false
 	}
 	for _, name := range []string{"Purpose", "Sec-Purpose", "X-Purpose", "X-Moz"} {

@@ -169,21 +169,23 @@ func TestStartPageWithoutASignIn(t *testing.T) {
 		method, address string
 		headers         []string
 	}{
-		"another browser":      {"GET", "/", []string{"User-Agent", agentOfChrome}},
-		"no browser":           {"GET", "/", nil},
-		"WeCom":                {"GET", "/", []string{"User-Agent", agentOfWeChat + " wxwork/4.1"}},
-		"a mini program":       {"GET", "/", []string{"User-Agent", agentOfWeChat + " miniProgram/wx1"}},
-		"a computer's":         {"GET", "/", []string{"User-Agent", agentOfWeChat + " WMPF"}},
-		"a session":            {"GET", "/", []string{"User-Agent", agentOfWeChat, "Cookie", "a=1; __Host-h5pay_session=x"}},
-		"a begun sign-in":      {"GET", "/", []string{"User-Agent", agentOfWeChat, "Cookie", "h5pay_state=x"}},
-		"back with a code":     {"GET", "/?code=1&state=2", []string{"User-Agent", agentOfWeChat}},
-		"back after a decline": {"GET", "/?state=2", []string{"User-Agent", agentOfWeChat}},
-		"a prefetch":           {"GET", "/", []string{"User-Agent", agentOfWeChat, "Sec-Purpose", "prefetch;prerender"}},
-		"a worker's copy":      {"GET", "/", []string{"User-Agent", agentOfWeChat, "Sec-Fetch-Dest", "empty"}},
-		"a frame":              {"GET", "/", []string{"User-Agent", agentOfWeChat, "Sec-Fetch-Dest", "iframe"}},
-		"HEAD":                 {"HEAD", "/", []string{"User-Agent", agentOfWeChat}},
-		"a long address":       {"GET", "/?x=" + strings.Repeat("y", 600), []string{"User-Agent", agentOfWeChat}},
-		"another page":         {"GET", "/pay", []string{"User-Agent", agentOfWeChat}},
+		"another browser":       {"GET", "/", []string{"User-Agent", agentOfChrome}},
+		"no browser":            {"GET", "/", nil},
+		"WeCom":                 {"GET", "/", []string{"User-Agent", agentOfWeChat + " wxwork/4.1"}},
+		"a mini program":        {"GET", "/", []string{"User-Agent", agentOfWeChat + " miniProgram/wx1"}},
+		"a computer's":          {"GET", "/", []string{"User-Agent", agentOfWeChat + " WMPF"}},
+		"a session":             {"GET", "/", []string{"User-Agent", agentOfWeChat, "Cookie", "a=1; __Host-h5pay_session=x"}},
+		"a begun sign-in":       {"GET", "/", []string{"User-Agent", agentOfWeChat, "Cookie", "h5pay_state=x"}},
+		"back with a code":      {"GET", "/?code=1&state=2", []string{"User-Agent", agentOfWeChat}},
+		"back after a decline":  {"GET", "/?state=2", []string{"User-Agent", agentOfWeChat}},
+		"a prefetch":            {"GET", "/", []string{"User-Agent", agentOfWeChat, "Sec-Purpose", "prefetch;prerender"}},
+		"a worker's copy":       {"GET", "/", []string{"User-Agent", agentOfWeChat, "Sec-Fetch-Dest", "empty"}},
+		"an old worker's copy":  {"GET", "/", []string{"User-Agent", agentOfWeChat, "Accept", "*/*"}},
+		"an old view's picture": {"GET", "/", []string{"User-Agent", agentOfWeChat, "Accept", "image/webp,*/*;q=0.8"}},
+		"a frame":               {"GET", "/", []string{"User-Agent", agentOfWeChat, "Sec-Fetch-Dest", "iframe"}},
+		"HEAD":                  {"HEAD", "/", []string{"User-Agent", agentOfWeChat}},
+		"a long address":        {"GET", "/?x=" + strings.Repeat("y", 600), []string{"User-Agent", agentOfWeChat}},
+		"another page":          {"GET", "/pay", []string{"User-Agent", agentOfWeChat}},
 	} {
 		res, page := w.get(test.method, test.address, test.headers...)
 		if res.StatusCode != 200 || signInOf(page) != "" || res.Header.Get("Set-Cookie") != "" || res.Header.Get("Cache-Control") != "no-cache" {

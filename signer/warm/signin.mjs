@@ -8,6 +8,7 @@
 function opensSignIn({ method, url, headers }) {
   const agent = (headers.get("User-Agent") ?? "").toLowerCase();
   const { searchParams } = new URL(url);
+  const dest = headers.get("Sec-Fetch-Dest");
   return (
     method === "GET" &&
     agent.includes("micromessenger/") &&
@@ -15,7 +16,8 @@ function opensSignIn({ method, url, headers }) {
     !/h5pay_(session|state)=/.test(headers.get("Cookie")) &&
     !searchParams.has("code") &&
     !searchParams.has("state") &&
-    (headers.get("Sec-Fetch-Dest") ?? "document") === "document" &&
+    // An old web view sends no Sec-Fetch-Dest, and accepts another type for a picture or a script's call.
+    (dest ? dest === "document" : (headers.get("Accept") || "text/html").includes("text/html")) &&
     !["Purpose", "Sec-Purpose", "X-Purpose", "X-Moz"].some((name) => headers.has(name))
   );
 }
