@@ -51,7 +51,12 @@ func (b backend) stopBill(ctx context.Context, c *v1Call) (any, error) {
 	if err := b.payment.StopBill(ctx, c.PathValue("date")); err != nil {
 		return nil, err
 	}
-	return b.getBill(ctx, c)
+	bill, err := b.getBill(ctx, c)
+	if public, ok := bill.(v1.Bill); ok && !c.by.has(v1.ScopeRead) {
+		public.Differences = nil
+		return public, err
+	}
+	return bill, err
 }
 
 // checkBill compares the bill of a day now, even if it was compared before.
