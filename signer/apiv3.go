@@ -74,13 +74,14 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	if s.MerchantKey == "" {
 		wrong("WECHAT_MCH_KEY", "is not set")
 	} else if _, err := apiv3.ParsePrivateKey(s.MerchantKey); err != nil {
-		wrong("WECHAT_MCH_KEY", "must be the merchant's private key (apiclient_key.pem): it "+problemOf(err))
+		is, _, _ := strings.Cut(problemOf(err), ", want")
+		wrong("WECHAT_MCH_KEY", "must be the merchant's private key (apiclient_key.pem): it "+is)
 	}
 	switch {
 	case s.Serial == "":
 		wrong("WECHAT_MCH_SERIAL", "is not set")
 	case !alphabet.Alphabet("0123456789ABCDEFabcdef").Valid(s.Serial, 1, 40):
-		wrong("WECHAT_MCH_SERIAL", "must be the 40 hex digits of the merchant API certificate's serial number")
+		wrong("WECHAT_MCH_SERIAL", "must be the serial number of the merchant API certificate, up to 40 hex digits")
 	}
 	switch {
 	case s.Key == "":
