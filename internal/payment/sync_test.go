@@ -213,3 +213,22 @@ func TestPaymentIsStoredBeforeItIsSent(t *testing.T) {
 		}
 	}
 }
+
+// WeChat declines a payment whose time is almost over. So none begins then.
+func TestNoPaymentBeginsJustBeforeTheExpiry(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	o, err := s.Signer.PlaceBasket(t.Context(), payment.BasketRequest{Owner: s.buyer, CreateOrderRequest: paytest.Basket("tea", 2).CreateOrderRequest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.at = o.ExpiresAt.Add(time.Second - order.MinPrepay)
+	_, err = s.Signer.PayOwn(t.Context(), o.ID, s.buyer, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, OpenID: s.buyer, ClientIP: "203.0.113.1"})
+	var e *api.Error
+	if !errors.As(err, &e) || e.Code != api.CodeOrderNotPayable {
+		t.Errorf("%v", err)
+	}
+	if payments, err := s.store.PaymentsOf(t.Context(), o.ID); err != nil || len(payments) != 0 {
+		t.Errorf("%+v, %v", payments, err)
+	}
+}
