@@ -44,3 +44,19 @@ func TestBillRunsOfADay(t *testing.T) {
 	claim(first, later.Add(time.Hour), true, false)
 	claim(first, later.Add(time.Hour), false, true)
 }
+
+// A bill adds the payer to the payment of its transaction, and to no other.
+func TestCompletePaymentsOfATransaction(t *testing.T) {
+	t.Parallel()
+	s := store.New(storetest.Open(t))
+	no := paid(t, s, "alice").Payment.OutTradeNo // WeChat did not report the payer
+	for _, c := range []struct{ transaction, payer string }{{"another", ""}, {"4200-" + no, "bob"}} {
+		known := order.KnownPayment{OutTradeNo: no, TransactionID: c.transaction, PaidAt: now.UnixMilli(), Payer: "bob"}
+		if err := s.CompletePayments(ctx, []order.KnownPayment{known}); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := s.Payment(ctx, no); err != nil || p.Payer != c.payer {
+			t.Errorf("after the bill of %s: %+v, %v", c.transaction, p, err)
+		}
+	}
+}
