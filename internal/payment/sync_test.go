@@ -178,3 +178,57 @@ func TestSyncOfAnotherMerchant(t *testing.T) {
 		t.Errorf("%v after %d queries", err, w.queries)
 	}
 }
+
+// placing calls a function with each order that WeChat gets, and does not respond.
+type placing struct {
+	wechat.Merchant
+	got func(wechat.Order)
+}
+
+func (w placing) PlaceOrder(_ context.Context, o wechat.Order) (wechat.Prepay, error) {
+	w.got(o)
+	return wechat.Prepay{}, &wechat.Error{Kind: wechat.Retry}
+}
+
+// Each payment of an order is stored before WeChat gets it.
+func TestPaymentIsStoredBeforeItIsSent(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	o, err := s.Signer.PlaceBasket(t.Context(), payment.BasketRequest{Owner: s.buyer, CreateOrderRequest: paytest.Basket("tea", 2).CreateOrderRequest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := map[wechat.TradeType]bool{}
+	s.wechat.merchant = placing{got: func(w wechat.Order) {
+		sent[w.TradeType] = true
+		if p, err := s.store.Payment(t.Context(), w.OutTradeNo); err != nil || p.OrderID != o.ID || p.Total != w.TotalFee {
+			t.Errorf("%s: sent %+v, stored is %+v, %v", w.TradeType, w, p, err)
+		}
+	}}
+	for _, trade := range []api.TradeType{api.TradeJSAPI, api.TradeNative} {
+		_, err := s.Signer.PayOwn(t.Context(), o.ID, s.buyer, payment.PayRequest{TradeTypes: []api.TradeType{trade}, OpenID: s.buyer, ClientIP: "203.0.113.1"})
+		var e *api.Error
+		if !errors.As(err, &e) || e.Code != api.CodeWeChatBusy || !sent[wechat.TradeType(trade)] {
+			t.Errorf("%s: %v, sent %v", trade, err, sent)
+		}
+	}
+}
+
+// WeChat declines a payment whose time is almost over. So none begins then.
+func TestNoPaymentBeginsJustBeforeTheExpiry(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	o, err := s.Signer.PlaceBasket(t.Context(), payment.BasketRequest{Owner: s.buyer, CreateOrderRequest: paytest.Basket("tea", 2).CreateOrderRequest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.at = o.ExpiresAt.Add(time.Second - order.MinPrepay)
+	_, err = s.Signer.PayOwn(t.Context(), o.ID, s.buyer, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, OpenID: s.buyer, ClientIP: "203.0.113.1"})
+	var e *api.Error
+	if !errors.As(err, &e) || e.Code != api.CodeOrderNotPayable {
+		t.Errorf("%v", err)
+	}
+	if payments, err := s.store.PaymentsOf(t.Context(), o.ID); err != nil || len(payments) != 0 {
+		t.Errorf("%+v, %v", payments, err)
+	}
+}

@@ -212,6 +212,7 @@ func TestNotSelling(t *testing.T) {
 			open, begun, back := p.Order("tea", 1), p.Order("tea", 1), p.PaidOrder("tea", 1)
 			var code api.Checkout
 			guest.Checkout(paytest.BasketForCode("tea", 1), &code)
+			bare := p.Place(paytest.Basket("tea", 1)) // without a payment
 			paidReq := paytest.Basket("tea", 1)
 			var paid api.Checkout
 			p.Checkout(paidReq, &paid)
@@ -236,7 +237,9 @@ func TestNotSelling(t *testing.T) {
 			p.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.Basket("tea", 1))
 			guest.Fails(api.CodeNotSelling, "POST", api.PathOrders, paytest.BasketForCode("tea", 1))
 			for _, renew := range []bool{false, true} {
-				p.Fails(api.CodeNotSelling, "POST", api.OrderPayPath(open.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: renew})
+				for _, id := range []string{open.Order.ID, bare.ID} {
+					p.Fails(api.CodeNotSelling, "POST", api.OrderPayPath(id), api.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, Renew: renew})
+				}
 				guest.Fails(api.CodeNotSelling, "POST", api.OrderPayPath(code.Order.ID), api.PayRequest{TradeTypes: []api.TradeType{api.TradeNative}, Renew: renew})
 			}
 			if n := len(s.Sim.Ledger().Orders); n != orders {

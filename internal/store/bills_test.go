@@ -62,3 +62,54 @@ func TestStoppedRunIsRepeatedLater(t *testing.T) {
 		}
 	}
 }
+
+// Of two runs of a day only the one with the lease stores a result. The timer repeats no day that
+// has one.
+func TestBillRunsOfADay(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	s := store.New(db)
+	first, second := order.BillRun{Date: "2026-11-20", ID: "first"}, order.BillRun{Date: "2026-11-20", ID: "second"}
+	claim := func(run order.BillRun, at time.Time, timer, want bool) {
+		t.Helper()
+		if ok, err := s.ClaimBill(ctx, run, time.Minute, at, timer); ok != want || err != nil {
+			t.Errorf("claimed by %s: %t, %v, want %t", run.ID, ok, err, want)
+		}
+	}
+	claim(first, now, true, true)
+	claim(second, now.Add(time.Minute-time.Millisecond), false, false)
+	later := now.Add(time.Minute)
+	claim(second, later, false, true)
+	before := storetest.Dump(t, db)
+	late := api.BillCheck{Payments: 7, Differences: []api.BillDifference{{Kind: "amount", OutTradeNo: "1"}}}
+	if ended, err := s.EndBill(ctx, first, late, later, later); ended || err != nil {
+		t.Errorf("the run without the lease ended: %t, %v", ended, err)
+	}
+	if storetest.Dump(t, db) != before {
+		t.Error("the run without the lease changed the database")
+	}
+	if ended, err := s.EndBill(ctx, second, api.BillCheck{Payments: 3}, later, later); !ended || err != nil {
+		t.Errorf("the run with the lease: %t, %v", ended, err)
+	}
+	if checks, err := s.BillChecks(ctx, first.Date, 1, 10); err != nil || len(checks) != 1 || checks[0].Payments != 3 || checks[0].Status != order.BillAgrees {
+		t.Errorf("%+v, %v", checks, err)
+	}
+	claim(first, later.Add(time.Hour), true, false)
+	claim(first, later.Add(time.Hour), false, true)
+}
+
+// A bill adds the payer to the payment of its transaction, and to no other.
+func TestCompletePaymentsOfATransaction(t *testing.T) {
+	t.Parallel()
+	s := store.New(storetest.Open(t))
+	no := paid(t, s, "alice").Payment.OutTradeNo // WeChat did not report the payer
+	for _, c := range []struct{ transaction, payer string }{{"another", ""}, {"4200-" + no, "bob"}} {
+		known := order.KnownPayment{OutTradeNo: no, TransactionID: c.transaction, PaidAt: now.UnixMilli(), Payer: "bob"}
+		if err := s.CompletePayments(ctx, []order.KnownPayment{known}); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := s.Payment(ctx, no); err != nil || p.Payer != c.payer {
+			t.Errorf("after the bill of %s: %+v, %v", c.transaction, p, err)
+		}
+	}
+}

@@ -52,14 +52,15 @@ func TestLinkCountsItsOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	count(1, 0)
+	first = begin(t, s, first)
 	if _, err := place("key-2", now); !errors.Is(err, store.ErrLinkEnded) {
 		t.Errorf("sold out: %v", err)
 	}
 	if again, err := place("key-1", now); err != nil || again.ID != first.ID {
 		t.Errorf("repeated: %+v, %v", again, err)
 	}
-	if _, err := s.BeginClose(ctx, first.ID, now); err != nil {
-		t.Fatal(err)
+	if ok, err := closeOrder(s, first, now); !ok || err != nil {
+		t.Fatal(ok, err)
 	}
 	count(0, 0)
 	if _, err := place("key-3", now.Add(time.Hour)); !errors.Is(err, store.ErrLinkEnded) {
@@ -73,4 +74,7 @@ func TestLinkCountsItsOrders(t *testing.T) {
 		t.Errorf("withdrawn: %v", err)
 	}
 	count(0, 0)
+	// A payment that comes late takes a place even if there is none.
+	pay(t, s, first, now)
+	count(1, 1)
 }

@@ -443,3 +443,51 @@ func TestDueRefundsTakeKindsInTurn(t *testing.T) {
 		t.Errorf("due %+v", due)
 	}
 }
+
+// What is stored about a call of a refund is of the source of money with which it was sent. The
+// source does not change once WeChat has accepted the refund.
+func TestSourceOfARefund(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t)
+	s := store.New(db)
+	o := paid(t, s, "alice")
+	addRefund(t, s, refundDraft(o, "R1", 100))
+	sent, err := s.RefundByID(ctx, "R1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := s.SwitchSource(ctx, sent, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	before := storetest.Dump(t, db)
+	if ok, err := s.SwitchSource(ctx, sent, now); ok || err != nil {
+		t.Errorf("switched twice: %t, %v", ok, err)
+	}
+	if ok, err := s.ClaimRefund(ctx, sent, time.Minute, now.Add(time.Hour)); ok || err != nil {
+		t.Errorf("claimed with the source before: %t, %v", ok, err)
+	}
+	if err := s.NoteRefundFailure(ctx, sent, order.RefundFailure{Failure: "NOT_ENOUGH", Stuck: true}, now.Add(time.Hour)); err != nil {
+		t.Error(err)
+	}
+	if storetest.Dump(t, db) != before {
+		t.Error("a call with the source before changed the refund")
+	}
+	if ok, err := moved(s.MoveRefund(ctx, "R1", api.RefundProcessing, "50-R1", time.Time{}, now)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	sent.FromBalance = true
+	if ok, err := s.SwitchSource(ctx, sent, now); ok || err != nil {
+		t.Errorf("switched after WeChat had accepted it: %t, %v", ok, err)
+	}
+}
+
+func TestRefundRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := store.New(storetest.Open(t))
+	for i := range store.MaxRefundRequests + 1 {
+		r := order.RefundRequest{ID: fmt.Sprint("rr", i), OrderID: fmt.Sprint("o", i), Amount: 1, KeyID: "k", CreatedAt: now}
+		if ok, err := s.InsertRefundRequest(ctx, r); ok != (i < store.MaxRefundRequests) || err != nil {
+			t.Fatalf("request %d: %t, %v", i, ok, err)
+		}
+	}
+}
