@@ -281,5 +281,5 @@ func TestConsoleWithoutPermissionAndNetwork(t *testing.T) {
 	tb.looks("offline")
 	tb.run(network.EmulateNetworkConditions(false, 0, -1, -1))
 	tb.tap(button("重试"))
-	tb.sees("没有订单")
+	tb.sees("没有这个单号的订单")
 }
