@@ -95,8 +95,9 @@ func (s *Store) room(ctx context.Context, o order.Order) error {
 // hour counts hours since 1970, as guests_by_hour does.
 func hour(t time.Time) int64 { return t.UnixMilli() / time.Hour.Milliseconds() }
 
-// DeleteHours deletes the counts of guests of past hours, which no bound reads.
+// DeleteHours deletes the counts of guests that no bound reads any more. It keeps those of the hour
+// before: an order that began in it may be stored after the hour has ended.
 func (s *Store) DeleteHours(ctx context.Context, now time.Time) error {
-	_, err := s.run(ctx, "deleting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now))
+	_, err := s.run(ctx, "deleting the counts of guests", `DELETE FROM guests_by_hour WHERE hour < ?`, hour(now)-1)
 	return err
 }

@@ -148,7 +148,12 @@ func TestAllGuestsAreBounded(t *testing.T) {
 		t.Errorf("%d orders of guests are open, %v", v.OpenGuests, err)
 	}
 	rejects(t, db, s, guestOrder(t, "8", "203.0.113.7", "key-1"), store.ErrGuestsBound) // for the hour
+	// An order that began in the hour is stored after its end.
 	if err := s.DeleteHours(ctx, now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	rejects(t, db, s, guestOrder(t, "8", "203.0.113.7", "key-1"), store.ErrGuestsBound)
+	if err := s.DeleteHours(ctx, now.Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	var left int

@@ -38,7 +38,7 @@ type Minute struct {
 // Reconciled does. All of it is one round trip.
 func (s *Store) Minute(ctx context.Context, f MinuteFilter) (m Minute, err error) {
 	now, unpaid := f.Now.UnixMilli(), f.Unpaid.UnixMilli()
-	const hour = `CAST(?1 / 3600000 AS INTEGER)` // D1 binds a REAL
+	const hour = `CAST(?1 / 3600000 AS INTEGER) - 1` // as DeleteHours has it; D1 binds a REAL
 	tidy := []string{
 		`EXISTS (` + oldUnpaid(`?2`) + `)`,
 		`EXISTS (` + expired + `)`,

@@ -129,9 +129,9 @@ func TestMinuteFindsWork(t *testing.T) {
 	if _, err := s.Insert(ctx, g); err != nil {
 		t.Fatal(err)
 	}
-	want(g.CreatedAt.Truncate(time.Hour).Add(time.Hour-time.Millisecond), "")
-	want(g.CreatedAt.Truncate(time.Hour).Add(time.Hour), "hours ")
-	if err := s.DeleteHours(ctx, now.Add(time.Hour)); err != nil {
+	want(g.CreatedAt.Truncate(time.Hour).Add(2*time.Hour-time.Millisecond), "")
+	want(g.CreatedAt.Truncate(time.Hour).Add(2*time.Hour), "hours ")
+	if err := s.DeleteHours(ctx, now.Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	storetest.Check(t, db)

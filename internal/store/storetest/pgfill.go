@@ -114,7 +114,7 @@ const fillRest = `
 	UPDATE guests_open SET n = ORDERS / 20;
 	INSERT INTO guests_by_hour (hour, network, n)
 		SELECT t / 3600000, place.network, COUNT(*) FILTER (WHERE NOT paid)` + filled + `CROSS JOIN LATERAL (SELECT '' AS network UNION ALL SELECT names.network) AS place
-		WHERE t / 3600000 = (FIRST + ORDERS * 1000::bigint) / 3600000 AND i > ORDERS - 3600 GROUP BY 1, 2;
+		WHERE t / 3600000 >= (FIRST + ORDERS * 1000::bigint) / 3600000 - 1 AND i > ORDERS - 7200 GROUP BY 1, 2;
 	INSERT INTO takings (hour, payments, paid, refunds, refunded)
 		SELECT t / 3600000, COUNT(*) FILTER (WHERE paid), COUNT(*) FILTER (WHERE paid) * 100, COUNT(*) FILTER (WHERE back), COUNT(*) FILTER (WHERE back) * 10` +
 	filled + `WHERE paid GROUP BY 1;
