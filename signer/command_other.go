@@ -27,26 +27,32 @@ func serve() {
 	os.Exit(c.run(ctx, os.Args[1:]))
 }
 
-// subcommand is a command of h5pay.
+// subcommand is a command of h5pay. It has run, or main, which prints its errors itself and returns the
+// exit status.
 type subcommand struct {
 	name, does string
 	run        func(ctx context.Context, c *console, args []string) error
+	main       func(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int
+}
+
+func simulate(ctx context.Context, args []string, _ func(string) string, stdout, stderr io.Writer) int {
+	return command.Main(ctx, args, stdout, stderr)
 }
 
 func subcommands() []subcommand {
 	return []subcommand{
-		{"serve", "run the shop; without settings run the demo with a simulated WeChat", serveCommand},
-		{"simulator", "run the simulated WeChat by itself, for a shop in any language", nil},
-		{"doctor", "find out why a shop does not work, and how to repair it", doctorCommand},
-		{"migrate", "create or update the tables of the database", migrate},
-		{"backup", "write a copy of the database, also while the server runs", backup},
-		{"restore", "make a backup the database", restore},
-		{"export", "write a file with everything, to move to another database", export},
-		{"import", "fill an empty database from such a file", importFile},
-		{"archive", "write the orders of a running shop into files; delete those of more than a year ago", nil},
-		{"products", "add products to the database", products},
-		{"listen", "forward the events of a running shop to a program on this machine", nil},
-		{"version", "print the version", version},
+		{name: "serve", does: "run the shop; without settings run the demo with a simulated WeChat", run: serveCommand},
+		{name: "simulator", does: "run the simulated WeChat by itself, for a shop in any language", main: simulate},
+		{name: "doctor", does: "find out why a shop does not work, and how to repair it", run: doctorCommand},
+		{name: "migrate", does: "create or update the tables of the database", run: migrate},
+		{name: "backup", does: "write a copy of the database, also while the server runs", run: backup},
+		{name: "restore", does: "make a backup the database", run: restore},
+		{name: "export", does: "write a file with everything, to move to another database", run: export},
+		{name: "import", does: "fill an empty database from such a file", run: importFile},
+		{name: "archive", does: "write the orders of a running shop into files; delete those of more than a year ago", main: archive.Main},
+		{name: "products", does: "add products to the database", run: products},
+		{name: "listen", does: "forward the events of a running shop to a program on this machine", main: eventlisten.Main},
+		{name: "version", does: "print the version", run: version},
 	}
 }
 
@@ -57,15 +63,6 @@ func (c *console) run(ctx context.Context, args []string) int {
 		return 2
 	}
 	name, args := args[0], args[1:]
-	if name == "simulator" {
-		return command.Main(ctx, args, c.stdout, c.stderr)
-	}
-	if name == "listen" {
-		return eventlisten.Main(ctx, args, c.getenv, c.stdout, c.stderr)
-	}
-	if name == "archive" {
-		return archive.Main(ctx, args, c.getenv, c.stdout, c.stderr)
-	}
 	if name == "help" || name == "-h" || name == "-help" || name == "--help" {
 		c.usage(c.stdout)
 		return 0
@@ -73,6 +70,9 @@ func (c *console) run(ctx context.Context, args []string) int {
 	for _, s := range subcommands() {
 		if s.name != name {
 			continue
+		}
+		if s.main != nil {
+			return s.main(ctx, args, c.getenv, c.stdout, c.stderr)
 		}
 		err := s.run(ctx, c, args)
 		var wrong usageError

@@ -30,26 +30,14 @@ type commandFlags struct {
 }
 
 func newFlags(name, does string) commandFlags {
-	flags := flag.NewFlagSet("h5pay "+name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run prints the error
-	flags.Usage = func() {}
-	return commandFlags{flags, does}
+	return commandFlags{flag.NewFlagSet("h5pay "+name, flag.ContinueOnError), does}
 }
 
 // parse parses the arguments of a command, which are flags only. With -help it prints the flags.
 func (c *console) parse(flags commandFlags, args []string) error {
-	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(c.stdout, "%s %s\n\n", flags.Name(), flags.does)
-		flags.SetOutput(c.stdout)
-		flags.PrintDefaults()
-		return err
-	}
-	if err == nil {
-		err = cmdflag.NoArguments(flags.FlagSet)
-	}
-	if err != nil {
+	err := cmdflag.Parse(flags.FlagSet, args, fmt.Sprintf("%s %s\n\n", flags.Name(), flags.does), c.stdout)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		return usageError(err.Error())
 	}
-	return nil
+	return err
 }

@@ -33,20 +33,13 @@ H5PAY_KEY is an API key with the scope read, and admin for -delete. H5PAY_URL ma
 // Main runs the command and returns the exit status: 2 for a wrong command line.
 func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("h5pay archive", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the errors are printed here
 	shop := flags.String("shop", cmp.Or(getenv("H5PAY_URL"), "http://localhost:8802"), "the `address` of the shop")
 	to := flags.String("to", "", "the `folder` of the files; it must exist; required")
 	before := flags.String("before", "", "the orders that were made before this `day` of Beijing, like 2025-10-01 (default: 400 days ago)")
 	remove := flags.Bool("delete", false, "delete the orders from the shop once their files are written")
-	err := flags.Parse(args)
+	err := cmdflag.Parse(flags, args, usage, stdout)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, usage)
-		flags.SetOutput(stdout)
-		flags.PrintDefaults()
 		return 0
-	}
-	if err == nil {
-		err = cmdflag.NoArguments(flags)
 	}
 	var cfg Config
 	if err == nil {

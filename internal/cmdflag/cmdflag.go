@@ -3,8 +3,10 @@
 package cmdflag
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 )
 
@@ -17,6 +19,22 @@ type value struct {
 func Int(flags *flag.FlagSet, n *int, name string, initial, min int, usage string) {
 	*n = initial
 	flags.Var(&value{n, min}, name, usage)
+}
+
+// Parse reads a command line that has flags only. The caller prints the error. After -help it prints
+// usage and the flags to stdout, and returns flag.ErrHelp.
+func Parse(flags *flag.FlagSet, args []string, usage string, stdout io.Writer) error {
+	flags.SetOutput(io.Discard)
+	err := flags.Parse(args)
+	if err == nil {
+		return NoArguments(flags)
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+	}
+	return err
 }
 
 // NoArguments returns an error if there are arguments besides the flags.

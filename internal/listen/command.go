@@ -31,20 +31,13 @@ its webhooks; without it a secret is generated and printed. H5PAY_URL may name t
 // Main runs the command until ctx ends, and returns the exit status: 2 for a wrong command line.
 func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("h5pay listen", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the errors are printed here
 	cfg := Config{Key: getenv("H5PAY_KEY"), Secret: getenv("WEBHOOK_SECRET"), Out: stdout}
 	flags.StringVar(&cfg.Forward, "forward", "", "the `URL` that takes the events; required")
 	flags.StringVar(&cfg.Shop, "shop", cmp.Or(getenv("H5PAY_URL"), "http://localhost:8802"), "the `address` of the shop")
 	flags.StringVar(&cfg.After, "after", "", "the ID of the `event` after which to begin (default: begin with what is new)")
-	err := flags.Parse(args)
+	err := cmdflag.Parse(flags, args, usage, stdout)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, usage)
-		flags.SetOutput(stdout)
-		flags.PrintDefaults()
 		return 0
-	}
-	if err == nil {
-		err = cmdflag.NoArguments(flags)
 	}
 	generated := cfg.Secret == ""
 	if generated {
