@@ -145,10 +145,11 @@ func (s *base) run(ctx app.Context, work func() (show func(), err error)) {
 }
 
 // act does an action of the user. Until it ends, the screen accepts no other action. Then the
-// result is shown above the screen, and the screen is read again.
-func (s *base) act(ctx app.Context, done text, work func(ctx context.Context) (show func(), err error)) {
+// result is shown above the screen, and the screen is read again. act reports whether the action
+// began.
+func (s *base) act(ctx app.Context, done text, work func(ctx context.Context) (show func(), err error)) (began bool) {
 	if s.working {
-		return
+		return false
 	}
 	s.working, s.said = true, ""
 	life := s.ctx
@@ -173,6 +174,7 @@ func (s *base) act(ctx app.Context, done text, work func(ctx context.Context) (s
 			}
 		})
 	})
+	return true
 }
 
 func (s *base) say(t text)       { s.said, s.wrong = s.tr(t), false }

@@ -208,10 +208,7 @@ func (p *endpointsScreen) actions(e v1.Endpoint) app.UI {
 // test sends a test event, and shows how it ended at the endpoint. Until then it shows no earlier
 // result.
 func (p *endpointsScreen) test(ctx app.Context, e v1.Endpoint) {
-	if !p.working {
-		delete(p.tests, e.ID)
-	}
-	p.act(ctx, textTestOK, func(ctx context.Context) (func(), error) {
+	began := p.act(ctx, textTestOK, func(ctx context.Context) (func(), error) {
 		var result v1.EndpointTest
 		err := call(ctx, p.c.b, "POST", endpointPath(e.ID)+"/test", nil, &result, "")
 		return func() {
@@ -221,6 +218,9 @@ func (p *endpointsScreen) test(ctx app.Context, e v1.Endpoint) {
 			}
 		}, err
 	})
+	if began {
+		delete(p.tests, e.ID)
+	}
 }
 
 func (p *endpointsScreen) enable(ctx app.Context, e v1.Endpoint, on bool, done text) {
