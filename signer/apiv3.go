@@ -74,8 +74,7 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	if s.MerchantKey == "" {
 		wrong("WECHAT_MCH_KEY", "is not set")
 	} else if _, err := apiv3.ParsePrivateKey(s.MerchantKey); err != nil {
-		is, _, _ := strings.Cut(problemOf(err), ", want")
-		wrong("WECHAT_MCH_KEY", "must be the merchant's private key (apiclient_key.pem): it "+is)
+		wrong("WECHAT_MCH_KEY", problemOf(err))
 	}
 	switch {
 	case s.Serial == "":
