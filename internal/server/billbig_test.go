@@ -69,6 +69,11 @@ func TestComparisonOfALargeBillCanBeStopped(t *testing.T) {
 	if c := checkBill(op, "2026-11-23"); c.Status != v1.BillDiffers || len(c.Differences) != 1 || c.Differences[0].Kind != v1.MissingThere {
 		t.Errorf("%+v", c)
 	}
+	// A key that may not read stops a comparison, and gets no differences.
+	var public v1.Bill
+	if newBackEnd(s, v1.ScopeWrite).must("POST", day+"/stop", nil, &public); public.Status != v1.BillDiffers || public.Differences != nil {
+		t.Errorf("%+v", public)
+	}
 	var compared, rows int
 	if err := s.DB.QueryRow(`SELECT compared, rows_of_bill FROM bill_checks`).Scan(&compared, &rows); err != nil || compared != 4000 || rows != 4001 {
 		t.Errorf("compared %d of %d rows, %v", compared, rows, err)
