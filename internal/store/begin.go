@@ -29,7 +29,10 @@ func (s *Store) Begin(ctx context.Context, which Key, p order.Payment, claim tim
 	var switches []bool
 	statements := []statement{
 		reading(&orders, "orders", scan, selectOrders+`WHERE `+where+` AND ?2 IN ('', owner)`, value, which.Owner),
-		reading(&switches, "whether the shop sells", func(rows *sql.Rows) (on bool, err error) { return on, rows.Scan(&on) },
+		reading(&switches, "whether the shop sells", func(rows *sql.Rows) (on bool, err error) {
+			err = rows.Scan(&on)
+			return on, err
+		},
 			`SELECT value FROM switches WHERE name = 'selling'`),
 	}
 	if p.OutTradeNo != "" {

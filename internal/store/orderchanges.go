@@ -72,7 +72,8 @@ func (s *Store) ended(ctx context.Context, where string, args ...any) (map[strin
 		status api.OrderStatus
 	}
 	all, err := readAll(ctx, s, "the orders that are closing", func(rows *sql.Rows) (c change, err error) {
-		return c, rows.Scan(&c.id, &c.status)
+		err = rows.Scan(&c.id, &c.status)
+		return c, err
 	}, endOpen+where+` RETURNING id, status`, args...)
 	if err != nil {
 		return nil, err
