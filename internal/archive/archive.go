@@ -36,9 +36,9 @@ type Config struct {
 }
 
 const (
-	atOnce    = 8   // calls that read an order
-	part      = 100 // orders that are read, or deleted, between two writes
-	tries     = 6   // of a call that the shop does not answer
+	atOnce    = 8  // calls that read an order
+	part      = 50 // orders that are read between two writes, or deleted by one call
+	tries     = 6  // of a call that the shop does not answer
 	monthForm = "2006-01"
 )
 
@@ -150,7 +150,7 @@ func (cfg Config) archive(ctx context.Context, m month) error {
 		if err := cfg.call(ctx, http.MethodPost, "/v1/orders/delete", v1.DeleteOrders{IDs: ids}, &result); err != nil {
 			return err
 		}
-		deleted, kept = deleted+result.Orders, kept+len(result.Kept)
+		deleted, kept = deleted+len(result.Deleted), kept+len(result.Kept)
 	}
 	fmt.Fprintf(cfg.Out, "%s: %d orders deleted, %d stay\n", m.name, deleted, kept)
 	return nil

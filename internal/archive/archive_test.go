@@ -145,6 +145,11 @@ func TestArchive(t *testing.T) {
 		t.Errorf("%d orders, %d payments and %d events are left", w.count("orders"), w.count("payments"), w.count("events"))
 	}
 	storetest.Check(t, w.DB)
+	r := httptest.NewRequest("GET", paytest.ShopURL+"/v1/audit", nil)
+	r.Header.Set("Authorization", "Bearer "+paytest.AdminToken)
+	if _, audit := paytest.Serve(w.Handler, r); !strings.Contains(string(audit), `"deleteOrders"`) || strings.Count(string(audit), ids[0]) != 1 || strings.Contains(string(audit), young) {
+		t.Errorf("the audit list is %s", audit)
+	}
 	if err := w.run(before, true); err != nil || !strings.Contains(w.out.String(), "no order of before") {
 		t.Errorf("%v, %s", err, w.out.String())
 	}

@@ -80,7 +80,7 @@ func examples() map[reflect.Type]any {
 		v1.CloseOrders{ProductID: "tea"},
 		v1.OrdersClosed{Orders: 12},
 		v1.DeleteOrders{IDs: []string{event.OrderID}},
-		v1.OrdersDeleted{Orders: 1},
+		v1.OrdersDeleted{Deleted: []string{event.OrderID}},
 		v1.PersonQuery{OwnerOf: event.OrderID},
 		v1.PersonExport{Orders: []v1.PersonOrder{{Order: whole, IsOwner: true, IsPayer: true}}},
 		v1.ErasePerson{OwnerOf: event.OrderID},

@@ -25,9 +25,10 @@ func auditJSON(response any) string {
 		case string, float64, bool:
 			kept[name] = value
 		case []any:
-			if name == "scopes" {
+			switch name {
+			case "scopes", "deleted":
 				kept[name] = v
-			} else if name == "differences" {
+			case "differences":
 				kept[name] = len(v)
 			}
 		}

@@ -96,14 +96,17 @@ func TestOldOrdersAreDeleted(t *testing.T) {
 	for _, o := range kept {
 		want = append(want, o.ID)
 	}
-	n, left, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30))
+	gone, left, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30))
 	slices.Sort(want)
 	slices.Sort(left)
-	if d := cmp.Diff(want, left); n != len(old) || d != "" || err != nil {
-		t.Errorf("%d deleted, %v; kept (-want +got):\n%s", n, err, d)
+	if d := cmp.Diff(want, left); len(gone) != len(old) || d != "" || err != nil {
+		t.Errorf("%d deleted, %v; kept (-want +got):\n%s", len(gone), err, d)
 	}
 	storetest.Check(t, db)
 	for _, o := range old {
+		if !slices.Contains(gone, o.ID) {
+			t.Errorf("order %s is not in the list of those that were deleted", o.ClientKey)
+		}
 		if _, err := s.ByID(ctx, o.ID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("order %s is left: %v", o.ClientKey, err)
 		}
@@ -117,8 +120,8 @@ func TestOldOrdersAreDeleted(t *testing.T) {
 	if l, err := s.LinkByID(ctx, link.ID); err != nil || l.Orders != 1 || l.Paid != 1 || l.PaidAmount != 13600 {
 		t.Errorf("the link counts %d orders, %d paid with %d, %v", l.Orders, l.Paid, l.PaidAmount, err)
 	}
-	if n, _, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30)); n != 0 || err != nil {
-		t.Errorf("the second call deleted %d, %v", n, err)
+	if n, _, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30)); len(n) != 0 || err != nil {
+		t.Errorf("the second call deleted %v, %v", n, err)
 	}
 	if o, err := s.ByID(ctx, open.ID); err != nil || o.Status != api.StatusOpen {
 		t.Errorf("%s, %v", o.Status, err)

@@ -43,16 +43,16 @@ func oldUnpaid(before string) string {
 const notNewest = ` AND NOT EXISTS (SELECT 1 FROM events WHERE order_id = orders.id AND seq = (SELECT MAX(seq) FROM events))`
 
 // DeleteOld deletes those orders of ids that were made before made and did not change since
-// changed, with all that belongs to them. It returns how many, and the IDs of those that are
-// still there. An order stays if one of its payments, refunds or deliveries has not ended, or if it
+// changed, with all that belongs to them. It returns their IDs, and the IDs of those that are still
+// there. An order stays if one of its payments, refunds or deliveries has not ended, or if it
 // has the newest event of the shop.
 //
 // The triggers order_is_deleted and paid_order_is_deleted delete the rest, event_is_deleted the
 // deliveries. The takings and the settlements of the days stay, and the sums of a link.
-func (s *Store) DeleteOld(ctx context.Context, ids []string, made, changed time.Time) (deleted int, kept []string, err error) {
+func (s *Store) DeleteOld(ctx context.Context, ids []string, made, changed time.Time) (deleted, kept []string, err error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
 	err = s.together(ctx,
 		statement{"deleting old orders", `
@@ -62,12 +62,16 @@ func (s *Store) DeleteOld(ctx context.Context, ids []string, made, changed time.
 			AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = orders.id AND refunds.status IN ('created', 'processing', 'abnormal'))
 			AND NOT EXISTS (SELECT 1 FROM refund_requests WHERE order_id = orders.id AND refund_requests.status = 'waiting')
 			AND NOT EXISTS (SELECT 1 FROM events JOIN deliveries ON event_seq = seq WHERE order_id = orders.id AND deliveries.status = 'pending')` + notNewest + `
-			RETURNING 1`, []any{string(list), made.UnixMilli(), changed.UnixMilli()}, func(*sql.Rows) error {
-			deleted++
-			return nil
+			RETURNING id`, []any{string(list), made.UnixMilli(), changed.UnixMilli()}, func(rows *sql.Rows) error {
+			id, err := scanID(rows)
+			deleted = append(deleted, id)
+			return err
 		}},
-		reading(&kept, "the old orders that stay", func(rows *sql.Rows) (id string, err error) {
-			return id, rows.Scan(&id)
-		}, `SELECT id FROM orders WHERE id IN (SELECT value FROM json_each(?1))`, string(list)))
+		reading(&kept, "the old orders that stay", scanID, `SELECT id FROM orders WHERE id IN (SELECT value FROM json_each(?1))`, string(list)))
 	return deleted, kept, err
+}
+
+func scanID(rows *sql.Rows) (id string, err error) {
+	err = rows.Scan(&id)
+	return id, err
 }

@@ -52,12 +52,12 @@ type CloseOrders struct {
 // DeleteOrders deletes orders that were archived. An order is deleted 400 days after it was made at the
 // earliest, and 30 days after its last change.
 type DeleteOrders struct {
-	IDs []string `json:"ids" required:"true" minItems:"1" maxItems:"100"`
+	IDs []string `json:"ids" required:"true" minItems:"1" maxItems:"50"`
 }
 
-// OrdersDeleted has the number of orders that the call deleted.
+// OrdersDeleted has the IDs of the orders that the call deleted. The audit list has them too.
 type OrdersDeleted struct {
-	Orders int `json:"orders"`
+	Deleted []string `json:"deleted"`
 	// Kept are those that are too young, that have not ended, or that have the shop's newest event.
 	Kept []string `json:"kept,omitempty"`
 }
