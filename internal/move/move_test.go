@@ -98,7 +98,7 @@ func trade(t *testing.T, db *sql.DB, orders int) {
 			must(moved(s.MoveRefund(ctx, fmt.Sprint("R", i), api.RefundSucceeded, fmt.Sprint("50", i), now, now)))
 		}
 		if i%5 == 0 {
-			_, err := s.BeginClose(ctx, id, now)
+			_, _, err := s.CloseWhole(ctx, id, now)
 			must(err == nil, err)
 		}
 	}

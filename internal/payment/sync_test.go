@@ -137,8 +137,8 @@ func TestSync(t *testing.T) {
 			s := newShop(t)
 			o := s.pending(t)
 			if c.closing {
-				if to, err := s.store.BeginClose(t.Context(), o.OrderID, o.CreatedAt); to != api.StatusClosing || err != nil {
-					t.Fatal(to, err)
+				if w, _, err := s.store.CloseWhole(t.Context(), o.OrderID, o.CreatedAt); w.Status != api.StatusClosing || err != nil {
+					t.Fatal(w.Status, err)
 				}
 			}
 			o = s.stored(t, o.OutTradeNo)

@@ -152,8 +152,8 @@ func insertMany(s *paytest.Shop, p *paytest.Person, n int) {
 		if ok, err := store.SetPrepay(s.T.Context(), no, order.Prepay{ID: "wx" + no, SignType: "HMAC-SHA256"}, s.Now()); !ok || err != nil {
 			s.T.Fatal(ok, err)
 		}
-		if to, err := store.BeginClose(s.T.Context(), id, s.Now()); to != api.StatusClosing || err != nil {
-			s.T.Fatal(to, err)
+		if w, _, err := store.CloseWhole(s.T.Context(), id, s.Now()); w.Status != api.StatusClosing || err != nil {
+			s.T.Fatal(w.Status, err)
 		}
 		if ok, err := store.Close(s.T.Context(), no, s.Now()); !ok || err != nil {
 			s.T.Fatal(ok, err)

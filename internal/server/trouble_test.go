@@ -149,8 +149,8 @@ func TestPaymentOfAnOrderThatWasClosedHere(t *testing.T) {
 func closeHere(s *paytest.Shop, id string) {
 	s.T.Helper()
 	store := store.New(s.DB)
-	if to, err := store.BeginClose(s.T.Context(), id, s.Now()); to != api.StatusClosing || err != nil {
-		s.T.Fatal(to, err)
+	if w, _, err := store.CloseWhole(s.T.Context(), id, s.Now()); w.Status != api.StatusClosing || err != nil {
+		s.T.Fatal(w.Status, err)
 	}
 	if ok, err := store.Close(s.T.Context(), s.OutTradeNo(id), s.Now()); !ok || err != nil {
 		s.T.Fatal(ok, err)

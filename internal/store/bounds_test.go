@@ -72,7 +72,7 @@ func TestOneOwnersOpenOrdersAreBounded(t *testing.T) {
 				t.Errorf("a repeated client_key makes %s, %v", again.ID, err)
 			}
 			for i, end := range []func() (bool, error){
-				func() (bool, error) { return began(s.BeginClose(ctx, open[0].ID, now)) },
+				func() (bool, error) { return began(beginClose(s, open[0].ID, now)) },
 				func() (bool, error) { return closeOrder(s, open[1], now) },
 				func() (bool, error) {
 					return s.Pay(ctx, open[2].Payment.OutTradeNo, order.Paid{TransactionID: "4200", PaidAt: now}, now)
@@ -109,7 +109,7 @@ func TestGuestsOfOneNetworkAreBounded(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	more = takes(t, s, more)
-	if ok, err := began(s.BeginClose(ctx, more.ID, now)); !ok || err != nil {
+	if ok, err := began(beginClose(s, more.ID, now)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	late := guestOrder(t, "7", "203.0.113.7", "key-1")

@@ -56,7 +56,7 @@ func TestClaimPrepay(t *testing.T) {
 	if err := s.ReleasePrepay(ctx, o.Payment.OutTradeNo, at(40)); err != nil || !claim("wx-2", at(41), at(31)) {
 		t.Errorf("a claim was not released: %v", err)
 	}
-	if _, err := began(s.BeginClose(ctx, o.ID, now)); err != nil || set("wx-3", at(41)) || claim("wx-2", at(60), at(50)) {
+	if _, err := began(beginClose(s, o.ID, now)); err != nil || set("wx-3", at(41)) || claim("wx-2", at(60), at(50)) {
 		t.Errorf("a cancelled order can be paid again: %v", err)
 	}
 	storetest.Check(t, db)

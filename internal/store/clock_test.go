@@ -36,7 +36,7 @@ func TestTimelineDoesNotDependOnOneClock(t *testing.T) {
 			storetest.Check(t, db)
 		}
 		must(b.SetPrepay(ctx, o.Payment.OutTradeNo, order.Prepay{ID: "wx1", SignType: "MD5"}, b.at(now.Add(time.Millisecond))))
-		must(began(a.BeginClose(ctx, o.ID, a.at(now.Add(2*time.Millisecond)))))
+		must(began(beginClose(a.Store, o.ID, a.at(now.Add(2*time.Millisecond)))))
 		must(b.Close(ctx, o.Payment.OutTradeNo, b.at(now.Add(3*time.Millisecond))))
 		must(a.Pay(ctx, o.Payment.OutTradeNo, order.Paid{TransactionID: "4200", Payer: "alice", PaidAt: now}, a.at(now.Add(4*time.Millisecond))))
 		must(b.InsertRefund(ctx, order.Refund{ID: "R1", OrderID: o.ID, OutTradeNo: o.Payment.OutTradeNo, Key: "key-of-R1", Amount: 600, CreatedAt: b.at(now.Add(5 * time.Millisecond))}, 0))
@@ -86,7 +86,7 @@ func TestTimelineUnderManyClocks(t *testing.T) {
 			case 0:
 				_, err = s.SetPrepay(ctx, o.Payment.OutTradeNo, order.Prepay{ID: fmt.Sprint("wx", i), SignType: "MD5"}, clock)
 			case 1:
-				_, err = began(s.BeginClose(ctx, o.ID, clock))
+				_, err = began(beginClose(s, o.ID, clock))
 			case 2:
 				_, err = closeOrder(s, o, clock)
 			case 3:

@@ -66,7 +66,7 @@ func TestDueWaitsAfterAQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	dueAfter(map[int]int{31: 0, 32: 1})
-	if to, err := s.BeginClose(ctx, o.ID, now.Add(61*time.Minute)); to != api.StatusClosing || err != nil {
+	if to, err := beginClose(s, o.ID, now.Add(61*time.Minute)); to != api.StatusClosing || err != nil {
 		t.Fatal(to, err)
 	}
 	if ok, err := s.ClaimQuery(ctx, no, time.Second, now.Add(65*time.Minute+time.Millisecond)); !ok || err != nil {

@@ -71,11 +71,11 @@ func TestEventsSayWhatHappened(t *testing.T) {
 	if ok, err := s.Fail(ctx, failed.Payment.OutTradeNo, "PARAM_ERROR", now.Add(4*time.Hour)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if status, err := s.BeginClose(ctx, failed.ID, now.Add(4*time.Hour)); status != api.StatusClosed || err != nil {
+	if status, err := beginClose(s, failed.ID, now.Add(4*time.Hour)); status != api.StatusClosed || err != nil {
 		t.Fatal(status, err)
 	}
 	cancelled := insertBare(t, s, "bob", "key-4")
-	if status, err := s.BeginClose(ctx, cancelled.ID, now.Add(4*time.Hour)); status != api.StatusClosed || err != nil {
+	if status, err := beginClose(s, cancelled.ID, now.Add(4*time.Hour)); status != api.StatusClosed || err != nil {
 		t.Fatal(status, err)
 	}
 	storetest.Check(t, db)

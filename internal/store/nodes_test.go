@@ -279,7 +279,7 @@ func TestNodesCloseAnOrderOrPayIt(t *testing.T) {
 		o := insertBare(t, all[0], "alice", fmt.Sprint("key-", round))
 		atOnce(t, all, 6, func(s *store.Store, i int) error {
 			if i%2 == 0 {
-				_, err := s.BeginClose(ctx, o.ID, now)
+				_, err := beginClose(s, o.ID, now)
 				return err
 			}
 			p := attempt(t, o)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 
 	"h5pay/internal/api"
@@ -29,18 +27,7 @@ const endOpen = `UPDATE orders SET
 	status = IIF(EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND payments.status IN ('created', 'pending', 'closing')), 'closing', 'closed'),
 	updated_at = MAX(updated_at, ?1), network = NULL, due_at = NULL `
 
-// BeginClose cancels an open order. It returns the new status, closing or closed, or ""
-// if the order was not open.
-func (s *Store) BeginClose(ctx context.Context, id string, now time.Time) (api.OrderStatus, error) {
-	var status api.OrderStatus
-	err := s.db.QueryRowContext(ctx, endOpen+`WHERE id = ?2 AND status = 'open' RETURNING status`, now.UnixMilli(), id).Scan(&status)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("closing order %s: %w", id, err)
-	}
-	return status, nil
-}
-
-// BeginCloseAll is BeginClose for many orders, in one statement. It returns the new status
+// BeginCloseAll is CloseWhole for many orders, in one statement. It returns the new status
 // of the orders that it changed. The + keeps SQLite from reading every open order through
 // the index of the statuses.
 func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) (map[string]api.OrderStatus, error) {
@@ -54,7 +41,7 @@ func (s *Store) BeginCloseAll(ctx context.Context, ids []string, now time.Time) 
 	return s.ended(ctx, `WHERE id IN (SELECT value FROM json_each(?2)) AND +status = 'open'`, now.UnixMilli(), string(list))
 }
 
-// Expire is BeginClose for at most limit orders that have expired, the earliest first. An order
+// Expire is BeginCloseAll for at most limit orders that have expired, the earliest first. An order
 // with a payment that can be paid has some minutes more: the timer closes the payment at WeChat
 // by then, and the trigger payment_ends closes the order with it, which writes fewer rows.
 func (s *Store) Expire(ctx context.Context, now time.Time, limit int) (map[string]api.OrderStatus, error) {

@@ -98,12 +98,22 @@ func add(t *testing.T, s *store.Store, p order.Payment) order.Payment {
 	return p
 }
 
-// began reports whether BeginClose changed an order.
+// beginClose cancels an open order. It returns the new status, closing or closed, or "" if the order was
+// not open.
+func beginClose(s *store.Store, id string, at time.Time) (api.OrderStatus, error) {
+	w, changed, err := s.CloseWhole(ctx, id, at)
+	if !changed {
+		return "", err
+	}
+	return w.Status, err
+}
+
+// began reports whether beginClose changed an order.
 func began(status api.OrderStatus, err error) (bool, error) { return status != "", err }
 
 // closeOrder closes an order with one payment as after a close at WeChat.
 func closeOrder(s *store.Store, o order.Order, at time.Time) (bool, error) {
-	if ok, err := began(s.BeginClose(ctx, o.ID, at)); !ok || err != nil {
+	if ok, err := began(beginClose(s, o.ID, at)); !ok || err != nil {
 		return false, err
 	}
 	return s.Close(ctx, o.Payment.OutTradeNo, at)
@@ -265,7 +275,7 @@ func paymentChanges(s *store.Store, o order.Order) map[api.PaymentStatus]func() 
 		},
 		api.PaymentFailed: func() (bool, error) { return s.Fail(ctx, no, "PARAM_ERROR", now) },
 		api.PaymentClosing: func() (bool, error) {
-			if ok, err := began(s.BeginClose(ctx, o.ID, now)); !ok || err != nil {
+			if ok, err := began(beginClose(s, o.ID, now)); !ok || err != nil {
 				return ok, err
 			}
 			p, err := s.Payment(ctx, no)
@@ -341,7 +351,7 @@ func TestDueFindsCancelledOrders(t *testing.T) {
 	early, late := insert(t, s, "alice", "key-1"), insert(t, s, "alice", "key-2")
 	give := func(id string, at time.Time) {
 		t.Helper()
-		if ok, err := began(s.BeginClose(ctx, id, at)); !ok || err != nil {
+		if ok, err := began(beginClose(s, id, at)); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -408,7 +418,7 @@ func TestDueTakesKindsInTurn(t *testing.T) {
 		wanted = append(wanted, begin(t, s, o).ID)
 	}
 	for _, id := range append(junk[10:], wanted[1]) {
-		if ok, err := began(s.BeginClose(ctx, id, later)); err != nil || !ok {
+		if ok, err := began(beginClose(s, id, later)); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 	}

@@ -147,7 +147,7 @@ func TestLatePaymentOfAClosedOrder(t *testing.T) {
 	s := store.New(db)
 	o := insert(t, s, "alice", "key-1")
 	second := add(t, s, scan(t, o))
-	if status, err := s.BeginClose(ctx, o.ID, now); status != api.StatusClosing || err != nil {
+	if status, err := beginClose(s, o.ID, now); status != api.StatusClosing || err != nil {
 		t.Fatal(status, err)
 	}
 	for i, no := range []string{o.Payment.OutTradeNo, second.OutTradeNo} {
@@ -240,7 +240,7 @@ func TestPaymentsOfAnOrderAreBounded(t *testing.T) {
 	storetest.Check(t, db)
 	for name, end := range map[string]func(o order.Order){
 		"closing": func(o order.Order) {
-			if ok, err := began(s.BeginClose(ctx, o.ID, now)); !ok || err != nil {
+			if ok, err := began(beginClose(s, o.ID, now)); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		},
@@ -281,7 +281,7 @@ func TestDueOfALatePayment(t *testing.T) {
 	if n, m := due(late.Add(59*time.Second)), due(late.Add(time.Minute)); n != 0 || m != 1 {
 		t.Errorf("%d due before a minute, %d then", n, m)
 	}
-	if ok, err := began(s.BeginClose(ctx, o.ID, late)); !ok || err != nil {
+	if ok, err := began(beginClose(s, o.ID, late)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if n, m := due(late.Add(order.MinCloseAge-time.Millisecond)), due(late.Add(order.MinCloseAge)); n != 0 || m != 1 {
@@ -299,10 +299,10 @@ func TestPaymentAgainstCancellation(t *testing.T) {
 	if _, err := s.Insert(ctx, o); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := s.BeginClose(ctx, o.ID, now); status != api.StatusClosed || err != nil {
+	if status, err := beginClose(s, o.ID, now); status != api.StatusClosed || err != nil {
 		t.Errorf("an order without a payment: %q, %v", status, err)
 	}
-	if status, err := s.BeginClose(ctx, o.ID, now); status != "" || err != nil {
+	if status, err := beginClose(s, o.ID, now); status != "" || err != nil {
 		t.Errorf("closed twice: %q, %v", status, err)
 	}
 	if ok, err := s.InsertPayment(ctx, attempt(t, o), time.Time{}); ok || err != nil {
@@ -318,7 +318,7 @@ func TestPaymentAgainstCancellation(t *testing.T) {
 	if _, err := s.Insert(ctx, made); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := s.BeginClose(ctx, made.ID, now); status != api.StatusClosed || err != nil {
+	if status, err := beginClose(s, made.ID, now); status != api.StatusClosed || err != nil {
 		t.Fatal(status, err)
 	}
 	if e := claimOne(t, s, now); e.Type != api.EventOrderClosed || e.Shop != "https://shop.example.com" || e.MchID != mchID {

@@ -33,7 +33,7 @@ func TestUnpaidOrdersAreDeleted(t *testing.T) {
 	if ok, err := s.Fail(ctx, failed.Payment.OutTradeNo, "PARAM_ERROR", failed.CreatedAt); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if ok, err := began(s.BeginClose(ctx, failed.ID, failed.CreatedAt)); !ok || err != nil {
+	if ok, err := began(beginClose(s, failed.ID, failed.CreatedAt)); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	kept := []order.Order{

@@ -37,7 +37,7 @@ func TestRowsThatAnOrderWrites(t *testing.T) {
 		}},
 		"never tried": {4, func(s *store.Store) {
 			o := insertBare(t, s, "alice", "key-1")
-			if ok, err := began(s.BeginClose(ctx, o.ID, now)); !ok || err != nil {
+			if ok, err := began(beginClose(s, o.ID, now)); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}},

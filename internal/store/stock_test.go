@@ -101,7 +101,7 @@ func TestClosedOrderGivesItsPiecesBack(t *testing.T) {
 	w := newStockWorld(t)
 	cancelled := w.placed("key-1")
 	for range 2 {
-		if _, err := w.s.BeginClose(ctx, cancelled.ID, now); err != nil {
+		if _, err := beginClose(w.s, cancelled.ID, now); err != nil {
 			t.Fatal(err)
 		}
 		w.want(3)
@@ -118,7 +118,7 @@ func TestClosedOrderGivesItsPiecesBack(t *testing.T) {
 	w.want(3)
 	// While WeChat may take its payment, the order keeps them.
 	closing := begin(t, w.s, w.placed("key-4"))
-	if status, err := w.s.BeginClose(ctx, closing.ID, now); err != nil || status != api.StatusClosing {
+	if status, err := beginClose(w.s, closing.ID, now); err != nil || status != api.StatusClosing {
 		t.Fatal(status, err)
 	}
 	w.want(1)
@@ -144,7 +144,7 @@ func TestPaidOrderKeepsItsPieces(t *testing.T) {
 	t.Parallel()
 	w := newStockWorld(t)
 	late := begin(t, w.s, w.placed("key-1"))
-	if _, err := w.s.BeginClose(ctx, late.ID, now); err != nil {
+	if _, err := beginClose(w.s, late.ID, now); err != nil {
 		t.Fatal(err)
 	}
 	if ok, err := w.s.Close(ctx, late.Payment.OutTradeNo, now); !ok || err != nil {
@@ -165,7 +165,7 @@ func TestPaidOrderKeepsItsPieces(t *testing.T) {
 		t.Fatal(err)
 	}
 	closing := begin(t, w.s, w.placed("key-3"))
-	if _, err := w.s.BeginClose(ctx, closing.ID, now); err != nil {
+	if _, err := beginClose(w.s, closing.ID, now); err != nil {
 		t.Fatal(err)
 	}
 	pay(t, w.s, closing, now)
@@ -186,14 +186,14 @@ func TestStockOfAProductThatHadNone(t *testing.T) {
 	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Set: &three}, "key-b", "f", now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.BeginClose(ctx, o.ID, now); err != nil {
+	if _, err := beginClose(w.s, o.ID, now); err != nil {
 		t.Fatal(err)
 	}
 	w.want(3)
 	if _, err := w.s.ChangeStock(ctx, "tea", order.StockChange{Unlimited: true}, "key-c", "f", now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.BeginClose(ctx, taken.ID, now); err != nil {
+	if _, err := beginClose(w.s, taken.ID, now); err != nil {
 		t.Fatal(err)
 	}
 	if p, err := w.s.Product(ctx, "tea"); err != nil || p.Stock != nil {
@@ -204,7 +204,7 @@ func TestStockOfAProductThatHadNone(t *testing.T) {
 	if _, err := w.s.DeleteProduct(ctx, "tea"); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := w.s.BeginClose(ctx, other.ID, now); err != nil || status != api.StatusClosed {
+	if status, err := beginClose(w.s, other.ID, now); err != nil || status != api.StatusClosed {
 		t.Errorf("%s, %v", status, err)
 	}
 }
@@ -313,7 +313,7 @@ func TestStockIsKeptWhileManyOrder(t *testing.T) {
 				return err
 			}
 			cancelled := func() error {
-				_, err := s.BeginClose(ctx, stored.ID, now)
+				_, err := beginClose(s, stored.ID, now)
 				if err == nil && p.OutTradeNo != "" {
 					_, err = s.Close(ctx, p.OutTradeNo, now)
 				}

@@ -31,7 +31,9 @@ func (s *Store) WholeByID(ctx context.Context, id string) (Whole, error) {
 	return s.whole(ctx, nil, `id = ?1`, id)
 }
 
-// CloseWhole is BeginClose that returns the order too, whether it changed or not.
+// CloseWhole cancels an open order: it is closing while WeChat may take a payment of it, else closed.
+// CloseWhole returns the order, whether it changed or not. The triggers order_closes, guest_order_ends,
+// link_order_ends, stock_comes_back and event_order_closed continue.
 func (s *Store) CloseWhole(ctx context.Context, id string, now time.Time) (w Whole, changed bool, err error) {
 	closing := writing(&changed, "closing order "+id, endOpen+`WHERE id = ?2 AND status = 'open'`, now.UnixMilli(), id)
 	w, err = s.whole(ctx, &closing, `id = ?1`, id)

@@ -140,7 +140,7 @@ BEGIN
   WHERE id IN (SELECT key FROM json_each(NEW.taken));
 END;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
+-- Continues BeginCloseAll and Expire in orderchanges.go, CloseWhole in whole.go, and payment_ends. An
 -- order that is closing keeps its pieces: WeChat may still take its payment.
 CREATE TRIGGER stock_comes_back AFTER UPDATE OF status ON orders WHEN NEW.taken IS NOT NULL AND NEW.status = 'closed' AND OLD.status <> 'closed'
 BEGIN
@@ -227,7 +227,7 @@ BEGIN
   UPDATE links SET orders = orders + 1 WHERE id = NEW.link_id;
 END;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: an order that ends
+-- Continues BeginCloseAll and Expire in orderchanges.go, and CloseWhole in whole.go: an order that ends
 -- without a payment frees its place.
 CREATE TRIGGER link_order_ends AFTER UPDATE OF status ON orders
 WHEN NEW.link_id IS NOT NULL AND OLD.status = 'open' AND NEW.status IN ('closing', 'closed')
@@ -321,7 +321,7 @@ CREATE INDEX payments_due ON payments (mch_id, api_version, guest, closing, due_
 -- Finds the duplicates that are not refunded.
 CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AND refunded < total;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: nobody gets payment
+-- Continues BeginCloseAll and Expire in orderchanges.go, and CloseWhole in whole.go: nobody gets payment
 -- parameters of the order any more. WeChat closes no payment that is younger than 315
 -- seconds (order.MinCloseAge).
 CREATE TRIGGER order_closes AFTER UPDATE OF status ON orders WHEN NEW.status = 'closing' AND OLD.status <> 'closing'
@@ -404,7 +404,7 @@ BEGIN
   ON CONFLICT (hour, network) DO UPDATE SET n = guests_by_hour.n + 1;
 END;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and
+-- Continues BeginCloseAll and Expire in orderchanges.go, CloseWhole in whole.go, and
 -- payment_is_paid: these end the wait for a payment.
 CREATE TRIGGER guest_order_ends AFTER UPDATE OF status ON orders
 WHEN NEW.guest = 1 AND OLD.status = 'open' AND NEW.status <> 'open'
@@ -692,7 +692,7 @@ BEGIN
   WHERE order_id = NEW.order_id AND json_extract(data, '$.payment.out_trade_no') = NEW.out_trade_no AND json_extract(data, '$.payment.payer') IS NOT NULL;
 END;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends.
+-- Continues BeginCloseAll and Expire in orderchanges.go, CloseWhole in whole.go, and payment_ends.
 -- Anybody can make an order of the shop or of a link. It makes no event if nobody ever
 -- got payment parameters of it.
 CREATE TRIGGER event_order_closed AFTER UPDATE OF status ON orders WHEN NEW.status = 'closed' AND OLD.status <> 'closed'

@@ -123,7 +123,7 @@ func likeFilled(ctx context.Context, s *store.Store, i int) error {
 		return did("Deliver", ok, err)
 	}
 	if i%5 == 0 {
-		if _, err := s.BeginClose(ctx, id, at); err != nil {
+		if _, _, err := s.CloseWhole(ctx, id, at); err != nil {
 			return err
 		}
 		at = at.Add(order.MinCloseAge)

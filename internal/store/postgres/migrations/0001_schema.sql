@@ -168,7 +168,7 @@ FOR EACH ROW
 WHEN (NEW.taken IS NOT NULL AND NEW.status <> 'closed')
 EXECUTE FUNCTION stock_is_taken();
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends. An
+-- Continues BeginCloseAll and Expire in orderchanges.go, CloseWhole in whole.go, and payment_ends. An
 -- order that is closing keeps its pieces: WeChat may still take its payment.
 CREATE FUNCTION stock_comes_back() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -284,7 +284,7 @@ FOR EACH ROW
 WHEN (NEW.link_id IS NOT NULL)
 EXECUTE FUNCTION link_order_begins();
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: an order that ends
+-- Continues BeginCloseAll and Expire in orderchanges.go, and CloseWhole in whole.go: an order that ends
 -- without a payment frees its place.
 CREATE FUNCTION link_order_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -388,7 +388,7 @@ CREATE INDEX payments_due ON payments (mch_id, api_version, guest, closing, due_
 -- Finds the duplicates that are not refunded.
 CREATE INDEX unreturned_payments ON payments (settled_at) WHERE duplicate = 1 AND refunded < total;
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go: nobody gets payment
+-- Continues BeginCloseAll and Expire in orderchanges.go, and CloseWhole in whole.go: nobody gets payment
 -- parameters of the order any more. WeChat closes no payment that is younger than 315
 -- seconds (order.MinCloseAge).
 CREATE FUNCTION order_closes() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -492,7 +492,7 @@ FOR EACH ROW
 WHEN (NEW.guest = 1 AND NEW.status = 'open')
 EXECUTE FUNCTION guest_order_begins();
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and
+-- Continues BeginCloseAll and Expire in orderchanges.go, CloseWhole in whole.go, and
 -- payment_is_paid: these end the wait for a payment.
 CREATE FUNCTION guest_order_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -850,7 +850,7 @@ FOR EACH ROW
 WHEN (NEW.payer = '' AND OLD.payer <> '')
 EXECUTE FUNCTION erase_payer();
 
--- Continues BeginClose, BeginCloseAll and Expire in orderchanges.go, and payment_ends.
+-- Continues BeginCloseAll and Expire in orderchanges.go, CloseWhole in whole.go, and payment_ends.
 -- Anybody can make an order of the shop or of a link. It makes no event if nobody ever
 -- got payment parameters of it.
 CREATE FUNCTION event_order_closed() RETURNS trigger LANGUAGE plpgsql AS $$
