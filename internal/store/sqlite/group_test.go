@@ -219,7 +219,7 @@ func TestFailedCommitFailsTheGroup(t *testing.T) {
 	}
 }
 
-// A panic in SQLite fails the calls of its group, of which nothing is stored. The next calls run.
+// SQLite panics in a group. Every call of the group fails, and none stores a row. Later calls run.
 func TestPanicFailsItsGroupAlone(t *testing.T) {
 	t.Parallel()
 	panicking := func(db *sql.DB) error {
