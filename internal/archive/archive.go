@@ -59,7 +59,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	if len(months) == 0 {
-		fmt.Fprintf(cfg.Out, "no order of before %s has ended\n", cst.In(cfg.Before).Format(time.DateOnly))
+		fmt.Fprintf(cfg.Out, "no order from before %s has ended\n", cst.In(cfg.Before).Format(time.DateOnly))
 	}
 	for _, m := range months {
 		if err := cfg.archive(ctx, m); err != nil {
@@ -67,7 +67,7 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 	}
 	if left > 0 {
-		fmt.Fprintf(cfg.Out, "%d orders have not ended and are not archived\n", left)
+		fmt.Fprintf(cfg.Out, "not archived, because they have not ended: %d\n", left)
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (cfg Config) archive(ctx context.Context, m month) error {
 	if err := f.finish(); err != nil {
 		return errors.Join(err, f.discard())
 	}
-	fmt.Fprintf(cfg.Out, "%s: %d orders, paid %s yuan, refunded %s yuan: %s and .csv\n", m.name, len(written), sum, refunded, filepath.Base(f.name)+".jsonl")
+	fmt.Fprintf(cfg.Out, "%s.jsonl and .csv: orders %d, paid %s yuan, refunded %s yuan\n", filepath.Base(f.name), len(written), sum, refunded)
 	if !cfg.Delete {
 		return nil
 	}
@@ -152,7 +152,7 @@ func (cfg Config) archive(ctx context.Context, m month) error {
 		}
 		deleted, kept = deleted+len(result.Deleted), kept+len(result.Kept)
 	}
-	fmt.Fprintf(cfg.Out, "%s: %d orders deleted, %d stay\n", m.name, deleted, kept)
+	fmt.Fprintf(cfg.Out, "%s: deleted from the shop %d, kept there %d\n", m.name, deleted, kept)
 	return nil
 }
 

@@ -117,7 +117,7 @@ func TestArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := w.out.String()
-	if !strings.Contains(text, "3 orders, paid 204.00 yuan, refunded 0.00 yuan: orders-"+month+"-2.jsonl and .csv\n") || !strings.Contains(text, "3 orders deleted, 0 stay\n") {
+	if !strings.Contains(text, "orders-"+month+"-2.jsonl and .csv: orders 3, paid 204.00 yuan, refunded 0.00 yuan\n") || !strings.Contains(text, month+": deleted from the shop 3, kept there 0\n") {
 		t.Errorf("it printed %s", text)
 	}
 	for _, name := range []string{"orders-" + month, "orders-" + month + "-2"} {
@@ -150,7 +150,7 @@ func TestArchive(t *testing.T) {
 	if _, audit := paytest.Serve(w.Handler, r); !strings.Contains(string(audit), `"deleteOrders"`) || strings.Count(string(audit), ids[0]) != 1 || strings.Contains(string(audit), young) {
 		t.Errorf("the audit list is %s", audit)
 	}
-	if err := w.run(before, true); err != nil || !strings.Contains(w.out.String(), "no order of before") {
+	if err := w.run(before, true); err != nil || !strings.Contains(w.out.String(), "no order from before") {
 		t.Errorf("%v, %s", err, w.out.String())
 	}
 	if w.count("orders") != 1 {

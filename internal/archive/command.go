@@ -51,6 +51,9 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 	}
 	cfg.Out = stdout
 	if err := Run(ctx, cfg); err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("interrupted; run it again for what is left")
+		}
 		fmt.Fprintln(stderr, "h5pay archive:", err)
 		return 1
 	}
