@@ -37,15 +37,8 @@ func TestComparisonOfALargeBillCanBeStopped(t *testing.T) {
 	if c := checkBill(op, "2026-11-23"); c.Status != v1.BillAgrees || c.Running != nil {
 		t.Fatalf("%+v", c)
 	}
-	wire, during := s.ToWeChat.Handler, func() {}
-	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasSuffix(r.URL.Path, "/downloadbill") {
-			wire.ServeHTTP(w, r)
-			return
-		}
-		during()
-		w.Write([]byte(bigBill(wechattest.DefaultMchID, 4001)))
-	})
+	during := func() {}
+	respondWithBill(s, bigBill(wechattest.DefaultMchID, 4001), func() { during() })
 	const day = "/v1/bills/2026-11-23"
 	during = func() {
 		var b v1.Bill
@@ -81,6 +74,46 @@ func TestComparisonOfALargeBillCanBeStopped(t *testing.T) {
 	storetest.Exec(t, s.DB, `UPDATE bill_checks SET leased_until = ?`, s.Now().Add(time.Minute).UnixMilli())
 	if got := billChecks(op, "?date=2026-11-23")[0]; got.Running == nil || *got.Running != (v1.BillProgress{Compared: 4000, Rows: 4001}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// respondWithBill lets WeChat respond to a download of a bill with a text, after during.
+func respondWithBill(s *paytest.Shop, bill string, during func()) {
+	wire := s.ToWeChat.Handler
+	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/downloadbill") {
+			wire.ServeHTTP(w, r)
+			return
+		}
+		during()
+		w.Write([]byte(bill))
+	})
+}
+
+// The comparison of a small bill stores no progress. If it is stopped, its end says so and stores
+// nothing.
+func TestComparisonOfASmallBillCanBeStopped(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	op := s.Operator()
+	s.AdvanceTo(1, "10:00:00")
+	respondWithBill(s, bigBill(wechattest.DefaultMchID, 3), func() { op.Must("POST", "/v1/bills/2026-11-23/stop", nil, &v1.Bill{}) })
+	op.Fails(api.CodeConflict, "POST", "/v1/bills/2026-11-23/check", nil)
+	wantBills(op, v1.Bill{Date: "2026-11-23", Status: v1.BillWaiting})
+}
+
+// A refund that WeChat closed is in the totals of a bill, and moved no money.
+func TestClosedRefundMovesNoMoney(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	s.AdvanceTo(1, "10:00:00")
+	lines := strings.SplitAfter(bigBill(wechattest.DefaultMchID, 1), "\n")
+	closed := strings.NewReplacer("`SUCCESS,", "`REFUND,", "`0.01,`0.00,`0,`0,`0.00,", "`0.00,`0.00,`50000000,`R1,`0.01,", "`0.00,`,`,`x", "`0.00,`ORIGINAL,`CLOSED,`x",
+		"`0.00000,", "`-0.01000,", "`0.01,`0.00,`\n", "`0.00,`0.01,`\n").Replace(lines[1])
+	total := strings.NewReplacer("`1.0,`0.01,`0.00,", "`2.0,`0.01,`0.01,", "`0.00000,", "`-0.01000,", "`0.01,`0.00\n", "`0.01,`0.01\n").Replace(lines[3])
+	respondWithBill(s, lines[0]+lines[1]+closed+lines[2]+total, func() {})
+	if c := checkBill(s.Operator(), "2026-11-23"); c.Status != v1.BillAgrees || *c.Trade != money(1, 0, 0) {
+		t.Errorf("%+v, %+v", c, c.Trade)
 	}
 }
 
