@@ -232,6 +232,7 @@ func TestConsoleByKeyboard(t *testing.T) {
 	tb.sees("今日收款")
 	tabTo("the orders", `e.getAttribute("href") === "/console/orders"`)
 	tb.run(chromedp.KeyEvent("\r"))
+	tb.until("the focus on the title", `document.activeElement.id === "screen-title" && document.activeElement.innerText === "订单"`)
 	tabTo("the number", `e.id === "number"`)
 	tb.run(chromedp.KeyEvent(req.Reference), chromedp.KeyEvent("\r"))
 	tb.until("one order", `document.querySelectorAll("[data-order]").length === 1`)

@@ -23,6 +23,7 @@ type console struct {
 	lang    ui.Lang
 	session *v1.Session // nil until known
 	asked   bool        // whether the session was requested
+	opened  bool        // whether a screen was opened before
 }
 
 func newConsole(b browser) *console {
@@ -52,11 +53,19 @@ type base struct {
 	signIn       signInForm
 }
 
+// titleID is the ID of a screen's title.
+const titleID = "screen-title"
+
 // begin starts a screen in the browser. With live the screen is read again while the user sees it.
+// After another screen its title gets the focus: the link that led here is gone.
 func (s *base) begin(ctx app.Context, live bool) {
 	s.page = ctx
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.applyLang(ctx)
+	if s.c.opened {
+		ctx.Defer(func(app.Context) { s.c.b.Focus(titleID) })
+	}
+	s.c.opened = true
 	stop := s.c.b.OnReturn(func() { ctx.Dispatch(func(ctx app.Context) { s.again(ctx) }) })
 	context.AfterFunc(s.ctx, stop)
 	if live {

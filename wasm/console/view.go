@@ -56,7 +56,7 @@ func (s *base) frame(body ...app.UI) app.UI {
 	}
 	wrong := s.wrong || s.err != nil
 	main := elem("main").Class("screen work").ID("main").Body(append([]app.UI{
-		elem("h1").Text(s.tr(s.title)),
+		elem("h1").ID(titleID).Attr("tabindex", "-1").Text(s.tr(s.title)),
 		elem("p").Class(choose(wrong, "said wrong", "said")).Role("status").Text(said),
 	}, body...)...)
 	if !s.loaded {
