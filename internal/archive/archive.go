@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -240,7 +241,7 @@ func (f *files) finish() error {
 	for _, file := range []*os.File{f.lines, f.rows} {
 		err = errors.Join(err, file.Sync(), file.Close())
 	}
-	if err != nil {
+	if err != nil || runtime.GOOS == "windows" { // which syncs no folder
 		return err
 	}
 	dir, err := os.Open(filepath.Dir(f.name))
