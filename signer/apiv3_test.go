@@ -278,7 +278,7 @@ func TestHealthNamesWhatAPIv3Lacks(t *testing.T) {
 		{map[string]string{"WECHAT_MCH_SERIAL": "", "WECHAT_PUBLIC_KEY_ID": ""}, true, "WECHAT_MCH_SERIAL is not set; WECHAT_PUBLIC_KEY_ID is not set"},
 		{map[string]string{"WECHAT_CERTIFICATES": "on", "WECHAT_PUBLIC_KEY": ""}, true, "the certificates alone verify: WECHAT_PUBLIC_KEY is not set"},
 		{map[string]string{"WECHAT_CERTIFICATES": "on", "WECHAT_PUBLIC_KEY_ID": ""}, true, "the certificates alone verify: WECHAT_PUBLIC_KEY_ID is not set"},
-		{map[string]string{"WECHAT_API": "v2", "WECHAT_MCH_KEY": "c2VjcmV0"}, false, "WECHAT_MCH_KEY must be the merchant's private key"},
+		{map[string]string{"WECHAT_API": "v2", "WECHAT_MCH_KEY": "c2VjcmV0"}, false, "WECHAT_MCH_KEY is neither a key nor a certificate that can be read, want the merchant's private key"},
 	} {
 		env := publicEnv(t)
 		for name, value := range c.set {
