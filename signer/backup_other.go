@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"h5pay/internal/disk"
 	"h5pay/internal/fen"
 	"h5pay/internal/store"
 )
@@ -108,13 +109,13 @@ func copyDatabase(ctx context.Context, from, to string) (err error) {
 	if err := checkDatabase(ctx, partial); err != nil {
 		return err
 	}
-	if err := syncFile(partial); err != nil {
+	if err := disk.Sync(partial); err != nil {
 		return err
 	}
 	if err := os.Rename(partial, to); err != nil {
 		return err
 	}
-	return syncFile(filepath.Dir(to))
+	return disk.Sync(filepath.Dir(to))
 }
 
 // checkDatabase checks the structure of a database, and that this program knows its schema.
@@ -139,18 +140,6 @@ func checkDatabase(ctx context.Context, file string) error {
 		return fmt.Errorf("the schema %s is newer than this program, which knows %s", schema, newest)
 	}
 	return nil
-}
-
-// syncFile makes a file or a folder durable. Windows cannot sync a folder.
-func syncFile(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrInvalid) {
-		return errors.Join(err, f.Close())
-	}
-	return f.Close()
 }
 
 // describe prints what a database holds.

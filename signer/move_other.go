@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
+	"h5pay/internal/disk"
 	"h5pay/internal/move"
 )
 
@@ -94,8 +96,9 @@ func writeNew(name string, write func(io.Writer) (move.Summary, error)) (sum mov
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		os.Remove(name)
+		return sum, err
 	}
-	return sum, err
+	return sum, disk.Sync(filepath.Dir(name))
 }
 
 func printSummary(w io.Writer, what string, sum move.Summary) {

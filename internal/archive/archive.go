@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -21,6 +20,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/cst"
+	"h5pay/internal/disk"
 	"h5pay/internal/fen"
 	"h5pay/internal/remote"
 	"h5pay/internal/v1"
@@ -241,14 +241,10 @@ func (f *files) finish() error {
 	for _, file := range []*os.File{f.lines, f.rows} {
 		err = errors.Join(err, file.Sync(), file.Close())
 	}
-	if err != nil || runtime.GOOS == "windows" { // which syncs no folder
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(f.name))
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return disk.Sync(filepath.Dir(f.name))
 }
 
 // discard removes files that are not complete.
