@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -135,9 +136,13 @@ func TestRoundTripsAndRows(t *testing.T) {
 	// A signed-in buyer's order, from the page to the webhook.
 	p := s.NewPerson(0)
 	var sum paytest.Cost
+	var parts []string
 	part := func(name string, do func()) {
 		t.Helper()
 		cost := measure(name, do)
+		if cost.Written > 0 {
+			parts = append(parts, fmt.Sprintf("| `%s` | %d |", name, cost.Written))
+		}
 		sum.Trips, sum.Read, sum.Written = sum.Trips+cost.Trips, sum.Read+cost.Read, sum.Written+cost.Written
 	}
 	part("GET config", func() { p.Must("GET", api.PathConfig, nil, &api.Config{}) })
@@ -162,6 +167,17 @@ func TestRoundTripsAndRows(t *testing.T) {
 	part("GET order, paid", func() { p.GetOrder(o.ID) })
 	part("delivery of an event", run(deliver))
 	check("paid order", most{0, 0, sum.Read, sum.Written}, sum)
+	for _, name := range []string{"limits.md", "limits.zh-CN.md"} {
+		text, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range parts {
+			if !strings.Contains(string(text), row) {
+				t.Errorf("docs/%s has no row %s", name, row)
+			}
+		}
+	}
 
 	measure("notification, repeated", func() {
 		w := httptest.NewRecorder()
