@@ -129,7 +129,7 @@ func (s *Server) notificationCheck(ctx context.Context) api.HealthCheck {
 		s.logger(ctx).Error("the database does not answer", "error", err)
 		return failed(cause.DatabaseUnreadable, "notifications", "the notifications cannot be read, or the database lacks a migration")
 	case missing:
-		return noted(cause.NotificationMissing, "notifications", "no notification of the last payment has arrived: it was found by a query; GET /v1/checks?network=true finds out why")
+		return noted(cause.NotificationMissing, "notifications", "no notification of the last payment has arrived: it was found by a query; GET /v1/checks?network=true and h5pay doctor look for the reason")
 	}
 	return api.HealthCheck{Name: "notifications", OK: true}
 }

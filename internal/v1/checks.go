@@ -2,9 +2,9 @@ package v1
 
 // CheckQuery says which checks to run.
 type CheckQuery struct {
-	// Network adds the checks that call WeChat, the public address of the shop and the
-	// webhook endpoints. No payment is made. A shop runs them once in ten seconds; an earlier
-	// call gets the code "rate_limited".
+	// Network adds the checks that call WeChat, the webhook endpoints and, on a server of your
+	// own, the public address of the shop. A Worker cannot call its own address. No payment is
+	// made. A shop runs them once in ten seconds; an earlier call gets the code "rate_limited".
 	Network bool `query:"network"`
 }
 

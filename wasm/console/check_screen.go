@@ -25,7 +25,8 @@ var (
 	textMenuPath     = text{"位置", "Menu"}
 	textCheckQuick   = text{"重新检查", "Check again"}
 	textCheckNetwork = text{"连微信一起检查", "Check with WeChat"}
-	textCheckHint    = text{"“连微信一起检查”会调用微信、本店的公网地址和 webhook 端点，不产生支付；十秒内只能运行一次。", "“Check with WeChat” calls WeChat, the shop's public address and the webhook endpoints. It makes no payment. It can run once in ten seconds."}
+	textCheckHint    = text{"“连微信一起检查”会调用微信和 webhook 端点，使用 APIv3 时还让微信发一次测试回调；不产生支付，十秒内只能运行一次。在自己的服务器上，店铺还会访问自己的公网地址；Worker 不能访问自己，请在另一台机器上运行 h5pay doctor -shop。",
+		"“Check with WeChat” calls WeChat and the webhook endpoints. With APIv3, WeChat also sends a test callback. It makes no payment. It can run once in ten seconds. On a server of your own, the shop also calls its public address. A Worker cannot call itself: run h5pay doctor -shop on another machine."}
 )
 
 // checkScreen shows every check of the shop.

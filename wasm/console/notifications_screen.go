@@ -21,7 +21,7 @@ var (
 	textNoNotifications     = text{"没有通知", "No notifications"}
 	textNoNotificationsHint = text{"微信支付还没有发来通知。若有人已付款，请检查防火墙和机器人拦截是否挡住了 /api/notify/",
 		"WeChat Pay has posted nothing. If somebody has paid, see whether a firewall or a bot challenge stands before /api/notify/"}
-	textMissingHint = text{"付款是查询得知的。检查会指出通知为什么没有到", "The payment was found by a query. The checks say why the notification did not arrive"}
+	textMissingHint = text{"付款是查询得知的。检查会查找通知没有到的原因", "The payment was found by a query. The checks look for the reason"}
 	textFindOut     = text{"查明原因", "Find out why"}
 	textForgedHint  = text{"签名不对：检查 APIv3 密钥（或 APIv2 密钥）和微信支付公钥是否与商户平台一致", "The signature does not verify: compare the APIv3 key (or APIv2 key) and WeChat Pay's public key with those of the merchant platform"}
 	textRetriedHint = text{"当时无法确认，微信会再发一次", "It could not be confirmed then; WeChat sends it again"}
