@@ -57,7 +57,7 @@ func (tb *tab) looks(name string) {
 			tb.eval(`document.documentElement.style.setProperty("-webkit-text-size-adjust", "` + s.text + `")`)
 			tb.eval(`scrollTo(0, 0)`)
 			tb.screenshot(strings.Join([]string{"console", name, s.name, theme}, "-"))
-			if wide := tb.eval(`document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth : ""`); wide != "" {
+			if wide := tb.eval(tooWide); wide != "" {
 				tb.t.Errorf("%s on %s is %s wide", name, s.name, wide)
 			}
 			tb.accessible(name + ", " + theme + ", " + s.name)

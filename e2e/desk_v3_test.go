@@ -142,7 +142,10 @@ func (tb *tab) look(name string, also func(size string)) {
 			also(s.name)
 		}
 		tb.screenshot("desk-v3-" + name + "-" + s.name)
-		if wide := tb.eval(`document.documentElement.scrollWidth > innerWidth ? "the page is " + document.documentElement.scrollWidth + " pixels wide" : [...document.querySelectorAll(".panel:not([hidden]) .scroll")].filter(e => e.scrollWidth > e.clientWidth).map(e => "the panel is " + e.scrollWidth + " pixels wide").join()`); wide != "" {
+		if wide := tb.eval(tooWide); wide != "" {
+			tb.t.Errorf("%s at %s: the page is %s pixels wide", name, s.name, wide)
+		}
+		if wide := tb.eval(`[...document.querySelectorAll(".panel:not([hidden]) .scroll")].filter(e => e.scrollWidth > e.clientWidth).map(e => "the panel is " + e.scrollWidth + " pixels wide").join()`); wide != "" {
 			tb.t.Errorf("%s at %s: %s", name, s.name, wide)
 		}
 		if key := tb.eval(`(document.body.innerText.match(/\b(?:fact|verdict|v3|needs|string|signature|forge|refund_forge|title|compare|digest)\.[a-z_][a-z_.]+\b/) || [""])[0]`); key != "" && key != "v3.txt" {

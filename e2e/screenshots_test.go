@@ -19,6 +19,10 @@ var screens = []struct {
 	{"1280x800", 1280, 800, false, ""},
 }
 
+// tooWide is an expression for the width of a page that is wider than the screen, and "" for any other.
+// A phone zooms out of a page that is too wide, and innerWidth grows with it.
+const tooWide = `document.documentElement.scrollWidth > document.documentElement.clientWidth ? document.documentElement.scrollWidth : ""`
+
 // screenshots saves the tab on every screen in both themes as artifacts. axe-core checks it in both
 // themes, and the page must not be wider than the screen. It restores the tab's settings.
 func (tb *tab) screenshots(name string) {
@@ -30,7 +34,7 @@ func (tb *tab) screenshots(name string) {
 			tb.run(emulation.SetDeviceMetricsOverride(s.width, s.height, 1, s.mobile))
 			tb.eval(`document.documentElement.style.setProperty("-webkit-text-size-adjust", "` + s.text + `")`)
 			tb.screenshot(strings.Join([]string{"look", name, s.name, theme}, "-"))
-			if wide := tb.eval(`document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth : ""`); wide != "" {
+			if wide := tb.eval(tooWide); wide != "" {
 				tb.t.Errorf("%s on %s is %s wide", name, s.name, wide)
 			}
 		}
