@@ -112,9 +112,10 @@ func TestDeskInBothLanguages(t *testing.T) {
 		title   string
 		ledger  []string // the ledger's texts about the order, its payment and its refund
 		message string   // of an opened message
+		faults  []string // the names of the waiting faults
 	}{
-		"zh-CN": {"微信模拟器", []string{"付款人", "通知 1", "已确认", "退款 ¥0.01", "手工"}, "微信验签时参与签名的字符串"},
-		"en-US": {"WeChat simulator", []string{"payer", "Notification 1", "acknowledged", "Refund ¥0.01", "by hand"}, "The string that WeChat signs to check it"},
+		"zh-CN": {"微信模拟器", []string{"付款人", "通知 1", "已确认", "退款 ¥0.01", "手工"}, "微信验签时参与签名的字符串", []string{"防火墙：人机验证", "APIv3：签名探测 · 回调", "APIv3：错误没有签名 · " + wechattest.PathV3Close}},
+		"en-US": {"WeChat simulator", []string{"payer", "Notification 1", "acknowledged", "Refund ¥0.01", "by hand"}, "The string that WeChat signs to check it", []string{"Firewall: bot challenge", "APIv3: probe of the signature · a callback", "APIv3: unsigned error · " + wechattest.PathV3Close}},
 	} {
 		t.Run(language, func(t *testing.T) {
 			world.sim.ClearFaults()
@@ -139,6 +140,16 @@ func TestDeskInBothLanguages(t *testing.T) {
 			tb.sees(words.message)
 			tb.run(emulation.SetDeviceMetricsOverride(1440, 900, 1, false))
 			tb.screenshot("desk-" + language)
+			for _, fault := range []wechattest.Fault{{Kind: wechattest.FaultEdgeChallenge}, {Kind: wechattest.FaultV3Probe, Path: wechattest.V3Callback},
+				{Kind: wechattest.FaultV3Unsigned, Path: wechattest.PathV3Close}} {
+				if err := world.sim.AddFault(fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			defer world.sim.ClearFaults()
+			for _, name := range words.faults {
+				tb.until("the waiting fault "+name, fmt.Sprintf(`[...document.querySelectorAll("#faults .queued")].some(e => e.innerText.startsWith(%q))`, name))
+			}
 			for size, width := range map[string]int64{"1280x800": 1280, "390x844": 390} {
 				tb.run(emulation.SetDeviceMetricsOverride(width, map[int64]int64{1280: 800, 390: 844}[width], 1, width < 800))
 				for _, panel := range []string{"log", "ledger", "connect", "curl"} {
@@ -148,7 +159,7 @@ func TestDeskInBothLanguages(t *testing.T) {
 							tb.sees(text)
 						}
 					}
-					if key := tb.eval(`(document.body.innerText.match(/\b(?:fact|verdict|delivery|state|forge|title|refund|group|preset|place|connect|compare|name)\.[a-z_.]+\b/) || [""])[0]`); key != "" {
+					if key := tb.eval(`(document.body.innerText.match(/\b(?:fact|verdict|delivery|state|forge|title|refund|group|preset|place|connect|compare|name|label|path)\.[a-z_.]+\b/) || [""])[0]`); key != "" {
 						t.Errorf("the %s panel shows the key %s", panel, key)
 					}
 					if wide := tb.eval(tooWide); wide != "" {

@@ -24,6 +24,9 @@ func TestBothLanguagesHaveEveryText(t *testing.T) {
 	described := map[string]bool{}
 	for _, k := range wechattest.FaultKinds() {
 		described["fault."+k.Kind] = true
+		if label := table["label."+k.Kind]; label["en"] == "" || label["zh"] == "" || label["en"] == k.Kind {
+			t.Errorf("the fault %s has no label in both languages: %q", k.Kind, label)
+		}
 	}
 	for _, p := range wechattest.Environments() {
 		described["place."+string(p.Environment)] = true
@@ -103,6 +106,7 @@ func usedKeys(t *testing.T, table map[string]map[string]string) map[string]bool 
 		}
 	}
 	for prefix, values := range map[string][]string{
+		"label": faultKinds(), "path": faultPaths(),
 		"unit": {"d", "h", "min", "s"}, "preset": {"notify_lost", "notify_doubled", "notify_delayed", "system_error", "timeout_after", "code_used", "sheet_fail", "paid_as_cancel"},
 		"verdict": {"open", "paid", "cancelled", "failed"}, "name": {"uncaught", "rejection", "load", "policy", "bridge"},
 		"forge": append(wechattest.Forgeries(), wechattest.V3RefundForgeries()...), "refund_forge": wechattest.RefundForgeries(), "group": {"Look", "Phone", "Trouble", "Keys"},
@@ -119,6 +123,40 @@ func usedKeys(t *testing.T, table map[string]map[string]string) map[string]bool 
 		}
 	}
 	return used
+}
+
+// faultKinds returns the kind of every fault.
+func faultKinds() (kinds []string) {
+	for _, k := range wechattest.FaultKinds() {
+		kinds = append(kinds, k.Kind)
+	}
+	return kinds
+}
+
+// faultPaths returns the paths of faults that are no paths of WeChat's.
+func faultPaths() (paths []string) {
+	for _, k := range wechattest.FaultKinds() {
+		for _, p := range k.Paths {
+			if !strings.HasPrefix(p, "/") && !slices.Contains(paths, p) {
+				paths = append(paths, p)
+			}
+		}
+	}
+	return paths
+}
+
+// No two faults have the same label, so that the bar of faults tells them apart.
+func TestLabelsOfFaultsDiffer(t *testing.T) {
+	for _, language := range []string{english, chinese} {
+		words, kinds := texts(language), map[string]string{}
+		for _, kind := range faultKinds() {
+			label := words["label."+kind]
+			if other := kinds[label]; other != "" {
+				t.Errorf("%s: %s and %s have the label %q", language, kind, other, label)
+			}
+			kinds[label] = kind
+		}
+	}
 }
 
 func TestLanguageIsTheBrowsers(t *testing.T) {

@@ -72,6 +72,9 @@ const common = [
   { kind: "paid_as_cancel" },
 ];
 
+// pathName names the call of a fault. Most paths are WeChat's own.
+const pathName = (path) => (path.startsWith("/") ? path : t(`path.${path}`));
+
 const same = (a, b) => a.kind === b.kind && (a.path ?? "") === (b.path ?? "");
 
 export class Faults {
@@ -90,7 +93,7 @@ export class Faults {
     const pills = this.presets.map((fault) => this.pill(t(`preset.${fault.kind}`), fault, waiting(queue, fault)));
     const others = queue.filter((fault) => !this.presets.some((preset) => same(preset, fault)))
       .filter((fault, i, list) => list.findIndex((f) => same(f, fault)) === i);
-    for (const fault of others) pills.push(this.pill(fault.kind + (fault.path ? ` ${fault.path}` : ""), fault, waiting(queue, fault)));
+    for (const fault of others) pills.push(this.pill(fault.path ? `${t(`label.${fault.kind}`)} · ${pathName(fault.path)}` : t(`label.${fault.kind}`), fault, waiting(queue, fault)));
     const more = el("button", { type: "button", class: "pill more", popovertarget: "more-faults" }, t("more"));
     more.addEventListener("click", () => place(this.menu, more));
     const clear = queue.length > 0 && el("button", { type: "button", class: "plain" }, t("clear"));
@@ -109,13 +112,13 @@ export class Faults {
   // more is the menu of all faults. A fault of calls has a list of paths.
   more(info) {
     const rows = info.fault_kinds.map((kind) => {
-      const path = kind.paths && el("select", { "aria-label": t("call") }, el("option", { value: "" }, t("any.call")), kind.paths.map((p) => el("option", { value: p }, p)));
+      const path = kind.paths && el("select", { "aria-label": t("call") }, el("option", { value: "" }, t("any.call")), kind.paths.map((p) => el("option", { value: p }, pathName(p))));
       const delay = kind.delay && el("input", { type: "number", min: 1, value: 30, "aria-label": t("seconds") });
       const add = el("button", { type: "button", class: "add" }, t("queue"));
       add.addEventListener("click", () => act(add, () => post("faults", {
         kind: kind.kind, path: path?.value || undefined, delay_ms: delay ? Math.round(Number(delay.value) * 1000) : undefined,
       })));
-      return el("li", {}, el("div", {}, el("code", {}, kind.kind), el("p", {}, said(`fault.${kind.kind}`, kind.text))), el("span", {}, path, delay && el("label", {}, delay, t("unit.s")), add));
+      return el("li", {}, el("div", {}, el("b", {}, t(`label.${kind.kind}`)), " ", el("code", {}, kind.kind), el("p", {}, said(`fault.${kind.kind}`, kind.text))), el("span", {}, path, delay && el("label", {}, delay, t("unit.s")), add));
     });
     return el("div", { class: "menu faults", id: "more-faults", popover: "auto" }, el("h3", {}, t("faults")), el("ul", {}, rows));
   }
