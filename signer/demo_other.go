@@ -11,6 +11,8 @@ import (
 	"maps"
 	"net"
 	"os"
+	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"h5pay"
@@ -68,24 +70,41 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 	if err := seedDemo(ctx, getenv); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var printed sync.WaitGroup
+	defer printed.Wait()
+	defer cancel()
 	return serveShop(ctx, l, getenv, log, func() {
-		fmt.Fprintf(c.stdout, "\n  Open %s and pay. Press Ctrl-C to stop.\n\n", sim.DeskURL)
-		t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-		for _, row := range [][3]string{
-			{"desk", sim.DeskURL, "the phone, the messages, faults, the ledger"},
-			{"phone", sim.PhoneURL, "the phone's browser, which plays the shop's domain"},
-			{"WeChat", sim.URL, "the simulated WeChat"},
-			{"shop", shopURL, "the shop itself"},
-			{"doctor", "h5pay doctor -shop " + sim.PhoneURL + " -config " + demoSettings, "says why something does not work"},
-			{"orders", absolute(demoDatabase), "the database; without it the demo starts anew"},
-			{"secrets", absolute(demoSettings), "generated at the first start; ADMIN_TOKEN is for the operator's calls"},
-		} {
-			fmt.Fprintf(t, "  %s\t%s\t%s\n", row[0], row[1], row[2])
-		}
-		t.Flush()
-		fmt.Fprint(c.stdout, "\n  WeChat is simulated here, and no money moves.\n\n")
-		go demo.PrintConsole(ctx, c.stdout, shopURL, sim.PhoneURL, settings["ADMIN_TOKEN"]) // the shop answers once this function returns
+		// The shop answers calls once this function returns.
+		printed.Go(func() {
+			console := demo.ConsoleText(ctx, shopURL, sim.PhoneURL, settings["ADMIN_TOKEN"])
+			if ctx.Err() == nil {
+				fmt.Fprint(c.stdout, demoText(sim, shopURL)+console)
+			}
+		})
 	})
+}
+
+// demoText returns what a person needs to use the demo. The caller prints it at once, after the calls that
+// are logged, so that no log stands between its lines.
+func demoText(sim *demo.Demo, shopURL string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "\n  Open %s and pay. Press Ctrl-C to stop.\n\n", sim.DeskURL)
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, row := range [][3]string{
+		{"desk", sim.DeskURL, "the phone, the messages, faults, the ledger"},
+		{"phone", sim.PhoneURL, "the phone's browser, which plays the shop's domain"},
+		{"WeChat", sim.URL, "the simulated WeChat"},
+		{"shop", shopURL, "the shop itself"},
+		{"doctor", "h5pay doctor -shop " + sim.PhoneURL + " -config " + demoSettings, "says why something does not work"},
+		{"orders", absolute(demoDatabase), "the database; without it the demo starts anew"},
+		{"secrets", absolute(demoSettings), "generated at the first start; ADMIN_TOKEN is for the operator's calls"},
+	} {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", row[0], row[1], row[2])
+	}
+	t.Flush()
+	text.WriteString("\n  WeChat is simulated here, and no money moves.\n\n")
+	return text.String()
 }
 
 // seedDemo adds the demo products to a database without products.

@@ -184,6 +184,33 @@ func TestDemoFromNothingToAPaidOrder(t *testing.T) {
 	}
 }
 
+// What a person needs stands together in a terminal, with the log before and after it.
+func TestDemoPrintsItsAddressesTogether(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t, true, command, t.TempDir(), nil, demoFlags...)
+	if line := p.waitFor(t, "signer is listening"); !strings.HasPrefix(line, "time=") {
+		t.Errorf("the log is not in the lines: %q", line)
+	}
+	p.waitFor(t, "and pay")
+	var rows []string
+	for timeout := time.After(longest); ; {
+		select {
+		case line := <-p.lines:
+			if strings.HasPrefix(line, "time=") {
+				t.Fatalf("a log line stands after %q: %s", rows, line)
+			}
+			if rows = append(rows, line); strings.Contains(line, "h5pay_") {
+				if text := strings.Join(rows, "\n"); !strings.Contains(text, "/console and sign in") || !strings.Contains(text, "no money moves") {
+					t.Errorf("printed:\n%s", text)
+				}
+				return
+			}
+		case <-timeout:
+			t.Fatalf("no key after %q", rows)
+		}
+	}
+}
+
 // readPrivate returns the settings of the demo. Only the owner can read them and the database.
 func readPrivate(t *testing.T, dir string) string {
 	t.Helper()

@@ -51,12 +51,21 @@ func start(t *testing.T, dir string, env []string, args ...string) *process {
 
 func startBinary(t *testing.T, binary, dir string, env []string, args ...string) *process {
 	t.Helper()
+	return startProcess(t, false, binary, dir, env, args...)
+}
+
+// startProcess runs a command. together makes its lines those of both outputs, as a terminal shows them.
+func startProcess(t *testing.T, together bool, binary, dir string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(binary, args...), lines: make(chan string, 1000), ended: make(chan error, 1)}
 	// The variable lets package cleanup find the process.
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = dir, append([]string{"H5PAY_RUN=" + os.Getenv("H5PAY_RUN")}, env...), &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if together {
+		p.cmd.Stderr = p.cmd.Stdout
 	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -47,12 +47,12 @@ func ConsoleKey(ctx context.Context, shopURL, rootToken string) (string, error) 
 	return made.Key, nil
 }
 
-// PrintConsole prints the address of the console and the key to sign in with.
-func PrintConsole(ctx context.Context, out io.Writer, shopURL, phoneURL, rootToken string) {
+// ConsoleText returns lines with the address of the console and the key to sign in with. The shop must serve
+// calls, and logs that the key was made. So call it before you print anything that a person needs.
+func ConsoleText(ctx context.Context, shopURL, phoneURL, rootToken string) string {
 	key, err := ConsoleKey(ctx, shopURL, rootToken)
 	if err != nil {
-		fmt.Fprintf(out, "  no key for the console: %v\n\n", err)
-		return
+		return fmt.Sprintf("  no key for the console: %v\n\n", err)
 	}
-	fmt.Fprintf(out, "  To run the shop, open its console %s/console and sign in with the key\n  %s\n\n", phoneURL, key)
+	return fmt.Sprintf("  To run the shop, open its console %s/console and sign in with the key\n  %s\n\n", phoneURL, key)
 }

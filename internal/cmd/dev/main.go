@@ -125,9 +125,10 @@ func run(ctx context.Context, o options) error {
 	if err := shop.Tick(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%w; wrangler's output is in %s", err, filepath.FromSlash(logFile))
 	}
+	// One print, after the calls that are logged, so that no log stands between its lines.
+	console := demo.ConsoleText(ctx, fmt.Sprintf("http://localhost:%d", o.ports.Shop), sim.PhoneURL, env["ADMIN_TOKEN"])
+	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n  If something does not work: go run ./signer doctor -shop %s -config %s\n\n%s", sim.DeskURL, sim.PhoneURL, envFile, console)
 	output.show.Store(true)
-	fmt.Printf("\n  Open %s and pay. Press Ctrl-C to stop.\n  If something does not work: go run ./signer doctor -shop %s -config %s\n\n", sim.DeskURL, sim.PhoneURL, envFile)
-	demo.PrintConsole(ctx, os.Stdout, fmt.Sprintf("http://localhost:%d", o.ports.Shop), sim.PhoneURL, env["ADMIN_TOKEN"])
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
 	second := time.NewTicker(time.Second)
