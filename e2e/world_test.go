@@ -121,7 +121,7 @@ func runWorld(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(world.state)
 	world.envFile = filepath.Join(world.state, "dev.vars")
-	if err := envfile.Write("../.dev.vars.example", world.envFile); err != nil {
+	if err := envfile.Write("../.dev.vars.example", world.envFile, "The settings of the tests."); err != nil {
 		return 0, err
 	}
 	if world.env, err = envfile.Read(world.envFile); err != nil {

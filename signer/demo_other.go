@@ -27,6 +27,10 @@ const (
 	demoSettings = "h5pay-demo.env"
 )
 
+// aboutDemo begins the settings of the demo.
+const aboutDemo = "The settings of the demo: `h5pay serve` without settings wrote this file at its first start, and reads it\n" +
+	"at each start. Without the file it writes another one. `h5pay serve -api v2` uses APIv2."
+
 // demoConfig describes a demo.
 type demoConfig struct {
 	ports demo.Ports
@@ -45,7 +49,7 @@ func runDemo(ctx context.Context, cfg demoConfig, c *console, log *slog.Logger) 
 	if name, port := cfg.ports.InUse(); port != 0 {
 		return fmt.Errorf("port %d is in use: end the program that uses it, or choose another port: -%s %d", port, name, port+1000)
 	}
-	if err := envfile.Create(demoSettings, h5pay.ExampleSettings); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := envfile.Create(demoSettings, aboutDemo, h5pay.ExampleSettings); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("creating the settings of the demo: %w", err)
 	}
 	settings, err := envfile.Read(demoSettings)

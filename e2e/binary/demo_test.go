@@ -154,6 +154,9 @@ func TestDemoFromNothingToAPaidOrder(t *testing.T) {
 	p.waitFor(t, "webhook, signature verified: order.paid of order "+list.Orders[1].ID)
 	t.Logf("paid after %v", time.Since(began).Round(time.Millisecond))
 	secrets := readPrivate(t, dir)
+	if !strings.Contains(secrets, "# The settings of the demo: `h5pay serve`") || strings.Contains(secrets, "make dev") {
+		t.Errorf("the settings begin with %.120q", secrets)
+	}
 	p.stop(t)
 	logged := p.stderr.String()
 

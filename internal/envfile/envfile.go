@@ -49,22 +49,26 @@ func Read(name string) (map[string]string, error) {
 var emptySetting = regexp.MustCompile(`(?m)^[A-Z_]+="(whsec_)?"$`)
 
 // Write copies the settings of an example file to a new file, see Create.
-func Write(example, name string) error {
+func Write(example, name, about string) error {
 	text, err := os.ReadFile(example)
 	if err != nil {
 		return err
 	}
-	return Create(name, text)
+	return Create(name, about, text)
 }
 
 // Create writes example settings to a new file that only the owner can read. Each empty setting
 // gets a random value, because a secret in an example is public. The value has 32 hexadecimal
-// digits, or after "whsec_" the base64 of 32 bytes. An existing file is kept, and the error is
-// fs.ErrExist.
-func Create(name string, example []byte) error {
+// digits, or after "whsec_" the base64 of 32 bytes. about says in one line or more what wrote the file; it
+// replaces the first paragraph of the example, which is about the example. An existing file is kept, and
+// the error is fs.ErrExist.
+func Create(name, about string, example []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
+	}
+	if _, rest, ok := bytes.Cut(example, []byte("\n#\n")); ok {
+		example = fmt.Appendf(nil, "# %s\n#\n%s", strings.ReplaceAll(about, "\n", "\n# "), rest)
 	}
 	_, err = f.Write(emptySetting.ReplaceAllFunc(example, func(line []byte) []byte {
 		secret := randomSecret
@@ -84,7 +88,7 @@ func New(example string) (map[string]string, error) {
 	}
 	defer os.RemoveAll(dir)
 	name := filepath.Join(dir, "env")
-	if err := Write(example, name); err != nil {
+	if err := Write(example, name, "Settings."); err != nil {
 		return nil, err
 	}
 	return Read(name)

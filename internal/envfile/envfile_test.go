@@ -56,7 +56,7 @@ func TestWriteGeneratesSecrets(t *testing.T) {
 	seen := map[string]bool{}
 	for i := range 2 {
 		name := filepath.Join(t.TempDir(), "env")
-		if err := Write(example, name); err != nil {
+		if err := Write(example, name, "One.\nTwo."); err != nil {
 			t.Fatal(err)
 		}
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
@@ -76,11 +76,15 @@ func TestWriteGeneratesSecrets(t *testing.T) {
 			}
 			seen[env[setting]] = true
 		}
+		// The copy says what wrote it, and nothing about the example.
+		if text, err := os.ReadFile(name); err != nil || !strings.HasPrefix(string(text), "# One.\n# Two.\n#\n# WeChat's two") || strings.Contains(string(text), "make dev") {
+			t.Errorf("%v, the copy begins with %.60q", err, text)
+		}
 		if env["SHOP_URL"] != "http://localhost:8802" || env["WECHAT_API_KEY"] == "" {
 			t.Errorf("the other settings are %v", env)
 		}
 		// An existing file is kept.
-		if err := Write(example, name); !errors.Is(err, os.ErrExist) {
+		if err := Write(example, name, "One.\nTwo."); !errors.Is(err, os.ErrExist) {
 			t.Errorf("written over: %v", err)
 		}
 	}

@@ -29,6 +29,10 @@ const (
 	logFile    = "build/wrangler.log"
 )
 
+// about begins the settings that ensureEnv writes.
+const about = "The settings of `make dev`, which wrote this file at its first start and reads it at each start.\n" +
+	"Without the file it writes another one. `make dev API=v2` and `npx wrangler dev` use APIv2."
+
 func main() { cleanup.Main(program) }
 
 // options are what the flags of the command set.
@@ -172,5 +176,5 @@ func ensureEnv() error {
 	if _, err := os.Stat(envFile); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return envfile.Write(envExample, envFile)
+	return envfile.Write(envExample, envFile, about)
 }
