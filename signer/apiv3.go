@@ -29,6 +29,7 @@ type APIv3 struct {
 	problems []error // a *settingError for each setting that is missing or malformed
 	waiting  string  // the settings that are missing until the public key is used in addition to the certificates; "" for none
 	set      bool    // whether one of the settings has a value
+	own      bool    // whether WECHAT_PUBLIC_KEY is the merchant's own key
 }
 
 // The settings of APIv3, by the field of wechat.V3Config that each fills.
@@ -71,10 +72,14 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	}
 	s.set = s.MerchantKey != "" || s.Serial != "" || s.Key != "" || s.PublicKey != "" || s.PublicKeyID != "" || s.Certificates
 	wrong := func(name, problem string) { s.problems = append(s.problems, &settingError{name, problem}) }
+	var merchant *apiv3.PrivateKey
 	if s.MerchantKey == "" {
 		wrong("WECHAT_MCH_KEY", "is not set")
-	} else if _, err := apiv3.ParsePrivateKey(s.MerchantKey); err != nil {
-		wrong("WECHAT_MCH_KEY", problemOf(err))
+	} else {
+		var err error
+		if merchant, err = apiv3.ParsePrivateKey(s.MerchantKey); err != nil {
+			wrong("WECHAT_MCH_KEY", problemOf(err))
+		}
 	}
 	switch {
 	case s.Serial == "":
@@ -108,9 +113,11 @@ func loadAPIv3(getenv func(string) string) APIv3 {
 	case s.PublicKeyID == "":
 		wrong("WECHAT_PUBLIC_KEY_ID", "is not set")
 	default:
-		if _, err := apiv3.NewPublicKey(s.PublicKeyID, s.PublicKey); err != nil {
+		key, err := apiv3.NewPublicKey(s.PublicKeyID, s.PublicKey)
+		if err != nil {
 			s.problems = append(s.problems, settingErrors(err)...)
 		}
+		s.own = err == nil && merchant != nil && key.Public.Equal(merchant.Public())
 	}
 	if certificates != "" && certificates != "on" && certificates != "off" {
 		wrong("WECHAT_CERTIFICATES", "must be on or off")

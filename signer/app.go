@@ -106,7 +106,7 @@ type platform struct {
 func newApp(p platform) app {
 	log := p.log
 	set, err := loadSettings(p.getenv)
-	if err = errors.Join(err, p.problem); err != nil {
+	if err = joinSettingErrors(err, p.problem); err != nil {
 		return unavailable(err, set.AdminToken, log)
 	}
 	if p.certDoer == nil && set.BaseURL != "" {

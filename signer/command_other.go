@@ -128,7 +128,10 @@ func serveCommand(ctx context.Context, c *console, args []string) error {
 		return wrong
 	}
 	getenv, err := loadConfig(*config, c.getenv)
-	if err != nil {
+	if getenv == nil {
+		return err
+	}
+	if err := startError(getenv, err); err != nil {
 		return err
 	}
 	log, err := newLog(getenv, c.stderr)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -76,22 +77,24 @@ func hasSettings(getenv func(string) string) bool {
 }
 
 // loadConfig returns a function that returns the value of a setting: the environment's, else the
-// file's, else "". Without a file name there is no file. An error names a line or a setting, and never
-// a value.
+// file's, else "". Without a file name there is no file. An error names a line or the settings, and never
+// a value. The function is nil if the file cannot be read; with another error, which joins one for each wrong
+// setting, it returns the other values.
 func loadConfig(file string, getenv func(string) string) (func(string) string, error) {
 	var fromFile map[string]string
 	names := settingNames()
+	var wrong []error
 	if file != "" {
 		var err error
 		if fromFile, err = envfile.Read(file); err != nil {
 			return nil, fmt.Errorf("reading the settings: %w", err)
 		}
-		for name := range fromFile {
+		for _, name := range slices.Sorted(maps.Keys(fromFile)) {
 			if strings.HasPrefix(name, telemetryPrefix) {
 				continue
 			}
 			if base := strings.TrimSuffix(name, fileSuffix); !slices.Contains(names, name) && !slices.Contains(names, base) {
-				return nil, fmt.Errorf("%s: unknown setting %s", file, name)
+				wrong = append(wrong, fmt.Errorf("%s: unknown setting %s", file, name))
 			}
 		}
 	}
@@ -106,11 +109,11 @@ func loadConfig(file string, getenv func(string) string) (func(string) string, e
 			value, path := source(name), source(name+fileSuffix)
 			switch {
 			case value != "" && path != "":
-				return nil, fmt.Errorf("settings %s and %s: want one of them", name, name+fileSuffix)
+				wrong = append(wrong, &unreadableError{name, fmt.Errorf("settings %s and %s: want one of them", name, name+fileSuffix)})
 			case path != "":
 				text, err := readSettingFile(name+fileSuffix, path)
 				if err != nil {
-					return nil, err
+					wrong = append(wrong, &unreadableError{name, err})
 				}
 				value = strings.TrimRight(string(text), "\r\n")
 			}
@@ -120,7 +123,7 @@ func loadConfig(file string, getenv func(string) string) (func(string) string, e
 			}
 		}
 	}
-	return func(name string) string { return values[name] }, nil
+	return func(name string) string { return values[name] }, errors.Join(wrong...)
 }
 
 // readSettingFile reads the file that a setting names. The error does not show the name of the file,

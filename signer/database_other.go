@@ -43,7 +43,7 @@ var plainOpener = opener{connector: sql.OpenDB}
 func openDatabase(ctx context.Context, getenv func(string) string, o opener) (*database, error) {
 	if url := getenv(urlSetting); url != "" {
 		if getenv(dbSetting) != "" {
-			return nil, fmt.Errorf("settings %s and %s: want one of them", urlSetting, dbSetting)
+			return nil, errTwoDatabases
 		}
 		return openPostgres(ctx, url, o)
 	}
@@ -62,10 +62,15 @@ func openDatabase(ctx context.Context, getenv func(string) string, o opener) (*d
 	return &database{DB: db, name: absolute(file), file: file}, nil
 }
 
+// errTwoDatabases is the error of settings that name a database and a file.
+var errTwoDatabases = errors.New("settings " + urlSetting + " and " + dbSetting + ": want one of them")
+
+func databaseURLError(err error) error { return fmt.Errorf("setting %s: %w", urlSetting, err) }
+
 // openPostgres opens a database of PostgreSQL and creates its tables.
 func openPostgres(ctx context.Context, url string, o opener) (*database, error) {
 	if err := postgres.Migrate(ctx, postgres.Config{URL: url}); err != nil {
-		return nil, fmt.Errorf("setting %s: %w", urlSetting, err)
+		return nil, databaseURLError(err)
 	}
 	return connectPostgres(url, o)
 }
@@ -74,7 +79,7 @@ func openPostgres(ctx context.Context, url string, o opener) (*database, error) 
 func connectPostgres(url string, o opener) (*database, error) {
 	c, most, err := postgres.Connector(postgres.Config{URL: url, Retried: o.retried})
 	if err != nil {
-		return nil, fmt.Errorf("setting %s: %w", urlSetting, err)
+		return nil, databaseURLError(err)
 	}
 	db := o.connector(c)
 	db.SetMaxOpenConns(most)

@@ -103,25 +103,23 @@ func systemLanguage(getenv func(string) string) string {
 // localChecks runs the checks with the settings of this machine. It changes nothing in the database.
 func localChecks(ctx context.Context, config string, environment func(string) string, network bool) v1.Checks {
 	log := slog.New(slog.DiscardHandler)
-	getenv, err := loadConfig(config, environment)
-	if err != nil {
-		return unavailable(err, "", log).check(ctx, false)
+	getenv, configErr := loadConfig(config, environment)
+	if getenv == nil {
+		return unavailable(configErr, "", log).check(ctx, false)
 	}
 	p := platform{
 		getenv: getenv, doer: newClient(nil), webhookDoer: newClient(nil), log: log, catalogueHint: catalogueHint,
 		addressLimit: newLimiter(addressLimit), ownerLimit: newLimiter(ownerLimit), keyLimit: newLimiter(keyLimitCalls),
 	}
 	p.addresses, p.problem = proxyAddresses(getenv)
-	_, filesErr := siteFiles(getenv, log)
-	_, logErr := newLog(getenv, io.Discard)
-	cert, certErr := certClient(getenv)
-	if cert != nil {
+	if cert, err := certClient(getenv); err == nil && cert != nil {
 		p.certDoer = cert
 	}
-	p.problem = errors.Join(p.problem, filesErr, logErr, certErr)
+	p.problem = errors.Join(configErr, p.problem, ownErrors(getenv))
 	db, missing, err := databaseToCheck(getenv)
 	if err != nil {
-		return unavailable(err, "", log).check(ctx, false)
+		p.problem = errors.Join(p.problem, err)
+		return newApp(p).check(ctx, false)
 	}
 	defer db.Close()
 	p.db, p.database, p.size = db.DB, db.name, db.size()

@@ -29,7 +29,8 @@ func serve() {
 	log := slog.New(slog.NewJSONHandler(worker.Log(), nil))
 	var a app
 	if !isBound("DB") {
-		a = unavailable(&settingError{"d1_databases", "must bind a database to DB"}, "", log)
+		set, err := loadSettings(getenv)
+		a = unavailable(joinSettingErrors(err, &settingError{"d1_databases", "must bind a database to DB"}), set.AdminToken, log)
 	} else {
 		db := worker.OpenD1("DB")
 		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), rsa: platformRSA{worker.RSA()}, webhookDoer: worker.Fetch().NoBody(), log: log, d1: true,

@@ -62,14 +62,14 @@ func certClient(getenv func(string) string) (*http.Client, error) {
 	if certFile == "" && keyFile == "" {
 		return nil, nil
 	}
-	if certFile == "" {
-		return nil, &settingError{certSetting, "must be set, because " + keySetting + " is set"}
+	read := func(setting, file, other string) ([]byte, error) {
+		if file == "" {
+			return nil, &settingError{setting, "must be set, because " + other + " is set"}
+		}
+		return readSettingFile(setting, file)
 	}
-	if keyFile == "" {
-		return nil, &settingError{keySetting, "must be set, because " + certSetting + " is set"}
-	}
-	certPEM, certErr := readSettingFile(certSetting, certFile)
-	keyPEM, keyErr := readSettingFile(keySetting, keyFile)
+	certPEM, certErr := read(certSetting, certFile, keySetting)
+	keyPEM, keyErr := read(keySetting, keyFile, certSetting)
 	if err := errors.Join(certErr, keyErr); err != nil {
 		return nil, err
 	}
@@ -96,10 +96,10 @@ func proxyAddresses(getenv func(string) string) (server.Addresses, error) {
 	if n := getenv(proxiesSetting); n != "" {
 		var err error
 		a.Proxies, err = strconv.Atoi(n)
-		switch {
-		case err != nil || a.Proxies < 1 || a.Proxies > maxProxies:
+		if err != nil || a.Proxies < 1 || a.Proxies > maxProxies {
 			wrong = append(wrong, &settingError{proxiesSetting, fmt.Sprintf("must be a number from 1 to %d", maxProxies)})
-		case a.Header == "":
+		}
+		if a.Header == "" {
 			wrong = append(wrong, &settingError{proxiesSetting, "requires " + proxySetting})
 		}
 	}

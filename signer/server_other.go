@@ -47,7 +47,8 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	}
 	defer db.Close()
 	set, err := loadSettings(getenv)
-	if err != nil {
+	addresses, addressesErr := proxyAddresses(getenv)
+	if err := errors.Join(err, addressesErr); err != nil {
 		log.Error("the shop is misconfigured: every call gets status 503", "error", err)
 	}
 	leave, err := db.join(ctx, set, log)
@@ -71,7 +72,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	if db.node != nil {
 		p.nodes = db.check
 	}
-	p.addresses, p.problem = proxyAddresses(getenv)
+	p.addresses, p.problem = addresses, addressesErr
 	if cert, err := certClient(getenv); err != nil {
 		return err
 	} else if cert != nil {

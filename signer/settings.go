@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
@@ -109,6 +110,53 @@ func (e *settingError) Cause() (cause.ID, string) {
 	return cause.SettingMalformed, e.Name
 }
 
+// unreadableError is the error of a setting whose value cannot be read.
+type unreadableError struct {
+	Name string
+	err  error
+}
+
+func (e *unreadableError) Error() string { return e.err.Error() }
+func (e *unreadableError) Unwrap() error { return e.err }
+
+// Cause returns the cause of the error and the setting.
+func (e *unreadableError) Cause() (cause.ID, string) { return cause.SettingMalformed, e.Name }
+
+// joinSettingErrors joins the errors of loadSettings and those of the platform, one for each wrong setting. A
+// value that cannot be read counts as unset for loadSettings; only the platform's error names the cause.
+func joinSettingErrors(shop, platform error) error {
+	if platform == nil {
+		return shop
+	}
+	others := splitErrors(platform)
+	unreadable := map[string]bool{}
+	for _, err := range others {
+		if e, ok := err.(*unreadableError); ok {
+			unreadable[e.Name] = true
+		}
+	}
+	all := slices.DeleteFunc(splitErrors(shop), func(err error) bool {
+		e, ok := err.(*settingError)
+		return ok && unreadable[e.Name]
+	})
+	return errors.Join(append(all, others...)...)
+}
+
+// splitErrors returns the errors that err joins, also where joined errors are joined.
+func splitErrors(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+	case !ok:
+		all = []error{err}
+	default:
+		for _, err := range joined.Unwrap() {
+			all = append(all, splitErrors(err)...)
+		}
+	}
+	return all
+}
+
 // loadSettings reads the settings through getenv, which returns "" for an unset one. The error
 // joins a *settingError for every invalid setting. With an error, only AdminToken is set, and only
 // if it is valid, so that the health page can show the error.
@@ -161,8 +209,11 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		ok            bool
 	}{
 		{"SHOP_NAME", "is not set", s.ShopName != ""},
+		{"SHOP_NAME", "must have no control character", !strings.ContainsFunc(s.ShopName, unicode.IsControl)},
+		{"SHOP_NAME", fmt.Sprintf("must be shorter for MWEB: at most %d bytes together with SHOP_URL", payment.MaxMWEBScene), payment.FitsMWEB(s.TradeTypes, s.ShopURL, s.ShopName)},
 		{"SHOP_URL", "is not set", s.ShopURL != ""},
 		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", isOrigin(s.ShopURL)},
+		{"SHOP_URL", fmt.Sprintf("must have at most %d characters", payment.MaxShopURL), len(s.ShopURL) <= payment.MaxShopURL},
 		{"OAUTH_SCOPE", "must be snsapi_base or snsapi_userinfo", s.Scope == api.ScopeBase || s.Scope == api.ScopeUserInfo},
 		{"TRADE_TYPES", "must list JSAPI, NATIVE or MWEB, separated by commas, each at most once", tradeTypesOK},
 		{"RETURN_HOSTS", "must list hosts in lower case, separated by commas, like www.example.com,localhost:3000", hostsOK},
@@ -174,6 +225,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_APPID", "must be wx followed by 16 letters or digits", isAppID(s.AppID)},
 		{"WECHAT_MCH_ID", "is not set", s.MchID != ""},
 		{"WECHAT_MCH_ID", "must be 8 to 32 digits", alphabet.Digits.Valid(s.MchID, 8, 32)},
+		{"WECHAT_PUBLIC_KEY", "must be corrected: it is the merchant's own key or certificate, want WeChat Pay's", !s.APIv3.own || s.API != wechat.V3 && !s.APIv3.complete()},
 		{"WECHAT_SIGN_TYPE", "must be HMAC-SHA256 or MD5", s.SignType == wechat.SignHMAC || s.SignType == wechat.SignMD5},
 		{"REFUND_FROM_BALANCE", "must be auto or manual", slices.Contains([]string{"", "auto", "manual"}, getenv("REFUND_FROM_BALANCE"))},
 		{"REFUND_CONFIRM_FEN", fmt.Sprintf("must be a number of fen from 0 to %d", order.MaxTotal), confirmOK},

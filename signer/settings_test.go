@@ -306,3 +306,20 @@ func TestEveryBadSettingIsNamedOnce(t *testing.T) {
 		}
 	}
 }
+
+// A name or an address that payments cannot use is named as a setting, with the other wrong settings.
+func TestShopThatPaymentsCannotUse(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, value, want string }{
+		{"SHOP_NAME", "tea\nshop", "setting SHOP_NAME must have no control character"},
+		{"SHOP_NAME", strings.Repeat("茶", 50), "setting SHOP_NAME must be shorter for MWEB: at most 160 bytes together with SHOP_URL"},
+		{"SHOP_URL", "https://" + strings.Repeat("a", 200) + ".example", "setting SHOP_URL must have at most 200 characters"},
+	} {
+		env := exampleEnv(t)
+		env[test.name], env["SELLING"] = test.value, "maybe"
+		_, err := load(env)
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "SELLING") {
+			t.Errorf("%v, want %s", err, test.want)
+		}
+	}
+}

@@ -100,6 +100,16 @@ type Service struct {
 	catalogue catalogue
 }
 
+const (
+	MaxShopURL   = 200 // bytes of Config.ShopURL
+	MaxMWEBScene = 160 // bytes of ShopURL and ShopName together, for MWEB: WeChat accepts 256 bytes of JSON that has both
+)
+
+// FitsMWEB reports whether a shop's address and name fit into an MWEB order, if the shop offers MWEB.
+func FitsMWEB(types []api.TradeType, shopURL, shopName string) bool {
+	return !slices.Contains(types, api.TradeMWEB) || len(shopURL)+len(shopName) <= MaxMWEBScene
+}
+
 // New returns a Service. An error names the wrong field of cfg.
 func New(cfg Config) (*Service, error) {
 	if len(cfg.TradeTypes) == 0 {
@@ -128,10 +138,9 @@ func New(cfg Config) (*Service, error) {
 		{cfg.ShopName != "", "ShopName is empty"},
 		{!strings.ContainsFunc(cfg.ShopName, unicode.IsControl), "ShopName has a control character"}, // MWEB sends it as it is
 		{err == nil, "ShopURL: want an origin like https://shop.example.com"},
-		{len(cfg.ShopURL) <= 200, "ShopURL is too long"},
+		{len(cfg.ShopURL) <= MaxShopURL, "ShopURL is too long"},
 		{!slices.ContainsFunc(cfg.TradeTypes, unknownTradeType), "TradeTypes: want JSAPI, NATIVE or MWEB"},
-		// WeChat accepts 256 bytes of JSON that contains both.
-		{!slices.Contains(cfg.TradeTypes, api.TradeMWEB) || len(cfg.ShopURL)+len(cfg.ShopName) <= 160, "ShopName is too long for MWEB"},
+		{FitsMWEB(cfg.TradeTypes, cfg.ShopURL, cfg.ShopName), "ShopName is too long for MWEB"},
 		{cfg.AppID != "", "AppID is empty"},
 		{cfg.MchID != "", "MchID is empty"},
 		{cfg.Store != nil, "Store is nil"},
