@@ -113,7 +113,7 @@ var titles = [...]Title{
 	{Bills, "对账", "Bills"},
 	{Notifications, "微信的通知", "WeChat's notifications"},
 	{Certificates, "已保存的平台证书", "Stored platform certificates"},
-	{Selling, "是否在售", "Selling"},
+	{Selling, "收款开关", "Selling"},
 	{Catalogue, "商品", "Catalogue"},
 	{Clock, "服务器时钟", "Clock"},
 	{SignIn, "AppID 和 AppSecret", "AppID and AppSecret"},

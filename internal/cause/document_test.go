@@ -3,6 +3,7 @@ package cause
 import (
 	"flag"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -55,5 +56,40 @@ func TestDocumentsHaveTheTable(t *testing.T) {
 		if got != want {
 			t.Errorf("%s has another table of causes: run go test ./internal/cause -update", file)
 		}
+	}
+}
+
+// Both documents list every check, and a section that a text names exists.
+func TestDocumentsHaveEveryCheckAndSection(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, name := range []string{"doctor.md", "doctor.zh-CN.md"} {
+		head, _, _ := strings.Cut(read(name), "-->\n")
+		for _, title := range Titles() {
+			if !strings.Contains(head, "`"+string(title.Check)+"`") {
+				t.Errorf("%s does not list the check %s", name, title.Check)
+			}
+		}
+	}
+	section := regexp.MustCompile(`见 docs/(\S+\.md) “([^”]+)”|“([^”]+)” in docs/(\S+\.md)`)
+	found := 0
+	for _, row := range Rows() {
+		for _, text := range []Text{row.ZH, row.EN} {
+			for _, m := range section.FindAllStringSubmatch(text.Repair, -1) {
+				found++
+				file, heading := m[1]+m[4], m[2]+m[3]
+				if !strings.Contains(read(file), "# "+heading+"\n") {
+					t.Errorf("%s: docs/%s has no section %q", row.ID, file, heading)
+				}
+			}
+		}
+	}
+	if found < 2 {
+		t.Errorf("%d sections are named", found)
 	}
 }
