@@ -84,7 +84,7 @@ func serveShop(ctx context.Context, l net.Listener, getenv func(string) string, 
 	if err != nil {
 		return err
 	}
-	if err := t.Metrics().Shop(ctx, store.New(db.DB), set.MchID, log); err != nil {
+	if err := t.Metrics().Shop(ctx, store.New(db.DB), set.MchID, set.WebhookURL == "", log); err != nil {
 		return err
 	}
 	metrics, err := listenMetrics(getenv, t, log)

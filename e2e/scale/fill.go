@@ -214,7 +214,7 @@ func calls(s *store.Store, orders int, minute *minute) []call {
 			if err == nil && len(taken) == 0 {
 				err = errors.New("nothing was taken")
 			}
-			_, waitErr := s.Waiting(ctx)
+			_, waitErr := s.Waiting(ctx, false)
 			return errors.Join(err, waitErr)
 		}},
 		{"orders of a buyer", func(ctx context.Context, i int) error {
@@ -250,7 +250,7 @@ func calls(s *store.Store, orders int, minute *minute) []call {
 		{"metrics", func(ctx context.Context, _ int) error {
 			last, err := s.LastEvent(ctx)
 			if err == nil {
-				_, err = s.Backlog(ctx, last)
+				_, err = s.Backlog(ctx, last, false)
 			}
 			return err
 		}},

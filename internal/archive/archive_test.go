@@ -38,7 +38,13 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{Merchant: paytest.NewMerchant(t), dir: t.TempDir()}
+	return worldOf(t, paytest.NewMerchant(t))
+}
+
+// worldOf returns a world with a merchant's shop.
+func worldOf(t *testing.T, m *paytest.Merchant) *world {
+	t.Helper()
+	w := &world{Merchant: m, dir: t.TempDir()}
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if n := w.calls.Add(1); w.fault != nil && w.fault(n, rw) {
 			return
@@ -156,6 +162,25 @@ func TestArchive(t *testing.T) {
 	if w.count("orders") != 1 {
 		t.Errorf("order %s is gone", young)
 	}
+}
+
+// A shop without a back end archives its orders too. Their events wait for no endpoint.
+func TestArchiveWithoutWebhook(t *testing.T) {
+	t.Parallel()
+	w := worldOf(t, &paytest.Merchant{Shop: paytest.NewShop(t, nil)})
+	buyer := w.SignedIn(0)
+	for range 3 {
+		buyer.PaidOrder("tea", 1)
+	}
+	w.AdvanceClock(401 * 24 * time.Hour)
+	w.SignedIn(1).PaidOrder("tea", 1)
+	if err := w.run(w.Now().Add(-400*24*time.Hour), true); err != nil {
+		t.Fatal(err)
+	}
+	if text := w.out.String(); !strings.Contains(text, ": deleted from the shop 3, kept there 0\n") || w.count("orders") != 1 {
+		t.Errorf("%d orders are left; it printed %s", w.count("orders"), text)
+	}
+	storetest.Check(t, w.DB)
 }
 
 // Whatever call fails, and wherever, no order is deleted that no complete file has.

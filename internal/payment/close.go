@@ -161,10 +161,10 @@ func (s *Service) CloseOrders(ctx context.Context, f store.OpenFilter) (closing 
 // DeleteOrders deletes orders that ended more than a year ago, for the operator who has archived
 // them: order.MinKeep after they were made, and order.MinUnchanged after their last change. It
 // returns the IDs of those that it deleted, and of those that stay. An order that does not exist is in
-// neither list.
-func (s *Service) DeleteOrders(ctx context.Context, ids []string) (deleted, kept []string, err error) {
+// neither list. unset is true if the settings have no endpoint for webhooks: then no event waits for it.
+func (s *Service) DeleteOrders(ctx context.Context, ids []string, unset bool) (deleted, kept []string, err error) {
 	now := s.now()
-	deleted, kept, err = s.cfg.Store.DeleteOld(ctx, ids, now.Add(-order.MinKeep), now.Add(-order.MinUnchanged))
+	deleted, kept, err = s.cfg.Store.DeleteOld(ctx, ids, now.Add(-order.MinKeep), now.Add(-order.MinUnchanged), unset)
 	if err == nil && len(deleted) > 0 {
 		s.logger(ctx).Warn("the operator deletes old orders", "orders", len(deleted), "kept", len(kept))
 	}

@@ -15,7 +15,7 @@ func TestBacklogOfAnEmptyOutbox(t *testing.T) {
 	if err != nil || last != 0 {
 		t.Errorf("the last event is %d, %v", last, err)
 	}
-	b, err := s.Backlog(t.Context(), last)
+	b, err := s.Backlog(t.Context(), last, false)
 	if err != nil || b.Pending != 0 || b.Last != 0 || len(b.Made) != 0 {
 		t.Errorf("%+v, %v", b, err)
 	}

@@ -42,7 +42,7 @@ func (b backend) closeOrders(ctx context.Context, c *v1Call) (any, error) {
 
 // deleteOrders deletes old orders that were archived.
 func (b backend) deleteOrders(ctx context.Context, c *v1Call) (any, error) {
-	deleted, kept, err := b.payment.DeleteOrders(ctx, c.body.(v1.DeleteOrders).IDs)
+	deleted, kept, err := b.payment.DeleteOrders(ctx, c.body.(v1.DeleteOrders).IDs, !b.outbox.HasWebhook())
 	return v1.OrdersDeleted{Deleted: append([]string{}, deleted...), Kept: kept}, err // never null
 }
 

@@ -17,7 +17,7 @@ func (b backend) getToday(ctx context.Context, _ *v1Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, err := b.cfg.Store.Waiting(ctx)
+	waiting, err := b.cfg.Store.Waiting(ctx, !b.outbox.HasWebhook())
 	if err != nil {
 		return nil, err
 	}

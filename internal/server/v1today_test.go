@@ -13,7 +13,7 @@ import (
 // Today has each payment and each refund once, by the hour, and counts the work that has not ended.
 func TestToday(t *testing.T) {
 	t.Parallel()
-	s := paytest.NewShop(t, nil)
+	s := paytest.NewMerchant(t).Shop
 	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
 	var today v1.Today
 	b.must("GET", "/v1/today", nil, &today)
@@ -49,6 +49,19 @@ func TestToday(t *testing.T) {
 	b.must("GET", "/v1/today", nil, &today)
 	if len(today.Hours) != 0 {
 		t.Errorf("a month later: %+v", today.Hours)
+	}
+}
+
+// Without a back end no event waits.
+func TestTodayWithoutWebhook(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead)
+	s.SignedIn(1).PaidOrder("tea", 1)
+	var today v1.Today
+	b.must("GET", "/v1/today", nil, &today)
+	if today.Waiting != (v1.Waiting{}) {
+		t.Errorf("waiting: %+v, want nothing", today.Waiting)
 	}
 }
 

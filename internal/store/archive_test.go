@@ -96,7 +96,7 @@ func TestOldOrdersAreDeleted(t *testing.T) {
 	for _, o := range kept {
 		want = append(want, o.ID)
 	}
-	gone, left, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30))
+	gone, left, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30), false)
 	slices.Sort(want)
 	slices.Sort(left)
 	if d := cmp.Diff(want, left); len(gone) != len(old) || d != "" || err != nil {
@@ -120,12 +120,84 @@ func TestOldOrdersAreDeleted(t *testing.T) {
 	if l, err := s.LinkByID(ctx, link.ID); err != nil || l.Orders != 1 || l.Paid != 1 || l.PaidAmount != 13600 {
 		t.Errorf("the link counts %d orders, %d paid with %d, %v", l.Orders, l.Paid, l.PaidAmount, err)
 	}
-	if n, _, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30)); len(n) != 0 || err != nil {
+	deletesUndeliverable(t, s, pending)
+	if n, _, err := s.DeleteOld(ctx, ids, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30), false); len(n) != 0 || err != nil {
 		t.Errorf("the second call deleted %v, %v", n, err)
 	}
 	if o, err := s.ByID(ctx, open.ID); err != nil || o.Status != api.StatusOpen {
 		t.Errorf("%s, %v", o.Status, err)
 	}
+}
+
+// deletesUndeliverable fails the test unless an order whose delivery waits at order.SettingsEndpoint
+// stays while that may get it, and goes when it may not.
+func deletesUndeliverable(t *testing.T, s *store.Store, o order.Order) {
+	t.Helper()
+	try := func(unset bool, want int) {
+		t.Helper()
+		if gone, _, err := s.DeleteOld(ctx, []string{o.ID}, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30), unset); len(gone) != want || err != nil {
+			t.Errorf("deleted %v, %v; want %d", gone, err, want)
+		}
+	}
+	move := func(from, to order.EndpointState) {
+		t.Helper()
+		if ok, err := s.MoveEndpoint(ctx, order.SettingsEndpoint, from, to, now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	try(false, 0)
+	move(order.EndpointEnabled, order.EndpointDisabled)
+	try(false, 1)
+	move(order.EndpointDisabled, order.EndpointEnabled)
+}
+
+// Without an endpoint in the settings no order waits for one. An endpoint that an API call made still
+// keeps the orders whose events it may get.
+func TestOldOrdersAreDeletedWithoutEndpointOfTheSettings(t *testing.T) {
+	t.Parallel()
+	db, s := bounded(t)
+	s.Bounds = store.DefaultBounds()
+	paid := func(key string, days int) order.Order {
+		o := draft(t, "alice", key)
+		o.CreatedAt = now.AddDate(0, 0, -days)
+		o.ExpiresAt = o.CreatedAt.Add(order.Lifetime)
+		o = takes(t, s, o)
+		pay(t, s, o, o.CreatedAt.Add(time.Minute))
+		return o
+	}
+	first := paid("at the settings", 500)
+	e := order.Endpoint{ID: "ep_erp", URL: "https://erp.example.com", Secret: "sealed", State: order.EndpointEnabled, CreatedAt: now, MadeBy: "root", IdempotencyKey: "key", Fingerprint: "f"}
+	if ok, err := s.InsertEndpoint(ctx, e); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	second := paid("at both", 500)
+	paid("the newest event", 0)
+	want := func(unset bool, pending int, ids ...string) {
+		t.Helper()
+		gone, _, err := s.DeleteOld(ctx, []string{first.ID, second.ID}, now.AddDate(0, 0, -400), now.AddDate(0, 0, -30), unset)
+		slices.Sort(gone)
+		slices.Sort(ids)
+		if err != nil || !slices.Equal(gone, ids) {
+			t.Errorf("unset %t: deleted %v, %v; want %v", unset, gone, err, ids)
+		}
+		w, err := s.Waiting(ctx, unset)
+		if err != nil || w.PendingEvents != pending {
+			t.Errorf("unset %t: %d events are pending, %v; want %d", unset, w.PendingEvents, err, pending)
+		}
+		b, err := s.Backlog(ctx, 0, unset)
+		if err != nil || b.Pending != pending {
+			t.Errorf("unset %t: the backlog has %d pending deliveries, %v; want %d", unset, b.Pending, err, pending)
+		}
+	}
+	want(false, 5)
+	want(true, 2, first.ID)
+	if ok, err := s.MoveEndpoint(ctx, e.ID, order.EndpointEnabled, order.EndpointGone, now); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	want(false, 2)
+	want(true, 0, second.ID)
+	want(false, 1)
+	storetest.Check(t, db)
 }
 
 func refundOf(o order.Order, id string) order.Refund {

@@ -13,7 +13,7 @@ const MaxBacklog = 10_000
 // Backlog counts the events since an earlier reading.
 type Backlog struct {
 	Made    map[api.EventType]int // events after the position of the earlier reading, MaxBacklog at most
-	Pending int                   // pending deliveries, MaxBacklog at most
+	Pending int                   // pending deliveries at endpoints that may get them (waitsAt), MaxBacklog at most
 	Last    int64                 // the position of this reading
 }
 
@@ -25,12 +25,13 @@ func (s *Store) LastEvent(ctx context.Context) (last int64, err error) {
 	return last, nil
 }
 
-// Backlog reads at most MaxBacklog events after a position. The next reading continues.
-func (s *Store) Backlog(ctx context.Context, after int64) (Backlog, error) {
+// Backlog reads at most MaxBacklog events after a position. The next reading continues. unset is true
+// if the settings have no endpoint.
+func (s *Store) Backlog(ctx context.Context, after int64, unset bool) (Backlog, error) {
 	b := Backlog{Made: map[api.EventType]int{}, Last: after}
 	rows, err := s.db.QueryContext(ctx, `SELECT type, COUNT(*), MAX(seq) FROM
 		(SELECT seq, type FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2) GROUP BY type
-		UNION ALL SELECT '', COUNT(*), 0 FROM (SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT ?2)`, after, MaxBacklog)
+		UNION ALL SELECT '', `+pendingAt(`?3`, `?2`)+`, 0`, after, MaxBacklog, flag(unset))
 	if err != nil {
 		return b, fmt.Errorf("reading the backlog: %w", err)
 	}

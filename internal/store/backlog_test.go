@@ -23,12 +23,12 @@ func TestBacklogContinuesAtItsPosition(t *testing.T) {
 	}
 	pay(t, s, insert(t, s, "alice", "key-2"), now)
 	refund(t, s, first, "R1", first.Total, now)
-	got, err := s.Backlog(ctx, start)
+	got, err := s.Backlog(ctx, start, false)
 	want := store.Backlog{Made: map[api.EventType]int{api.EventOrderPaid: 1, api.EventOrderRefunded: 1}, Pending: 2, Last: start + 2}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	got, err = s.Backlog(ctx, got.Last)
+	got, err = s.Backlog(ctx, got.Last, false)
 	want = store.Backlog{Made: map[api.EventType]int{}, Pending: 2, Last: start + 2}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

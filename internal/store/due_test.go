@@ -235,7 +235,7 @@ func work(t *testing.T, orders int) map[string]int {
 		"console, today": func() {
 			_, err := s.Takings(ctx, now.AddDate(0, 0, -30), now.AddDate(0, 0, 1))
 			must(err)
-			_, err = s.Waiting(ctx)
+			_, err = s.Waiting(ctx, false)
 			must(err)
 		},
 		"console, orders": func() {

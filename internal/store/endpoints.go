@@ -21,6 +21,21 @@ const endpointColumns = `id, url, description, types, secret, COALESCE(secret_ol
 // present is SQL for endpoints that are not deleted.
 const present = `state <> 'deleted'`
 
+// waitsAt is SQL for endpoints whose pending deliveries are sent, now or later. unset is a parameter:
+// 1 if the settings have no endpoint. Then the triggers still make deliveries for
+// order.SettingsEndpoint, and they wait for a setting that may never come. A delivery at an endpoint
+// that is disabled, gone or deleted waits for an operator.
+func waitsAt(unset string) string {
+	return `endpoints.state = 'enabled' AND (` + unset + ` = 0 OR endpoints.id <> 'settings')`
+}
+
+// pendingAt is SQL for the number of pending deliveries at endpoints of waitsAt, most at most. It
+// reads that many of each endpoint.
+func pendingAt(unset, most string) string {
+	return `(SELECT MIN(` + most + `, COALESCE(SUM((SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_due
+		WHERE endpoint_id = endpoints.id AND status = 'pending' LIMIT ` + most + `))), 0)) FROM endpoints WHERE ` + waitsAt(unset) + `)`
+}
+
 // Endpoints returns all endpoints but the deleted ones, order.SettingsEndpoint first, then the
 // oldest first.
 func (s *Store) Endpoints(ctx context.Context) ([]order.Endpoint, error) {

@@ -53,15 +53,14 @@ func (s *Store) ErasePerson(ctx context.Context, person string, ids []string) er
 }
 
 // RemovePayers removes the payer from at most limit events that were made before a time and wait at
-// no enabled endpoint. If unset is true, the settings have no endpoint, so no event waits for
-// order.SettingsEndpoint.
+// no endpoint (waitsAt).
 func (s *Store) RemovePayers(ctx context.Context, before time.Time, unset bool, limit int) error {
 	_, err := s.db.ExecContext(ctx, `
 		UPDATE events SET data = json_set(data, '$.payment.payer', NULL) WHERE seq IN (
 			SELECT seq FROM events INDEXED BY events_with_payer
 			WHERE json_extract(data, '$.payment.payer') IS NOT NULL AND created_at < ?1
 			AND NOT EXISTS (SELECT 1 FROM endpoints CROSS JOIN deliveries ON endpoint_id = endpoints.id AND event_seq = seq
-				WHERE state = 'enabled' AND (?2 = 0 OR endpoints.id <> 'settings') AND deliveries.status = 'pending')
+				WHERE `+waitsAt(`?2`)+` AND deliveries.status = 'pending')
 			ORDER BY created_at LIMIT ?3)`, before.UnixMilli(), flag(unset), limit)
 	if err != nil {
 		return fmt.Errorf("removing the payers of old events: %w", err)

@@ -44,12 +44,15 @@ const notNewest = ` AND NOT EXISTS (SELECT 1 FROM events WHERE order_id = orders
 
 // DeleteOld deletes those orders of ids that were made before made and did not change since
 // changed, with all that belongs to them. It returns their IDs, and the IDs of those that are still
-// there. An order stays if one of its payments, refunds or deliveries has not ended, or if it
-// has the newest event of the shop.
+// there. An order stays if one of its payments or refunds has not ended, if one of its events may
+// still be delivered (waitsAt), or if it has the newest event of the shop.
+//
+// A delivery that waits at a disabled endpoint does not keep an order, although the operator may enable
+// the endpoint again: an endpoint that is left disabled would keep its orders for ever.
 //
 // The triggers order_is_deleted and paid_order_is_deleted delete the rest, event_is_deleted the
 // deliveries. The takings and the settlements of the days stay, and the sums of a link.
-func (s *Store) DeleteOld(ctx context.Context, ids []string, made, changed time.Time) (deleted, kept []string, err error) {
+func (s *Store) DeleteOld(ctx context.Context, ids []string, made, changed time.Time, unset bool) (deleted, kept []string, err error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, nil, err
@@ -61,8 +64,9 @@ func (s *Store) DeleteOld(ctx context.Context, ids []string, made, changed time.
 			AND NOT EXISTS (SELECT 1 FROM payments WHERE order_id = orders.id AND (payments.due_at IS NOT NULL OR duplicate = 1 AND payments.refunded < payments.total))
 			AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = orders.id AND refunds.status IN ('created', 'processing', 'abnormal'))
 			AND NOT EXISTS (SELECT 1 FROM refund_requests WHERE order_id = orders.id AND refund_requests.status = 'waiting')
-			AND NOT EXISTS (SELECT 1 FROM events JOIN deliveries ON event_seq = seq WHERE order_id = orders.id AND deliveries.status = 'pending')` + notNewest + `
-			RETURNING id`, []any{string(list), made.UnixMilli(), changed.UnixMilli()}, func(rows *sql.Rows) error {
+			AND NOT EXISTS (SELECT 1 FROM events JOIN deliveries ON event_seq = seq JOIN endpoints ON endpoints.id = endpoint_id
+				WHERE order_id = orders.id AND deliveries.status = 'pending' AND ` + waitsAt(`?4`) + `)` + notNewest + `
+			RETURNING id`, []any{string(list), made.UnixMilli(), changed.UnixMilli(), flag(unset)}, func(rows *sql.Rows) error {
 			id, err := scanID(rows)
 			deleted = append(deleted, id)
 			return err

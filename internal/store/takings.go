@@ -44,21 +44,22 @@ type Waiting struct {
 	OpenRefunds   int // that have not ended; includes StuckRefunds and Abnormal
 	StuckRefunds  int // that WeChat declined until the operator acts
 	Abnormal      int // that have to be paid out at the merchant platform
-	PendingEvents int
+	PendingEvents int // deliveries at endpoints that may get them (waitsAt)
 	DeadEvents    int
 }
 
-// Waiting counts the work that has not ended, in one statement. The limit is a number in its text:
+// Waiting counts the work that has not ended, in one statement. unset is true if the settings have no
+// endpoint. The limit is a number in its text:
 // PostgreSQL plans a limit that is a parameter as a tenth of the rows, and would read all open orders.
-func (s *Store) Waiting(ctx context.Context) (w Waiting, err error) {
+func (s *Store) Waiting(ctx context.Context, unset bool) (w Waiting, err error) {
 	most := strconv.Itoa(MaxWaiting)
 	err = s.db.QueryRowContext(ctx, `SELECT
 		(SELECT COUNT(*) FROM (SELECT 1 FROM orders INDEXED BY orders_by_status WHERE status = 'open' AND status <> 'paid' LIMIT `+most+`)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds INDEXED BY open_refunds WHERE status IN ('created', 'processing', 'abnormal') LIMIT `+most+`)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'created' AND stuck = 1 LIMIT `+most+`)),
 		(SELECT COUNT(*) FROM (SELECT 1 FROM refunds WHERE status = 'abnormal' LIMIT `+most+`)),
-		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY pending_deliveries WHERE status = 'pending' LIMIT `+most+`)),
-		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY failed_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT `+most+`))`).
+		`+pendingAt(`?1`, most)+`,
+		(SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY failed_deliveries WHERE status = 'dead' AND attempts > 0 LIMIT `+most+`))`, flag(unset)).
 		Scan(&w.OpenOrders, &w.OpenRefunds, &w.StuckRefunds, &w.Abnormal, &w.PendingEvents, &w.DeadEvents)
 	if err != nil {
 		return w, fmt.Errorf("counting the work that has not ended: %w", err)

@@ -18,6 +18,7 @@ import (
 type shop struct {
 	store *store.Store
 	mchID string
+	unset bool // the settings have no endpoint for webhooks
 	log   *slog.Logger
 
 	mu     sync.Mutex
@@ -30,7 +31,7 @@ const scrapeTime = 5 * time.Second
 
 var (
 	eventsDesc  = shopDesc("events_total", "Events since the start of this process, by type: orders paid and closed, refunds, second payments.", "type")
-	pendingDesc = shopDesc("outbox_pending", "Deliveries of events that wait.")
+	pendingDesc = shopDesc("outbox_pending", "Deliveries that wait at the endpoints that may get them.")
 	oldestDesc  = shopDesc("outbox_oldest_seconds", "Age of the oldest delivery that is due, 0 without one, by endpoint and by whether it is about money.", "endpoint", "about")
 	deadDesc    = shopDesc("outbox_dead", "Deliveries that are dead after their last try, 100 of each endpoint at most.", "endpoint")
 	goneDesc    = shopDesc("outbox_gone", "1 if the receiver wants no more events.", "endpoint")
@@ -49,13 +50,14 @@ func shopDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(Namespace, "", name), help, labels, nil)
 }
 
-// Shop adds the state of a shop to the metrics: its outbox, refunds, bills and database.
-func (m *Metrics) Shop(ctx context.Context, st *store.Store, mchID string, log *slog.Logger) error {
+// Shop adds the state of a shop to the metrics: its outbox, refunds, bills and database. unset is true
+// if the settings have no endpoint for webhooks: then no event waits for it.
+func (m *Metrics) Shop(ctx context.Context, st *store.Store, mchID string, unset bool, log *slog.Logger) error {
 	last, err := st.LastEvent(ctx)
 	if err != nil {
 		return err
 	}
-	s := &shop{store: st, mchID: mchID, log: log, last: last, events: map[api.EventType]float64{}}
+	s := &shop{store: st, mchID: mchID, unset: unset, log: log, last: last, events: map[api.EventType]float64{}}
 	for _, kind := range []api.EventType{api.EventOrderPaid, api.EventOrderRefunded, api.EventOrderClosed, api.EventPaymentDuplicate} {
 		s.events[kind] = 0 // a rate needs the first 0
 	}
@@ -81,7 +83,7 @@ func (s *shop) Collect(metrics chan<- prometheus.Metric) {
 	v, err := s.store.Health(ctx, s.mchID)
 	var b store.Backlog
 	if err == nil {
-		b, err = s.store.Backlog(ctx, s.last)
+		b, err = s.store.Backlog(ctx, s.last, s.unset)
 	}
 	var endpoints []store.EndpointHealth
 	if err == nil {
@@ -102,7 +104,7 @@ func (s *shop) Collect(metrics chan<- prometheus.Metric) {
 	}
 	gauge(pendingDesc, float64(b.Pending))
 	for _, e := range endpoints {
-		if e.State == order.EndpointDisabled || e.State == order.EndpointUnset {
+		if e.State == order.EndpointDisabled || e.State == order.EndpointUnset || s.unset && e.ID == order.SettingsEndpoint {
 			e.OldestPending, e.OldestClosed = time.Time{}, time.Time{}
 		}
 		gauge(oldestDesc, age(e.OldestPending), e.ID, "money")

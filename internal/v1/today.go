@@ -26,6 +26,6 @@ type Waiting struct {
 	OpenRefunds     int `json:"open_refunds"`     // that have not ended; includes StuckRefunds and Abnormal
 	StuckRefunds    int `json:"stuck_refunds"`    // that WeChat declined until the operator acts
 	AbnormalRefunds int `json:"abnormal_refunds"` // that the operator must pay out at the merchant platform
-	PendingEvents   int `json:"pending_events"`   // that were not delivered yet
+	PendingEvents   int `json:"pending_events"`   // that wait at enabled endpoints
 	DeadEvents      int `json:"dead_events"`      // that are dead
 }

@@ -70,6 +70,11 @@ func TestNoTableIsReadFromEndToEnd(t *testing.T) {
 			return err
 		},
 		func() error { _, err := s.ClaimEvents(ctx, order.SettingsEndpoint, now, 10, 2); return err },
+		func() error { _, err := s.Waiting(ctx, false); return err },
+		func() error {
+			_, _, err := s.DeleteOld(ctx, []string{storetest.FilledOrder(21), storetest.FilledOrder(22)}, now, now, false)
+			return err
+		},
 		func() error { return s.RemovePayers(ctx, storetest.FirstFilled.Add(100*time.Second), true, 10) },
 		func() error { return s.ErasePerson(ctx, "payer3", []string{storetest.FilledOrder(21)}) },
 	} {

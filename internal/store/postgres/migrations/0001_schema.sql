@@ -728,8 +728,9 @@ CREATE TABLE deliveries (
   CHECK ((status = 'delivered') = (delivered_at IS NOT NULL))
 );
 
--- Finds the deliveries that are due: those about money by themselves, and order.closed.
-CREATE INDEX deliveries_due ON deliveries (endpoint_id, closed, next_at) WHERE status = 'pending' AND blocked = 0;
+-- Finds the deliveries that are due: those about money by themselves, and order.closed. It also
+-- counts those that wait at an endpoint.
+CREATE INDEX deliveries_due ON deliveries (endpoint_id, blocked, closed, next_at) WHERE status = 'pending';
 -- These three find events by the status of their deliveries, for Events in events.go.
 CREATE INDEX pending_deliveries ON deliveries (event_seq) WHERE status = 'pending';
 CREATE INDEX dead_deliveries ON deliveries (event_seq) WHERE status = 'dead';
