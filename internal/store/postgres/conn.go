@@ -96,6 +96,8 @@ type conn struct {
 	pg       *pgconn.PgConn
 	of       *connector
 	prepared map[string]string // the names of prepared statements by their SQL and types
+	names    int               // how many names were given; none is given twice
+	stale    bool              // the server and prepared may differ: prepare begins anew
 	inTx     bool
 	used     time.Time // when a statement last ended
 }
@@ -202,7 +204,7 @@ const begin = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 const maxTries = 50
 
 // run runs a statement, and repeats it while PostgreSQL rolls it back because of other
-// transactions.
+// transactions. It repeats a statement once if what was prepared no longer fits.
 func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) (*pgconn.Result, error) {
 	s := c.of.translate(query)
 	if s.err != nil {
@@ -228,21 +230,25 @@ func (c *conn) run(ctx context.Context, query string, args []driver.NamedValue) 
 			return nil, err
 		}
 	}
+	renewed := false
 	for try := 1; ; try++ {
 		r, err := c.once(ctx, s, args, inTurn)
 		if err == nil {
 			return r, nil
 		}
 		code := codeOf(err)
-		if code == undefinedStatement || code == changedPlan {
-			clear(c.prepared)
-			code = serializationFailure
+		outdated := (code == undefinedStatement || code == changedPlan) && !renewed
+		if outdated {
+			renewed, c.stale = true, true
 		}
-		again := code == serializationFailure || code == deadlock || code == lockTimeout || code == uniqueViolation && try < 4
+		again := outdated || code == serializationFailure || code == deadlock || code == lockTimeout || code == uniqueViolation && try < 4
 		switch {
 		case again && !c.inTx && try < maxTries && ctx.Err() == nil:
 			if c.of.retried != nil {
 				c.of.retried(code)
+			}
+			if outdated {
+				continue
 			}
 			c.of.turns.require(query)
 			if err := errors.Join(pause(ctx, try), enter()); err != nil {
@@ -330,19 +336,22 @@ func (c *conn) rollBack(err error) {
 	}
 }
 
-// prepare returns the name of a prepared statement.
+// prepare returns the name of a prepared statement. In a transaction that has failed it fails, and the
+// next one begins anew.
 func (c *conn) prepare(ctx context.Context, sql string, types []uint32) (string, error) {
 	key := fmt.Sprint(types, sql)
-	if name, ok := c.prepared[key]; ok {
+	if name, ok := c.prepared[key]; ok && !c.stale {
 		return name, nil
 	}
-	if len(c.prepared) >= maxPrepared {
+	if c.stale || len(c.prepared) >= maxPrepared {
 		if _, err := c.pg.Exec(ctx, "DEALLOCATE ALL").ReadAll(); err != nil {
 			return "", err
 		}
 		clear(c.prepared)
+		c.stale = false
 	}
-	name := "h5pay" + strconv.Itoa(len(c.prepared))
+	name := "h5pay" + strconv.Itoa(c.names)
+	c.names++
 	if _, err := c.pg.Prepare(ctx, name, sql, types); err != nil {
 		return "", err
 	}

@@ -14,8 +14,8 @@ const (
 	deadlock             = "40P01"
 	lockTimeout          = "55P03"
 	uniqueViolation      = "23505"
-	undefinedStatement   = "26000" // a proxy gave the connection another server
-	changedPlan          = "0A000"
+	undefinedStatement   = "26000" // a proxy gave the connection another server, or the statement was deallocated
+	changedPlan          = "0A000" // of a prepared statement, after a change of the schema; also all that PostgreSQL does not support
 	failedTransaction    = "25P02" // an earlier statement failed, and the transaction was not rolled back
 	noDatabase           = "3D000"
 	wrongPassword        = "28P01"
