@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"h5pay/internal/store"
 )
@@ -62,7 +63,8 @@ func Export(ctx context.Context, db Database, w io.Writer) (Summary, error) {
 }
 
 // ExportD1 writes a file of SQL for an empty D1 with the schema of this program: wrangler d1
-// execute runs it. The file drops the triggers first and creates them again at the end.
+// execute runs it. The file drops the triggers first and creates them again at the end. The table
+// h5pay_pieces exists only while the file runs: insertD1 puts long texts together there.
 func ExportD1(ctx context.Context, db Database, w io.Writer) (Summary, error) {
 	s, err := readSchema(ctx)
 	if err != nil {
@@ -75,31 +77,84 @@ func ExportD1(ctx context.Context, db Database, w io.Writer) (Summary, error) {
 	for _, t := range s.tables {
 		fmt.Fprintf(out, "DELETE FROM %s;\n", t.name)
 	}
+	fmt.Fprintln(out, "CREATE TABLE h5pay_pieces (n INTEGER NOT NULL PRIMARY KEY, value TEXT NOT NULL);")
 	sum, err := db.read(ctx, s, func(t table, row map[string]any) error {
-		columns := strings.Split(t.list(), ", ")
-		values := make([]string, len(columns))
-		for i, column := range columns {
-			switch v := row[column].(type) {
-			case nil:
-				values[i] = "NULL"
-			case int64:
-				values[i] = fmt.Sprint(v)
-			case string:
-				values[i] = "'" + strings.ReplaceAll(v, "'", "''") + "'"
-			default:
-				return fmt.Errorf("table %s: column %s has a %T", t.name, column, v)
-			}
-		}
-		_, err := fmt.Fprintf(out, "INSERT INTO %s (%s) VALUES (%s);\n", t.name, t.list(), strings.Join(values, ", "))
-		return err
+		return insertD1(out, t, row)
 	})
 	if err != nil {
 		return Summary{}, err
 	}
+	fmt.Fprintln(out, "DROP TABLE h5pay_pieces;")
 	for _, text := range s.triggers {
 		fmt.Fprintf(out, "%s;\n", text)
 	}
 	return sum, out.Flush()
+}
+
+// D1 takes 100,000 bytes in a statement. A photo has up to 266,668.
+const (
+	maxStatement = 90_000
+	maxPiece     = 40_000 // of a text; quotes may double it
+)
+
+// insertD1 writes the statements that store a row. If one statement is too long, the longest texts
+// are stored in pieces first. They are put together in another table than t: a part of a JSON text
+// would break a CHECK of t.
+func insertD1(out *bufio.Writer, t table, row map[string]any) error {
+	columns := strings.Split(t.list(), ", ")
+	values := make([]string, len(columns)) // in SQL
+	for i, column := range columns {
+		switch v := row[column].(type) {
+		case nil:
+			values[i] = "NULL"
+		case int64:
+			values[i] = fmt.Sprint(v)
+		case string:
+			values[i] = quote(v)
+		default:
+			return fmt.Errorf("table %s: column %s has a %T", t.name, column, v)
+		}
+	}
+	statement := func() string {
+		return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s);\n", t.name, t.list(), strings.Join(values, ", "))
+	}
+	apart := 0
+	for len(statement()) > maxStatement && apart < len(columns) {
+		longest := 0
+		for i, v := range values {
+			if len(v) > len(values[longest]) {
+				longest = i
+			}
+		}
+		apart++
+		text, _ := row[columns[longest]].(string)
+		fmt.Fprintf(out, "INSERT INTO h5pay_pieces (n, value) VALUES (%d, '');\n", apart)
+		for text != "" {
+			var piece string
+			piece, text = cut(text, maxPiece)
+			fmt.Fprintf(out, "UPDATE h5pay_pieces SET value = value || %s WHERE n = %d;\n", quote(piece), apart)
+		}
+		values[longest] = fmt.Sprintf("(SELECT value FROM h5pay_pieces WHERE n = %d)", apart)
+	}
+	fmt.Fprint(out, statement())
+	if apart > 0 {
+		fmt.Fprintln(out, "DELETE FROM h5pay_pieces;")
+	}
+	return nil // Flush returns the errors of out
+}
+
+// quote returns a text as a literal of SQL.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// cut cuts a text after at most most bytes, between two characters.
+func cut(s string, most int) (before, after string) {
+	if len(s) <= most {
+		return s, ""
+	}
+	for most > 1 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most], s[most:]
 }
 
 // read calls each with all rows, in one read transaction.

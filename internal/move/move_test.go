@@ -103,6 +103,7 @@ func trade(t *testing.T, db *sql.DB, orders int) {
 		}
 	}
 	must(true, s.Count(ctx, map[string]int{"forged": 3}))
+	must(s.InsertPhoto(ctx, strings.Repeat("a1", 16), "image/jpeg", strings.Repeat("AbC+", 266_668/4), now)) // the largest
 }
 
 // A shop moves from SQLite to PostgreSQL and back without a change. In each database it
@@ -142,7 +143,7 @@ func TestShopMovesThereAndBack(t *testing.T) {
 // content returns all rows of a SQLite database, without those of the migrations.
 func content(t *testing.T, db *sql.DB) (all []string) {
 	t.Helper()
-	for _, table := range []string{"products", "orders", "payments", "refunds", "events", "deliveries", "endpoints", "links", "order_changes", "guests_open", "guests_by_hour", "counters"} {
+	for _, table := range []string{"products", "orders", "payments", "refunds", "events", "deliveries", "endpoints", "links", "order_changes", "guests_open", "guests_by_hour", "counters", "product_photos"} {
 		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY rowid`)
 		if key := map[string]string{"guests_by_hour": "hour, network", "deliveries": "endpoint_id, event_seq", "orders": "id", "payments": "out_trade_no", "refunds": "id", "order_changes": "order_id, n"}[table]; key != "" { // without a rowid
 			rows, err = db.Query(`SELECT * FROM ` + table + ` ORDER BY ` + key)
@@ -243,6 +244,14 @@ func TestFilesOfD1(t *testing.T) {
 	t.Parallel()
 	from, d1, to := postgreSQL(t), sqlite(t), postgreSQL(t)
 	trade(t, from.DB, 70)
+	// Other texts may be long too: one with a CHECK, two in a row, and quotes, which are doubled.
+	const id = "order-with-long-texts"
+	if _, err := store.New(from.DB).Insert(ctx, order.Order{
+		ID: id, Source: order.SourceAPI, KeyID: "k", ClientKey: "k", Fingerprint: "f", Total: 1, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		Metadata: `{"note": "` + strings.Repeat("茶'' 👍", 20_000) + `"}`, Description: strings.Repeat("'", 150_000),
+	}); err != nil {
+		t.Fatal(err)
+	}
 	var file bytes.Buffer
 	sum, err := move.ExportD1(ctx, from, &file)
 	if err != nil {
@@ -256,6 +265,9 @@ func TestFilesOfD1(t *testing.T) {
 	if _, err := d1.ExecContext(ctx, file.String()); err != nil {
 		t.Fatal(err)
 	}
+	if d := cmp.Diff(texts(t, from.DB, id), texts(t, d1.DB, id)); d != "" {
+		t.Errorf("long texts differ (-before +after):\n%.2000s", d)
+	}
 	var again bytes.Buffer
 	if got, err := move.Export(ctx, d1, &again); err != nil || cmp.Diff(sum, got) != "" {
 		t.Fatal(err, cmp.Diff(sum, got))
@@ -263,6 +275,15 @@ func TestFilesOfD1(t *testing.T) {
 	if got, err := move.Import(ctx, to, strings.NewReader(dump(t, d1.DB))); err != nil || cmp.Diff(sum, got) != "" {
 		t.Fatal(err, cmp.Diff(sum, got))
 	}
+}
+
+// texts returns the long texts of a shop.
+func texts(t *testing.T, db *sql.DB, id string) (all [3]string) {
+	t.Helper()
+	if err := db.QueryRow(`SELECT metadata, description, (SELECT data FROM product_photos) FROM orders WHERE id = ?`, id).Scan(&all[0], &all[1], &all[2]); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // dump returns the SQL of a SQLite, as wrangler d1 export does: tables, rows, and then the rest.
