@@ -144,14 +144,52 @@ func TestDeliverySignal(t *testing.T) {
 func TestDeliveryRunsWithoutASignal(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	looks := 0
+	var looks atomic.Int32
 	newDeliverySignal().run(ctx, time.Millisecond, func() {
-		if looks++; looks == 3 {
+		if looks.Add(1) == 3 {
 			cancel()
 		}
 	})
-	if looks < 3 {
-		t.Errorf("looked %d times", looks)
+	if n := looks.Load(); n < 3 {
+		t.Errorf("looked %d times", n)
+	}
+}
+
+// A delivery that hangs does not delay the next one. Their number is bounded, and the loop waits for
+// all of them when it ends.
+func TestDeliveryThatHangsDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	b := newDeliverySignal()
+	ctx, cancel := context.WithCancel(t.Context())
+	released, ended := make(chan struct{}), make(chan struct{})
+	var begun, done atomic.Int32
+	go func() {
+		defer close(ended)
+		b.run(ctx, time.Hour, func() {
+			begun.Add(1)
+			<-released
+			done.Add(1)
+		})
+	}()
+	for n := range int32(deliveriesAtOnce) {
+		b.notify()
+		eventually(t, "another delivery begins", func() bool { return begun.Load() == n+1 })
+	}
+	b.notify()
+	time.Sleep(2 * patience)
+	if n := begun.Load(); n != deliveriesAtOnce {
+		t.Errorf("%d deliveries at once, want %d", n, deliveriesAtOnce)
+	}
+	cancel()
+	select {
+	case <-ended:
+		t.Error("the loop ended before its deliveries")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(released)
+	<-ended
+	if done.Load() != begun.Load() {
+		t.Errorf("%d of %d deliveries ended", done.Load(), begun.Load())
 	}
 }
 

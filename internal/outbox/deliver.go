@@ -29,8 +29,11 @@ const (
 // that claims it. A call may stop or fail anywhere, because the next one continues. Only
 // errors of the database are returned.
 //
-// Each endpoint has its own rounds, and its share of the connections and statements. A
-// receiver that hangs delays no other one.
+// Each endpoint has its own rounds, and its share of the connections and statements. Deliver waits
+// for all of them, up to deliverTime and webhookTimeout. So that a receiver that hangs delays no other
+// one, the caller makes another call meanwhile. That call passes over the endpoints at which one is
+// under way in this Sender. With Config.Statements it does not, because an invocation may end at any
+// point.
 func (s *Sender) Deliver(ctx context.Context) error {
 	if job.Stopping(ctx) {
 		return nil
@@ -60,24 +63,69 @@ func (s *Sender) Deliver(ctx context.Context) error {
 			targets = append(targets, t)
 		}
 	}
+	sharing := len(targets)
+	if s.cfg.Statements == 0 {
+		targets, sharing = s.working.begin(targets)
+	}
 	if len(targets) == 0 {
 		return nil
 	}
-	r.atOnce = max(1, deliverAtOnce/len(targets))
-	r.most = max(1, mostAtOnce/len(targets))
+	r.atOnce = max(1, deliverAtOnce/sharing)
+	r.most = max(1, mostAtOnce/sharing)
 	if s.cfg.Statements > 0 {
 		r.most = r.atOnce
 		r.statements = max(1+r.atOnce, (s.cfg.Statements-statements)/len(targets))
 	}
 	var group sync.WaitGroup
 	for _, t := range targets {
-		group.Go(func() { r.rounds(t) })
+		group.Go(func() {
+			defer func() {
+				if s.working.end(t) {
+					s.cfg.Announce()
+				}
+			}()
+			r.rounds(t)
+		})
 	}
 	group.Wait()
 	if r.failed != nil {
 		return fmt.Errorf("delivering events: %w", r.failed)
 	}
 	return nil
+}
+
+// working has the endpoints at which a call of Deliver is under way.
+type working struct {
+	mu     sync.Mutex
+	passed map[string]bool // by ID: whether another call passed over the endpoint
+}
+
+// begin returns those of targets at which no other call is under way, and the number of endpoints that
+// share the connections. The caller must call end for each.
+func (w *working) begin(targets []target) (mine []target, sharing int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.passed == nil {
+		w.passed = map[string]bool{}
+	}
+	for _, t := range targets {
+		_, busy := w.passed[t.id]
+		w.passed[t.id] = busy
+		if !busy {
+			mine = append(mine, t)
+		}
+	}
+	return mine, len(w.passed)
+}
+
+// end reports whether another call passed over the endpoint since begin: then it may have more due
+// events.
+func (w *working) end(t target) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	passed := w.passed[t.id]
+	delete(w.passed, t.id)
+	return passed
 }
 
 // run is one Deliver.

@@ -211,15 +211,17 @@ func TestGoneReceiver(t *testing.T) {
 	b.wantDelivered(orders...)
 }
 
-// Six calls at once deliver each event once.
+// Calls of six nodes at once deliver each event once.
 func TestCallsAtOnceDeliverEachEventOnce(t *testing.T) {
 	t.Parallel()
 	b := newBackEnd(t, nil)
 	b.paidEvents(30)
 	var group sync.WaitGroup
 	for range 6 {
+		b.open(nil)
+		node := b.sender
 		group.Go(func() {
-			if err := b.sender.Deliver(t.Context()); err != nil {
+			if err := node.Deliver(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -236,7 +238,7 @@ func TestCallsAtOnceDeliverEachEventOnce(t *testing.T) {
 	}
 }
 
-// A call that waits for its receiver delays no other call. No other call sends its event
+// A call that waits for its receiver delays no call of another node. No other call sends its event
 // until the lease ends. Then a second call sends it, and a late response to the first call
 // changes nothing.
 func TestClaimedEventBelongsToOneCall(t *testing.T) {
@@ -253,12 +255,14 @@ func TestClaimedEventBelongsToOneCall(t *testing.T) {
 		}
 	})
 	var group sync.WaitGroup
+	node := b.sender
 	group.Go(func() {
-		if err := b.sender.Deliver(t.Context()); err != nil {
+		if err := node.Deliver(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 	<-hanging
+	b.open(nil)
 	second := b.paid()
 	b.advance(claimed.Add(order.EventLease - time.Millisecond).Sub(b.now())) // the pause before the second try is shorter
 	b.deliver()

@@ -119,7 +119,9 @@ func TestDeadEndpointDelaysNoOther(t *testing.T) {
 	released := make(chan struct{})
 	hanging.receiver.Answer = func(http.ResponseWriter, *http.Request, webhook.Event) { <-released }
 	b.endpoints.Serve("down.example", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
-	b.paidEvents(12)
+	for range 12 {
+		b.paid()
+	}
 	done := make(chan error)
 	go func() { done <- b.sender.Deliver(t.Context()) }()
 	for range 1000 {
@@ -129,17 +131,35 @@ func TestDeadEndpointDelaysNoOther(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	b.wantArrivals(12) // while one receiver hangs
+	got := hanging.receiver.Events()
+	// Later calls deliver what is due elsewhere, and do not wait for the receiver that hangs.
+	announced := b.announced.Load()
+	for n := range 3 {
+		b.paid()
+		b.deliver()
+		b.wantArrivals(13 + n)
+	}
+	if n := len(hanging.receiver.Events()); n != len(got) || n == 0 {
+		t.Errorf("the receiver that hangs got %d events, and then %d", len(got), n)
+	}
+	if n := b.announced.Load(); n != announced {
+		t.Errorf("%d calls are announced while the receiver hangs", n-announced)
+	}
 	close(released)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if n := len(hanging.receiver.Events()); n == 0 {
-		t.Error("the receiver that hangs got nothing")
+	if n := b.announced.Load(); n != announced+1 {
+		t.Errorf("%d calls are announced for what was passed over, want 1", n-announced)
+	}
+	b.deliver()
+	if n := len(hanging.receiver.Events()); n != 15 {
+		t.Errorf("the receiver that worked again has %d events, want 15", n)
 	}
 	if got := b.read(down.ID); got.Failures == 0 || got.LastError != "HTTP 502" || got.LastFailureAt != b.now() {
 		t.Errorf("%+v", got)
 	}
-	if got := b.read(order.SettingsEndpoint); got.Failures != 0 || got.Attempts != 12 {
+	if got := b.read(order.SettingsEndpoint); got.Failures != 0 || got.Attempts != 15 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -63,6 +63,8 @@ type Sender struct {
 	box seal.Box
 	log *slog.Logger
 	now func() time.Time
+
+	working working
 }
 
 // New validates cfg and returns a Sender. The error names the wrong field and never has its
@@ -104,7 +106,7 @@ func New(cfg Config) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sender{cfg, box, cfg.Log, cfg.Now}, nil
+	return &Sender{cfg: cfg, box: box, log: cfg.Log, now: cfg.Now}, nil
 }
 
 // HasWebhook reports whether the settings have an endpoint.
