@@ -10,7 +10,7 @@ import (
 // AuditEntry says who changed what by a call of /v1.
 type AuditEntry struct {
 	Seq     int64  // 1 for the first entry, without gaps
-	ID      string // of the call: the same for a repeated call
+	ID      string // of the call: the same for a repeated call that changes nothing more
 	At      time.Time
 	KeyID   string // the API key of the caller, or key.Root
 	KeyName string
@@ -28,8 +28,11 @@ type AuditEntry struct {
 type AuditIntent struct {
 	Intent string
 	Entry  AuditEntry
-	Began  bool      // the store sets it: the intent is stored, and the list has no entry of the call
-	End    *AuditEnd // the store sets it, or leaves nil: the end of the list by then
+	Began  bool // the store sets it: the intent is stored
+	// Repeated says that the list had an entry of the call, so that Entry has another ID. The store
+	// sets it.
+	Repeated bool
+	End      *AuditEnd // the store sets it, or leaves nil: the end of the list by then
 
 	// AfterRefund returns After of the entry from the refund that the call made. If it is not nil, the
 	// store appends the entry in the round trip that stores WeChat's acceptance, if it can, and sets

@@ -171,7 +171,8 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 		r.FromBalance = true
 	}
 	if r.Status == api.RefundCreated {
-		r, err = s.continueRefund(ctx, r, sourceOperator)
+		// The audit list has the call that made the refund. What follows is WeChat's response.
+		r, err = s.continueRefund(store.IgnoreChanges(ctx), r, sourceOperator)
 	}
 	return s.sent(r, err)
 }

@@ -129,7 +129,7 @@ func (s *Server) signOutEverywhere(ctx context.Context, record key.Record) error
 		return err
 	}
 	e := order.AuditEntry{ID: intent, At: s.now(), KeyID: record.ID, KeyName: record.Name, Action: "signOutEverywhere", Object: record.ID, RequestID: reqlog.ID(ctx)}
-	if _, err := s.cfg.Store.BeginAudit(ctx, intent, e); err != nil {
+	if err := s.cfg.Store.BeginAudit(ctx, &order.AuditIntent{Intent: intent, Entry: e}); err != nil {
 		return err
 	}
 	if _, err := s.cfg.Store.SignOut(ctx, record.ID); err != nil {

@@ -15,6 +15,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/order"
 	"h5pay/internal/reqlog"
+	"h5pay/internal/store"
 	"h5pay/internal/v1"
 )
 
@@ -33,7 +34,8 @@ func isAudited(route v1.Route) bool {
 }
 
 // audited makes a call and appends its change to the audit list. It stores the intent first,
-// so a call that dies is in the list too. Without the intent nothing is changed.
+// so a call that dies is in the list too. Without the intent nothing is changed. A call that is
+// rejected after it changed something is in the list as well.
 func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Handler) (any, error) {
 	e := order.AuditEntry{At: b.now(), KeyID: c.by.id, KeyName: c.by.name, Action: route.Name, Object: cmp.Or(c.PathValue("id"), c.PathValue("date")), RequestID: reqlog.ID(ctx)}
 	before, err := b.stateBefore(ctx, route, c)
@@ -52,35 +54,42 @@ func (b backend) audited(ctx context.Context, route v1.Route, c *v1Call, h v1Han
 	}
 	c.intent = &order.AuditIntent{Intent: intent, Entry: e}
 	if route.Name != "createRefund" { // that one stores its intent in the round trip of the refund
-		if c.intent.Began, err = b.cfg.Store.BeginAudit(ctx, intent, e); err != nil {
+		if err = b.cfg.Store.BeginAudit(ctx, c.intent); err != nil {
 			return nil, err
 		}
 	}
-	response, callErr := h(ctx, c)
-	if !c.intent.Began { // a repeated call, or one that failed before it could change something
+	noting, changed := store.NoteChanges(ctx)
+	response, callErr := h(noting, c)
+	if !c.intent.Began { // the call ended before it could change something
 		return response, callErr
 	}
 	if done := c.intent.Appended; done != nil {
 		b.logAudited(ctx, *done)
 		return response, callErr
 	}
+	e.ID = c.intent.Entry.ID
 	code := codeOf(callErr)
+	none := !changed.Load()
 	switch {
 	case callErr == nil:
+		none = none && route.Creates // another route may have its effect elsewhere: testEndpoint
 		e.After = auditJSON(response)
 		if route.Name == "deleteProduct" { // the response is the removed object
 			e.After = ""
 		}
 		e.Object = cmp.Or(e.Object, idOf(response))
-	case v1.Status(code) < http.StatusInternalServerError: // nothing was changed
-		b.endAudit(ctx, b.cfg.Store.DropAudit(ctx, intent))
-		return nil, callErr
+		none = none || e.Before != "" && e.Before == e.After
+	case v1.Status(code) < http.StatusInternalServerError:
+		if !none {
+			e.After = b.stateAfter(ctx, route, c, code)
+		}
 	default:
-		e.Unknown, e.After = true, auditJSON(map[string]any{"error": string(code)})
+		none = none && c.intent.Repeated && code != api.CodeInternal
+		e.Unknown, e.After = true, auditError(code)
 	}
-	if callErr == nil && e.Before != "" && e.Before == e.After {
+	if none {
 		b.endAudit(ctx, b.cfg.Store.DropAudit(ctx, intent))
-		return response, nil
+		return response, callErr
 	}
 	appended, err := b.cfg.Store.Audit(ctx, intent, e, c.intent.End)
 	if b.endAudit(ctx, err); err == nil && appended.Hash != "" {
@@ -137,6 +146,19 @@ func (b backend) stateBefore(ctx context.Context, route v1.Route, c *v1Call) (st
 	}
 	return auditJSON(state), nil
 }
+
+// stateAfter is stateBefore for a call that was rejected after it changed something, with the error.
+func (b backend) stateAfter(ctx context.Context, route v1.Route, c *v1Call, code api.Code) string {
+	text, err := b.stateBefore(ctx, route, c)
+	var state map[string]any
+	if err != nil || json.Unmarshal([]byte(text), &state) != nil {
+		return auditError(code)
+	}
+	state["error"] = string(code)
+	return auditJSON(state)
+}
+
+func auditError(code api.Code) string { return auditJSON(map[string]any{"error": string(code)}) }
 
 // idOf returns the ID of the object that a call made.
 func idOf(response any) string {

@@ -2,12 +2,15 @@ package server_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"h5pay/internal/api"
 	"h5pay/internal/fen"
@@ -328,4 +331,143 @@ func TestAuditInParts(t *testing.T) {
 	}
 	b.fails(api.CodeBadRequest, "cursor", "GET", "/v1/audit?cursor=x", nil)
 	b.fails(api.CodeBadRequest, "cursor", "GET", "/v1/audit/check?cursor=0", nil)
+}
+
+// A call that is rejected either changes nothing, or is in the list. Of each route that changes
+// something, at least one call is rejected.
+func TestRejectedCallsThatChangeSomethingAreAudited(t *testing.T) {
+	t.Parallel()
+	s, li, han := confirmedFrom(t, 5000)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund, v1.ScopeAdmin)
+	paid, other := b.createOrder(tea(6800)), b.createOrder(tea(6800))
+	b.payOrder(1, paid.ID)
+	b.payOrder(2, other.ID)
+	s.FromWeChat.Handler = http.NotFoundHandler() // from here on only calls change the database
+	var late, asked, full v1.RefundRequest
+	li.must("POST", "/v1/orders/"+paid.ID+"/refund-requests", v1.CreateRefundRequest{Amount: 6000}, &asked)
+	root(s).must("POST", "/v1/orders/"+paid.ID+"/refunds", v1.CreateRefund{Amount: 2000}, &v1.Refund{})
+	li.must("POST", "/v1/orders/"+other.ID+"/refund-requests", v1.CreateRefundRequest{Amount: 6000}, &late)
+	li.must("POST", "/v1/refund-requests/"+late.ID+"/decline", nil, &late)
+	li.must("POST", "/v1/orders/"+other.ID+"/refund-requests", v1.CreateRefundRequest{Amount: 6000}, &full)
+	p := s.SignedIn(1)
+	unknown := p.Order("tea", 1) // paid at WeChat, and the shop does not know
+	p.Pay(unknown.Pay)
+	var endpoint v1.Endpoint
+	b.must("POST", "/v1/endpoints", v1.CreateEndpoint{URL: "https://erp.example.com/hook"}, &endpoint)
+	link := b.createdLink(v1.CreateLink{Title: "茶", Amount: 1})
+
+	type rejected struct {
+		by   *backEnd
+		path string
+		body any
+	}
+	calls := map[string][]rejected{
+		"closeOrder":   {{b, "/v1/orders/" + paid.ID + "/close", nil}, {b, "/v1/orders/" + unknown.Order.ID + "/close", nil}},
+		"createRefund": {{b, "/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 6000}}, {root(s), "/v1/orders/" + paid.ID + "/refunds", v1.CreateRefund{Amount: 4801}}},
+		"createRefundRequest": {{b, "/v1/orders/" + other.ID + "/refund-requests", v1.CreateRefundRequest{Amount: 1}},
+			{b, "/v1/orders/" + paid.ID + "/refund-requests", v1.CreateRefundRequest{Amount: 6801}}},
+		"confirmRefund": {{li, "/v1/refund-requests/" + asked.ID + "/confirm", nil}, {han, "/v1/refund-requests/" + asked.ID + "/confirm", nil},
+			{han, "/v1/refund-requests/" + late.ID + "/confirm", nil}},
+		"declineRefund":  {{han, "/v1/refund-requests/none/decline", nil}},
+		"createKey":      {{b, "/v1/keys", v1.CreateKey{Name: "x", Scopes: []v1.Scope{v1.ScopeRead, v1.ScopeRead}}}},
+		"putProduct":     {{b, "/v1/products/tea", v1.PutProduct{Name: "x", Price: 1, MinAmount: 2, MaxAmount: 3}}},
+		"changeStock":    {{b, "/v1/products/tea/stock", map[string]int{"add": 1}}},
+		"createLink":     {{b, "/v1/links", v1.CreateLink{Title: "茶", Amount: 2, MinAmount: 1, MaxAmount: 2}}},
+		"changeLink":     {{b, "/v1/links/" + link.ID, map[string]string{"title": "\u0001"}}},
+		"createEndpoint": {{b, "/v1/endpoints", v1.CreateEndpoint{URL: "ftp://erp.example.com/"}}},
+		"changeEndpoint": {{b, "/v1/endpoints/settings", map[string]string{"description": "x"}}, {b, "/v1/endpoints/" + endpoint.ID, map[string]string{"url": "x"}}},
+		"deleteEndpoint": {{b, "/v1/endpoints/settings", nil}},
+		"rotateSecret":   {{b, "/v1/endpoints/settings/secret", v1.RotateSecret{}}},
+		"closeOrders":    {{b, "/v1/orders/close", v1.CloseOrders{}}},
+		"replayEvent":    {{b, "/v1/events/evt_paid_" + paid.ID + "/replay?endpoint=none", nil}},
+		"createPhoto":    {{b, "/v1/photos", v1.CreatePhoto{Data: "eA=="}}},
+		"checkBill":      {{b, "/v1/bills/2026-13-01/check", nil}},
+		"stopBill":       {{b, "/v1/bills/2026-13-01/stop", nil}},
+		"exportPerson":   {{b, "/v1/persons/export", v1.PersonQuery{}}},
+		"erasePerson":    {{b, "/v1/persons/erase", v1.ErasePerson{}}},
+	}
+	audited := map[string]int{}
+	for _, route := range v1.Routes {
+		if route.Method == "GET" || route.Name == "createOrder" {
+			continue
+		}
+		all := calls[route.Name]
+		if len(all) == 0 { // an unknown ID, or a field that does not exist
+			path, _ := v1Sample(route)
+			all = []rejected{{b, strings.ReplaceAll(path, "tea", "none"), map[string]int{"amout": 1}}}
+		}
+		for _, c := range all {
+			c.by.must("GET", "/v1/selling", nil, &v1.Selling{}) // its use is stored
+			last, before := b.audit().Entries[0].Seq, storetest.DumpAll(t, s.DB)
+			a := c.by.call(route.Method, c.path, c.body)
+			if a.Status < 400 || a.Status >= 500 {
+				t.Errorf("%s %s: %d %s, want a rejection", route.Name, c.path, a.Status, a.Body)
+				continue
+			}
+			changed := cmp.Diff(before, storetest.DumpAll(t, s.DB))
+			entry := b.audit().Entries[0]
+			switch {
+			case changed == "" && entry.Seq != last:
+				t.Errorf("%s %s: %d %s, changed nothing and has an entry", route.Name, c.path, a.Status, a.Body)
+			case changed != "" && (entry.Seq != last+1 || entry.Action != route.Name || entry.Unknown || !strings.Contains(string(entry.After), string(a.Err.Code))):
+				t.Errorf("%s %s: %d %s, the last entry is %s %s, and this was changed (-before +after):\n%s", route.Name, c.path, a.Status, a.Body, entry.Action, entry.After, changed)
+			case changed != "":
+				audited[route.Name]++
+			}
+		}
+	}
+	if audited["closeOrder"] != 1 {
+		t.Errorf("rejected calls that changed something: %v", audited)
+	}
+	if check := b.auditCheck(); !check.OK {
+		t.Errorf("%+v", check)
+	}
+}
+
+// A repeated refund that takes the money from another source is another entry. One that changes nothing
+// is none.
+func TestChangedSourceOfARefundIsAudited(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := newBackEnd(s, v1.ScopeRead, v1.ScopeWrite, v1.ScopeRefund)
+	o := b.createOrder(tea(6800))
+	b.payOrder(1, o.ID)
+	right := s.ToWeChat.Handler
+	s.ToWeChat.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/secapi/pay/refund" {
+			w.WriteHeader(http.StatusGatewayTimeout)
+			return
+		}
+		right.ServeHTTP(w, r)
+	})
+	var ids []string
+	for _, step := range []struct {
+		body    string
+		entries int
+		balance bool
+	}{
+		{`{"amount":100}`, 1, false},
+		{`{"amount":100}`, 1, false},
+		{`{"amount":100,"from_balance":true}`, 2, true},
+		{`{"amount":100,"from_balance":true}`, 2, true},
+		{`{"amount":100}`, 2, true},
+	} {
+		r := b.request("POST", "/v1/orders/"+o.ID+"/refunds", step.body)
+		r.Header.Set("Idempotency-Key", "one")
+		var got v1.Refund
+		b.mustSend(r, &got)
+		ids = append(ids, got.ID)
+		entries := slices.DeleteFunc(root(s).audit().Entries, func(e v1.AuditEntry) bool { return e.Action != "createRefund" })
+		if got.FromBalance != step.balance || len(entries) != step.entries || strings.Contains(string(entries[0].After), `"from_balance":true`) != step.balance {
+			t.Errorf("%s: %+v, entries %+v", step.body, got, entries)
+		}
+		s.AdvanceClock(time.Minute) // it is sent again
+	}
+	if len(slices.Compact(ids)) != 1 {
+		t.Errorf("refunds %v", ids)
+	}
+	s.AdvanceClock(6 * time.Minute)
+	if check := root(s).auditCheck(); !check.OK || check.Entries != len(root(s).audit().Entries) {
+		t.Errorf("%+v", check)
+	}
 }

@@ -15,18 +15,25 @@ import (
 // an entry, and the trigger audit_entry_ends_intent removes the intent in the same statement.
 // If the call dies, its intent stays, and RecoverAudit makes it an entry with Unknown.
 
-// BeginAudit stores the intent of a call. It reports false and stores nothing if the list
-// already has an entry of the call.
-func (s *Store) BeginAudit(ctx context.Context, intent string, e order.AuditEntry) (bool, error) {
-	query, args := beginAudit(intent, e)
-	return s.run(ctx, "storing an intent", query, args...)
+// BeginAudit stores the intent of a call and sets Began. If the list already has an entry of the call,
+// it sets Repeated, and the ID of the entry becomes the intent: a repeated call that changes something
+// has an entry of its own.
+func (s *Store) BeginAudit(ctx context.Context, i *order.AuditIntent) error {
+	return s.together(ctx, beginAudit(i))
 }
 
-func beginAudit(intent string, e order.AuditEntry) (string, []any) {
-	return `
+func beginAudit(i *order.AuditIntent) statement {
+	e := i.Entry
+	return statement{"storing an intent", `
 		INSERT INTO audit_intents (intent, id, at, key_id, key_name, action, object, before, request_id)
-		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM audit WHERE id = ?)`,
-		[]any{intent, e.ID, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.RequestID, e.ID}
+		SELECT ?1, IIF(EXISTS (SELECT 1 FROM audit WHERE audit.id = ?2), ?1, ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9 RETURNING id`,
+		[]any{i.Intent, e.ID, e.At.UnixMilli(), e.KeyID, e.KeyName, e.Action, e.Object, e.Before, e.RequestID},
+		func(rows *sql.Rows) error {
+			i.Began = true
+			err := rows.Scan(&i.Entry.ID)
+			i.Repeated = i.Entry.ID != e.ID
+			return err
+		}}
 }
 
 // beginning returns the statements that store the intent of a call and read the end of the list, none
@@ -35,9 +42,8 @@ func beginning(i *order.AuditIntent) []statement {
 	if i == nil {
 		return nil
 	}
-	query, args := beginAudit(i.Intent, i.Entry)
 	return []statement{
-		writing(&i.Began, "storing an intent", query, args...),
+		beginAudit(i),
 		{"reading the end of the audit list", auditEnd, []any{i.Entry.ID}, func(rows *sql.Rows) error {
 			var there bool
 			i.End = &order.AuditEnd{}
@@ -58,13 +64,19 @@ func (s *Store) DropAudit(ctx context.Context, intent string) error {
 // appendTries is how often Audit tries to append, because other calls append too.
 const appendTries = 50
 
-// Audit appends an entry, and the trigger audit_entry_ends_intent removes its intent. It sets
-// Seq and Hash of the entry. A call that already has an entry gets no second one. The
-// triggers audit_is_final and audit_is_kept reject a later change.
+// Audit appends the entry of a call that changed something, and the trigger audit_entry_ends_intent
+// removes its intent. It sets Seq and Hash of the entry. If a repeated call has appended one with the
+// same ID, the ID becomes the intent. The triggers audit_is_final and audit_is_kept reject a later change.
 //
 // end is what the caller knows of the end of the list, or nil. With it the entry takes one
 // statement, if no other call has appended since.
 func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry, end *order.AuditEnd) (order.AuditEntry, error) {
+	return s.audit(ctx, intent, e, end, true)
+}
+
+// audit is Audit. Without again it appends nothing if the list has an entry with the ID, and removes
+// the intent.
+func (s *Store) audit(ctx context.Context, intent string, e order.AuditEntry, end *order.AuditEnd, again bool) (order.AuditEntry, error) {
 	for range appendTries {
 		if end == nil {
 			end = &order.AuditEnd{}
@@ -72,8 +84,12 @@ func (s *Store) Audit(ctx context.Context, intent string, e order.AuditEntry, en
 			if err := s.db.QueryRowContext(ctx, auditEnd, e.ID).Scan(&end.Seq, &end.Hash, &there); err != nil {
 				return e, fmt.Errorf("reading the end of the audit list: %w", err)
 			}
-			if there {
+			switch {
+			case !there:
+			case !again || e.ID == intent:
 				return e, s.DropAudit(ctx, intent)
+			default:
+				e.ID = intent
 			}
 		}
 		e.Seq = end.Seq + 1
@@ -121,7 +137,7 @@ func accepting(i *order.AuditIntent, r order.Refund, refundID string) []statemen
 const staleOnce = 20
 
 // RecoverAudit appends an entry with Unknown for each call that began before a time and has
-// not ended.
+// not ended. A call of which the list has an entry by now gets no second one.
 func (s *Store) RecoverAudit(ctx context.Context, before time.Time) error {
 	type stale struct {
 		intent string
@@ -138,7 +154,7 @@ func (s *Store) RecoverAudit(ctx context.Context, before time.Time) error {
 		return err
 	}
 	for _, l := range left {
-		if _, err := s.Audit(ctx, l.intent, l.entry, nil); err != nil {
+		if _, err := s.audit(ctx, l.intent, l.entry, nil, false); err != nil {
 			return err
 		}
 	}

@@ -50,6 +50,7 @@ func (s *Store) together(ctx context.Context, statements ...statement) error {
 			return fmt.Errorf("%s: %w", st.what, err)
 		}
 		for err == nil && rows.Next() {
+			noteRow(ctx, st.query)
 			err = st.row(rows)
 		}
 		if closeErr := rows.Close(); err == nil {
@@ -96,6 +97,7 @@ func (s *Store) batch(ctx context.Context, statements []statement) error {
 			return fmt.Errorf("%s: no result: %w", st.what, rows.Err())
 		}
 		for rows.Next() {
+			noteRow(ctx, st.query)
 			if err := st.row(rows); err != nil {
 				return fmt.Errorf("%s: %w", st.what, err)
 			}

@@ -142,10 +142,13 @@ func TestPlaceRefundStoresItsIntent(t *testing.T) {
 	if err != nil || len(entries) != 2 || entries[0].Hash != entries[0].Sum("") || entries[1].Hash != entries[1].Sum(entries[0].Hash) {
 		t.Errorf("the list is %+v, %v", entries, err)
 	}
-	// A repeated call begins nothing.
+	// A repeated call is another entry, in case that it changes something.
 	again := &order.AuditIntent{Intent: "again", Entry: first.Entry}
-	if p, err := s.PlaceRefund(ctx, refundDraft(o, "R-first", 1), store.RefundConditions{V2: true}, again); err != nil || p.Stored || again.Began || again.End == nil || again.End.Seq != 2 {
+	if p, err := s.PlaceRefund(ctx, refundDraft(o, "R-first", 1), store.RefundConditions{V2: true}, again); err != nil || p.Stored || !again.Began || !again.Repeated || again.Entry.ID != "again" || again.End == nil || again.End.Seq != 2 {
 		t.Errorf("a repeated call: %+v, %+v, %v", p, again, err)
+	}
+	if err := s.DropAudit(ctx, "again"); err != nil {
+		t.Fatal(err)
 	}
 	if err := s.RecoverAudit(ctx, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)

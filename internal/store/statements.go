@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"sync/atomic"
 )
 
@@ -26,9 +27,48 @@ func count(ctx context.Context) {
 	}
 }
 
+type changesKey struct{}
+
+// NoteChanges returns a context under which a statement of a Store that changes a row sets changed.
+// Statements about the audit list do not.
+func NoteChanges(ctx context.Context) (noting context.Context, changed *atomic.Bool) {
+	changed = new(atomic.Bool)
+	return context.WithValue(ctx, changesKey{}, changed), changed
+}
+
+// IgnoreChanges ends the effect of NoteChanges.
+func IgnoreChanges(ctx context.Context) context.Context {
+	return context.WithValue(ctx, changesKey{}, (*atomic.Bool)(nil))
+}
+
+// noteRow notes a row that a statement returned, if the statement writes.
+func noteRow(ctx context.Context, query string) {
+	if changed, ok := ctx.Value(changesKey{}).(*atomic.Bool); ok && changed != nil && writes(query) {
+		changed.Store(true)
+	}
+}
+
+// writes reports whether a statement writes to a table that is not of the audit list.
+func writes(query string) bool {
+	words := strings.Fields(query[:min(len(query), 200)])
+	switch {
+	case len(words) < 3:
+		return false
+	case words[0] == "INSERT", words[0] == "DELETE":
+		return !strings.HasPrefix(words[2], "audit")
+	}
+	return words[0] == "UPDATE"
+}
+
 func (d counted) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	count(ctx)
-	return d.DB.ExecContext(ctx, query, args...)
+	res, err := d.DB.ExecContext(ctx, query, args...)
+	if err == nil {
+		if n, err := res.RowsAffected(); err == nil && n > 0 {
+			noteRow(ctx, query)
+		}
+	}
+	return res, err
 }
 
 func (d counted) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -65,6 +105,7 @@ func readAll[T any](ctx context.Context, s *Store, what string, scan func(*sql.R
 	defer rows.Close()
 	var all []T
 	for rows.Next() {
+		noteRow(ctx, query)
 		one, err := scan(rows)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", what, err)

@@ -242,13 +242,41 @@ func Transitions(t testing.TB, db *sql.DB, id string) []string {
 	return all
 }
 
-// Dump returns all rows, so that a test can compare them before and after.
+// Dump returns the rows of most tables, so that a test can compare them before and after.
 func Dump(t testing.TB, db *sql.DB) string {
 	t.Helper()
+	return dump(t, db, "products", "orders", "order_steps", "history", "payments", "payment_history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches",
+		"(SELECT id, hash, name, scopes, revoked_at FROM keys) AS keys")
+}
+
+// DumpAll is Dump for every table but those of the audit list.
+func DumpAll(t testing.TB, db *sql.DB) string {
+	t.Helper()
+	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'audit%' ORDER BY name`
+	if Postgres() {
+		query = `SELECT tablename FROM pg_tables WHERE schemaname = current_schema AND tablename NOT LIKE 'audit%' ORDER BY tablename`
+	}
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var tables []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, name)
+	}
+	return dump(t, db, tables...)
+}
+
+func dump(t testing.TB, db *sql.DB, tables ...string) string {
+	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"products", "orders", "order_steps", "history", "payments", "payment_history", "refunds", "refund_history", "events", "bill_checks", "bill_differences", "switches",
-		"(SELECT id, hash, name, scopes, revoked_at FROM keys) AS keys"} {
-		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY 1, 2`)
+	for _, table := range tables {
+		rows, err := db.Query(`SELECT * FROM ` + table + ` ORDER BY 1`)
 		if err != nil {
 			t.Fatal(err)
 		}
