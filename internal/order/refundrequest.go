@@ -17,8 +17,15 @@ type RefundRequest struct {
 	KeyID       string // of who asks for it
 	KeyName     string
 	CreatedAt   time.Time
-	Status      string // "waiting", "confirmed" or "declined"
+	Status      string // RequestWaiting, RequestConfirmed or RequestDeclined
 	DecidedBy   string // the key of who decided
 	DecidedName string
 	DecidedAt   time.Time
 }
+
+// The statuses of a refund request: waiting -> confirmed, declined.
+const (
+	RequestWaiting   = "waiting"
+	RequestConfirmed = "confirmed"
+	RequestDeclined  = "declined"
+)

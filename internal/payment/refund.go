@@ -29,8 +29,9 @@ type refundCall struct {
 	amount      fen.Fen // 0: what is left of the payment
 	reason      string
 	fromBalance bool
-	bound       fen.Fen            // see BackEndRefund
-	intent      *order.AuditIntent // see BackEndRefund
+	bound       fen.Fen             // see BackEndRefund
+	intent      *order.AuditIntent  // see BackEndRefund
+	confirm     *store.Confirmation // of the request that the refund needs, or nil
 }
 
 // RefundKey returns the refund_key of a request for a refund under an API key.
@@ -115,11 +116,8 @@ func (s *Service) RefundOf(ctx context.Context, id string) (order.Refund, error)
 // Most refunds are new and can be stored at once: then the round trip that reads the order also
 // stores the refund.
 func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, error) {
-	switch {
-	case req.amount < 0 || req.amount > order.MaxTotal:
-		return order.Refund{}, reject(api.CodeBadRequest, "amount: want 1 to 100000000 fen")
-	case len(req.reason) > maxReason || strings.ContainsFunc(req.reason, unicode.IsControl):
-		return order.Refund{}, reject(api.CodeBadRequest, "reason: want at most 80 bytes without control characters")
+	if err := checkRefund(req.amount, req.reason); err != nil {
+		return order.Refund{}, err
 	}
 	unknown := reject(api.CodeNotFound, "no such order")
 	if !order.ValidID(req.orderID) {
@@ -135,7 +133,7 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 		NotifyURL: s.origin + api.PathNotifyRefund, CreatedAt: now, FromBalance: req.fromBalance,
 	}
 	placed, err := s.cfg.Store.PlaceRefund(ctx, draft, store.RefundConditions{
-		V2: s.canRefund(wechat.V2), V3: s.canRefund(wechat.V3), PaidAfter: now.AddDate(-order.RefundYears, 0, 1), Bound: req.bound,
+		V2: s.canRefund(wechat.V2), V3: s.canRefund(wechat.V3), PaidAfter: now.AddDate(-order.RefundYears, 0, 1), Bound: req.bound, Confirm: req.confirm,
 	}, req.intent)
 	if placed.Stored {
 		s.logger(ctx).Info("refund created", "order", req.orderID, "refund", id, "amount", int64(placed.Amount), "total", int64(placed.Total))
@@ -148,19 +146,17 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 	case placed.Order.ID == "":
 		return order.Refund{}, unknown
 	}
-	p, err := s.refundable(ctx, placed.Order, req.outTradeNo)
+	if req.confirm != nil && placed.Refund.ID == "" {
+		if err := s.unconfirmed(ctx, req.confirm); err != nil {
+			return order.Refund{}, err
+		}
+	}
+	p, err := s.sendable(ctx, placed.Order, req.outTradeNo)
 	if err != nil {
 		return order.Refund{}, err
 	}
-	pay, err := s.api(p.APIVersion)
-	switch {
-	case err != nil:
-		return order.Refund{}, reject(api.CodeMisconfigured, "the payment was made with API"+p.APIVersion+", whose keys are not set up")
-	case !pay.CanRefund():
-		return order.Refund{}, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
-	}
 	draft.OutTradeNo = p.OutTradeNo
-	r, err := s.placeRefund(ctx, p, draft, req.bound, placed.Refund)
+	r, err := s.placeRefund(ctx, p, draft, req, placed.Refund)
 	if err != nil {
 		return order.Refund{}, err
 	}
@@ -175,6 +171,17 @@ func (s *Service) refund(ctx context.Context, req refundCall) (order.Refund, err
 		r, err = s.continueRefund(store.IgnoreChanges(ctx), r, sourceOperator)
 	}
 	return s.sent(r, err)
+}
+
+// checkRefund returns what is wrong with the fields of a refund.
+func checkRefund(amount fen.Fen, reason string) error {
+	switch {
+	case amount < 0 || amount > order.MaxTotal:
+		return reject(api.CodeBadRequest, "amount: want 1 to 100000000 fen")
+	case len(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl):
+		return reject(api.CodeBadRequest, "reason: want at most 80 bytes without control characters")
+	}
+	return nil
 }
 
 // sent returns the error of a refund that WeChat declined.
@@ -192,6 +199,22 @@ func (s *Service) sent(r order.Refund, err error) (order.Refund, error) {
 func (s *Service) canRefund(v wechat.Version) bool {
 	pay, err := s.cfg.WeChat.For(v)
 	return err == nil && pay.CanRefund()
+}
+
+// sendable is refundable with the check that refunds of the payment can be sent.
+func (s *Service) sendable(ctx context.Context, o order.Order, outTradeNo string) (order.Payment, error) {
+	p, err := s.refundable(ctx, o, outTradeNo)
+	if err != nil {
+		return p, err
+	}
+	pay, err := s.api(p.APIVersion)
+	switch {
+	case err != nil:
+		return p, reject(api.CodeMisconfigured, "the payment was made with API"+p.APIVersion+", whose keys are not set up")
+	case !pay.CanRefund():
+		return p, reject(api.CodeMisconfigured, "refunds need the merchant's client certificate, which is not set up")
+	}
+	return p, nil
 }
 
 // refundable returns the payment to refund: the one that pays the order, or the one with
@@ -214,27 +237,31 @@ func (s *Service) refundable(ctx context.Context, o order.Order, outTradeNo stri
 }
 
 // placeRefund stores a new refund that PlaceRefund did not store, or returns why it cannot be. old is
-// the refund that the same key made before, if its ID is not "".
-func (s *Service) placeRefund(ctx context.Context, p order.Payment, draft order.Refund, bound fen.Fen, old order.Refund) (order.Refund, error) {
+// the refund that the same key made before, if its ID is not "". A refund that confirms a request is
+// only stored by PlaceRefund.
+func (s *Service) placeRefund(ctx context.Context, p order.Payment, draft order.Refund, req refundCall, old order.Refund) (order.Refund, error) {
 	if old.ID != "" {
 		return repeatedRefund(old, draft)
 	}
-	if refundTooOld(p, s.now()) {
-		return order.Refund{}, reject(api.CodeWeChatDeclined, "WeChat accepts no refund more than a year after the payment")
+	err := s.youngEnough(p)
+	switch {
+	case err != nil:
+		return order.Refund{}, err
+	case req.confirm != nil:
+		return order.Refund{}, s.refundRoomError(ctx, p, draft.Amount, 0)
 	}
-	var err error
 	if draft.Amount == 0 {
 		if draft.Amount, err = s.wholeRefund(ctx, p, draft.Key); err != nil {
 			return order.Refund{}, err
 		}
 	}
-	stored, err := s.cfg.Store.InsertRefund(ctx, draft, bound)
+	stored, err := s.cfg.Store.InsertRefund(ctx, draft, req.bound)
 	if err != nil {
 		return order.Refund{}, err
 	}
 	refund, err := s.cfg.Store.RefundByKey(ctx, p.OrderID, draft.Key)
 	if errors.Is(err, store.ErrNotFound) {
-		return order.Refund{}, s.refundRoomError(ctx, p, draft.Amount, bound)
+		return order.Refund{}, s.refundRoomError(ctx, p, draft.Amount, req.bound)
 	}
 	if err != nil {
 		return order.Refund{}, err
@@ -258,12 +285,26 @@ func repeatedRefund(r, draft order.Refund) (order.Refund, error) {
 
 // refundRoomError returns why a refund could not be stored.
 func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount, bound fen.Fen) error {
+	sum, err := s.refundRoom(ctx, p, amount)
+	switch {
+	case err != nil:
+		return err
+	case bound > 0 && sum >= bound:
+		return ErrBound
+	}
+	// Another refund has just failed or was closed.
+	return reject(api.CodeWeChatBusy, "another refund of the payment has just ended, try again")
+}
+
+// refundRoom returns an error if a payment has no room for a refund of an amount. Otherwise it returns
+// the sum of the order's refunds with it, without those of duplicates.
+func (s *Service) refundRoom(ctx context.Context, p order.Payment, amount fen.Fen) (sum fen.Fen, err error) {
 	refunds, err := s.cfg.Store.Refunds(ctx, p.OrderID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	left, live := p.Total, 0
-	sum := amount // of the order
+	sum = amount
 	for _, r := range refunds {
 		if !r.Duplicate && r.Status != api.RefundFailed && r.Status != api.RefundClosed {
 			sum += r.Amount
@@ -277,14 +318,12 @@ func (s *Service) refundRoomError(ctx context.Context, p order.Payment, amount, 
 		}
 	}
 	switch {
-	case amount <= left && live >= order.MaxRefunds:
-		return reject(api.CodeRefundTooMuch, "the payment has as many refunds as WeChat accepts")
-	case amount <= left && bound > 0 && sum >= bound:
-		return ErrBound
-	case amount <= left: // another refund has just failed or was closed
-		return reject(api.CodeWeChatBusy, "another refund of the payment has just ended, try again")
+	case amount > left:
+		return 0, reject(api.CodeRefundTooMuch, "amount exceeds the refundable "+left.String()+" yuan")
+	case live >= order.MaxRefunds:
+		return 0, reject(api.CodeRefundTooMuch, "the payment has as many refunds as WeChat accepts")
 	}
-	return reject(api.CodeRefundTooMuch, "amount exceeds the refundable "+left.String()+" yuan")
+	return sum, nil
 }
 
 // continueRefund submits a refund that is created, and syncs any other, at most once per
@@ -419,6 +458,14 @@ func refundRequest(r order.Refund) wechat.RefundRequest {
 		NotifyURL:   r.NotifyURL,
 		FromBalance: r.FromBalance,
 	}
+}
+
+// youngEnough returns an error if WeChat accepts no refund of a payment any more.
+func (s *Service) youngEnough(p order.Payment) error {
+	if refundTooOld(p, s.now()) {
+		return reject(api.CodeWeChatDeclined, "WeChat accepts no refund more than a year after the payment")
+	}
+	return nil
 }
 
 // refundTooOld reports whether WeChat accepts no refund of a payment any more. A payment of unknown

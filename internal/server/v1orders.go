@@ -176,20 +176,32 @@ func (b backend) createRefund(ctx context.Context, c *v1Call) (any, error) {
 	c.intent.AfterRefund = func(r order.Refund) string { return auditJSON(publicV1Refund(r)) }
 	r, err := b.payment.RefundForBackEnd(ctx, payment.BackEndRefund{OrderID: c.PathValue("id"), KeyID: c.by.id, IdempotencyKey: c.idempotencyKey, Fingerprint: fingerprint,
 		OutTradeNo: req.OutTradeNo, Amount: req.Amount, Reason: req.Reason, FromBalance: req.FromBalance, Bound: b.soloBound(c), Intent: c.intent})
+	if err != nil {
+		return nil, b.refundError(c, err)
+	}
+	return publicV1Refund(r), nil
+}
+
+// refundError returns the v1.Error for an error of a refund, or of the request for one.
+func (b backend) refundError(c *v1Call, err error) error {
 	var rejected *api.Error
 	switch {
 	case errors.Is(err, payment.ErrBound):
-		return nil, &v1.Error{Code: v1.CodeSecondPerson, Field: "amount",
+		return &v1.Error{Code: v1.CodeSecondPerson, Field: "amount",
 			Message: fmt.Sprintf("amount: refunds of an order from %d fen on need a second person: use POST /v1/orders/{id}/refund-requests", b.cfg.RefundConfirm)}
-	case errors.As(err, &rejected) && rejected.Code == api.CodeConflict:
-		return nil, c.mismatch()
-	case errors.As(err, &rejected) && rejected.Code == api.CodeBadRequest: // the message begins with the field
-		field, _, _ := strings.Cut(rejected.Message, ":")
-		return nil, &v1.Error{Code: rejected.Code, Field: field, Message: rejected.Message}
-	case err != nil:
-		return nil, err
+	case errors.Is(err, payment.ErrRequestsFull):
+		return &v1.Error{Code: v1.CodeFull, Message: err.Error()}
+	case !errors.As(err, &rejected):
+		return err
 	}
-	return publicV1Refund(r), nil
+	switch rejected.Code {
+	case api.CodeConflict:
+		return c.mismatch()
+	case api.CodeBadRequest: // the message begins with the field
+		field, _, _ := strings.Cut(rejected.Message, ":")
+		return &v1.Error{Code: rejected.Code, Field: field, Message: rejected.Message}
+	}
+	return err
 }
 
 func (b backend) getRefund(ctx context.Context, c *v1Call) (any, error) {

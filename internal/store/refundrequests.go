@@ -35,12 +35,46 @@ func (s *Store) RefundRequests(ctx context.Context) ([]order.RefundRequest, erro
 	return s.refundRequests(ctx, `WHERE status = 'waiting' ORDER BY created_at, id LIMIT ?`, MaxRefundRequests)
 }
 
-// DecideRefundRequest confirms or declines a waiting request, and reports whether it did. The
-// key that requested a refund cannot confirm it.
-func (s *Store) DecideRefundRequest(ctx context.Context, id, status, keyID, keyName string, now time.Time) (bool, error) {
-	return s.run(ctx, "deciding a refund request", `
-		UPDATE refund_requests SET status = ?2, decided_by = ?3, decided_name = ?4, decided_at = MAX(created_at, ?5)
-		WHERE id = ?1 AND status = 'waiting' AND (?2 = 'declined' OR key_id <> ?3)`, id, status, keyID, keyName, now.UnixMilli())
+// Decider is who confirms or declines a request.
+type Decider struct{ KeyID, KeyName string } // of the API key
+
+// Confirmation says who confirms a request.
+type Confirmation struct {
+	RequestID string
+	By        Decider
+}
+
+// mayConfirm is SQL for a waiting request that a key may confirm: another than the one that requested
+// the refund. id and key are parameters.
+func mayConfirm(id, key string) string {
+	return `refund_requests.id = ` + id + ` AND refund_requests.status = 'waiting' AND refund_requests.key_id <> ` + key
+}
+
+// MayConfirmRefund reports whether a request waits and may be confirmed by a key.
+func (s *Store) MayConfirmRefund(ctx context.Context, c Confirmation) (bool, error) {
+	found, err := s.refundRequests(ctx, `WHERE `+mayConfirm(`?1`, `?2`), c.RequestID, c.By.KeyID)
+	return len(found) > 0, err
+}
+
+// confirming returns the statement that marks a request as confirmed if there is a refund with its
+// key, none without a confirmation.
+func confirming(changed *bool, c *Confirmation, refundKey string, now time.Time) []statement {
+	if c == nil {
+		return nil
+	}
+	return []statement{writing(changed, "confirming a refund request", `
+		UPDATE refund_requests SET status = 'confirmed', decided_by = ?2, decided_name = ?3, decided_at = MAX(created_at, ?4)
+		WHERE `+mayConfirm(`?1`, `?2`)+` AND EXISTS (SELECT 1 FROM refunds WHERE refunds.order_id = refund_requests.order_id AND refund_key = ?5)`,
+		c.RequestID, c.By.KeyID, c.By.KeyName, now.UnixMilli(), refundKey)}
+}
+
+// DeclineRefundRequest declines a waiting request, and reports whether it did. A request for which
+// there is a refund, with refundKey, is not declined.
+func (s *Store) DeclineRefundRequest(ctx context.Context, id, refundKey string, by Decider, now time.Time) (bool, error) {
+	return s.run(ctx, "declining a refund request", `
+		UPDATE refund_requests SET status = 'declined', decided_by = ?2, decided_name = ?3, decided_at = MAX(created_at, ?4)
+		WHERE id = ?1 AND status = 'waiting' AND NOT EXISTS (SELECT 1 FROM refunds WHERE refunds.order_id = refund_requests.order_id AND refund_key = ?5)`,
+		id, by.KeyID, by.KeyName, now.UnixMilli(), refundKey)
 }
 
 func (s *Store) refundRequests(ctx context.Context, where string, args ...any) ([]order.RefundRequest, error) {

@@ -39,6 +39,8 @@ type RefundConditions struct {
 	V2, V3    bool      // whether refunds of payments of an API version can be sent
 	PaidAfter time.Time // the payment is younger
 	Bound     fen.Fen   // see InsertRefund
+	// Confirm is the confirmation of the request that the refund needs. nil: it needs none.
+	Confirm *Confirmation
 }
 
 // Placed is the result of PlaceRefund.
@@ -58,11 +60,23 @@ type Placed struct {
 // OutTradeNo r is of the payment that pays the order, and without an Amount of all that is left of
 // the payment.
 //
+// With a confirmation r is only stored if the request waits and may be confirmed. The next statement
+// marks the request as confirmed because there is a refund with the key of r. If it does not run, at
+// PostgreSQL, a repeated call runs it, and DeclineRefundRequest changes nothing.
+//
 // intent, if not nil, is stored before the refund.
 func (s *Store) PlaceRefund(ctx context.Context, r order.Refund, c RefundConditions, intent *order.AuditIntent) (p Placed, err error) {
 	var orders []order.Order
 	var refunds []order.Refund
-	err = s.together(ctx, append(beginning(intent),
+	args := []any{r.ID, r.Key, r.Fingerprint, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OrderID, r.OutTradeNo,
+		c.PaidAfter.UnixMilli(), flag(c.V3), flag(c.V2), order.MaxRefunds, int64(c.Bound)}
+	confirmable := ``
+	if c.Confirm != nil {
+		confirmable = `AND EXISTS (SELECT 1 FROM refund_requests WHERE ` + mayConfirm(`?16`, `?17`) + `)`
+		args = append(args, c.Confirm.RequestID, c.Confirm.By.KeyID)
+	}
+	var confirmed bool
+	err = s.together(ctx, append(append(beginning(intent),
 		statement{"storing refund " + r.ID, `
 			INSERT INTO refunds (id, order_id, out_trade_no, api_version, refund_key, fingerprint, amount, reason, notify_url, created_at, from_balance, status, queried_at, updated_at)
 			SELECT ?1, order_id, out_trade_no, api_version, ?2, ?3, IIF(?4 = 0, rest, ?4), ?5, ?6, MAX(updated_at, ?7), ?8, 'created', ?7, MAX(updated_at, ?7)
@@ -74,16 +88,17 @@ func (s *Store) PlaceRefund(ctx context.Context, r order.Refund, c RefundConditi
 			AND ?14 > (SELECT COUNT(*) FROM refunds WHERE order_id = ?9 AND refunds.out_trade_no = paid.out_trade_no AND refunds.status <> 'failed')
 			AND (?15 = 0 OR ?15 > IIF(?4 = 0, rest, ?4) + (SELECT COALESCE(SUM(amount), 0) FROM refunds JOIN payments AS of_refund ON of_refund.out_trade_no = refunds.out_trade_no
 				WHERE refunds.order_id = ?9 AND of_refund.duplicate = 0 AND refunds.status NOT IN ('failed', 'closed')))
+			` + confirmable + `
 			ON CONFLICT DO NOTHING
 			RETURNING out_trade_no, amount, (SELECT payments.total FROM payments WHERE payments.out_trade_no = refunds.out_trade_no) AS total`,
-			[]any{r.ID, r.Key, r.Fingerprint, int64(r.Amount), r.Reason, r.NotifyURL, r.CreatedAt.UnixMilli(), flag(r.FromBalance), r.OrderID, r.OutTradeNo,
-				c.PaidAfter.UnixMilli(), flag(c.V3), flag(c.V2), order.MaxRefunds, int64(c.Bound)},
+			args,
 			func(rows *sql.Rows) error {
 				p.Stored = true
 				return rows.Scan(&p.OutTradeNo, &p.Amount, &p.Total)
-			}},
-		reading(&orders, "orders", scan, selectOrders+`WHERE orders.id = ?`, r.OrderID),
-		reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.order_id = ? AND refund_key = ?`, r.OrderID, r.Key))...)
+			}}),
+		append(confirming(&confirmed, c.Confirm, r.Key, r.CreatedAt),
+			reading(&orders, "orders", scan, selectOrders+`WHERE orders.id = ?`, r.OrderID),
+			reading(&refunds, "refunds", scanRefund, selectRefunds+`WHERE refunds.order_id = ? AND refund_key = ?`, r.OrderID, r.Key))...)...)
 	if len(orders) > 0 {
 		p.Order = orders[0]
 	}
