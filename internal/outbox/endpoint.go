@@ -97,41 +97,19 @@ func (s *Sender) createdBefore(ctx context.Context, e order.Endpoint) (order.End
 	return before, o.texts[0], nil
 }
 
-// EndpointChange has the new values of an endpoint. A nil field stays as it is.
-type EndpointChange struct {
-	URL, Description *string
-	Types            []api.EventType
-	Enabled          *bool
-}
-
 // ChangeEndpoint changes an endpoint and returns it. Only the types and the state of the
 // endpoint of the settings can change. Enabling an endpoint that is gone resumes its
 // deliveries.
-func (s *Sender) ChangeEndpoint(ctx context.Context, id string, c EndpointChange) (order.Endpoint, error) {
-	e, err := s.Endpoint(ctx, id)
-	if err != nil {
-		return e, err
-	}
-	if id == order.SettingsEndpoint && (c.URL != nil || c.Description != nil) {
-		return e, ErrOfSetting
-	}
-	if c.URL != nil {
-		e.URL = *c.URL
-	}
-	if c.Description != nil {
-		e.Description = *c.Description
-	}
-	if c.Types != nil {
-		e.Types = c.Types
-	}
+func (s *Sender) ChangeEndpoint(ctx context.Context, id string, c store.EndpointChange) (order.Endpoint, error) {
 	switch {
-	case c.Enabled == nil:
-	case *c.Enabled:
-		e.State = order.EndpointEnabled
-	default:
-		e.State = order.EndpointDisabled
+	case id != order.SettingsEndpoint:
+	case s.cfg.Webhook == nil:
+		return order.Endpoint{}, store.ErrNotFound
+	case c.URL != nil || c.Description != nil:
+		return order.Endpoint{}, ErrOfSetting
 	}
-	if e, err = s.cfg.Store.ChangeEndpoint(ctx, e, s.now()); err != nil {
+	e, err := s.cfg.Store.ChangeEndpoint(ctx, id, c, s.now())
+	if err != nil {
 		return e, err
 	}
 	s.logger(ctx).Warn("endpoint changed", "endpoint", e.ID, "state", string(e.State), "types", e.Types)

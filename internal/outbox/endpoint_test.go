@@ -208,7 +208,7 @@ func TestGoneEndpoint(t *testing.T) {
 	}
 	gone.status(http.StatusNoContent)
 	yes := true
-	if got, err := b.sender.ChangeEndpoint(t.Context(), gone.ID, outbox.EndpointChange{Enabled: &yes}); err != nil || got.State != order.EndpointEnabled {
+	if got, err := b.sender.ChangeEndpoint(t.Context(), gone.ID, store.EndpointChange{Enabled: &yes}); err != nil || got.State != order.EndpointEnabled {
 		t.Errorf("%+v, %v", got, err)
 	}
 	b.deliver()
@@ -233,7 +233,7 @@ func TestDisabledEndpoint(t *testing.T) {
 	e := b.endpoint("erp.example")
 	waits := b.paid()
 	no, yes := false, true
-	if _, err := b.sender.ChangeEndpoint(t.Context(), e.ID, outbox.EndpointChange{Enabled: &no}); err != nil {
+	if _, err := b.sender.ChangeEndpoint(t.Context(), e.ID, store.EndpointChange{Enabled: &no}); err != nil {
 		t.Fatal(err)
 	}
 	missed := b.paid()
@@ -244,7 +244,7 @@ func TestDisabledEndpoint(t *testing.T) {
 	if _, err := b.sender.Replay(t.Context(), b.stored(missed).ID, e.ID); !errors.Is(err, outbox.ErrNoEndpoint) {
 		t.Errorf("replayed to a disabled endpoint: %v", err)
 	}
-	if _, err := b.sender.ChangeEndpoint(t.Context(), e.ID, outbox.EndpointChange{Enabled: &yes}); err != nil {
+	if _, err := b.sender.ChangeEndpoint(t.Context(), e.ID, store.EndpointChange{Enabled: &yes}); err != nil {
 		t.Fatal(err)
 	}
 	b.deliver()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"h5pay/internal/alphabet"
 	"h5pay/internal/api"
@@ -55,43 +54,16 @@ func (s *Service) CreateLink(ctx context.Context, l order.Link) (order.Link, err
 	return before, err
 }
 
-// LinkChange has the new values of a payment link. A nil field stays as it is.
-type LinkChange struct {
-	Title, Description *string
-	MaxOrders          *int       // 0: any number
-	ExpiresAt          *time.Time // zero: never
-	Withdrawn          *bool
-}
-
 // ChangeLink changes a payment link and returns it. Its amount never changes, and orders
 // that it made stay as they are.
-func (s *Service) ChangeLink(ctx context.Context, id string, c LinkChange) (order.Link, error) {
-	l, err := s.cfg.Store.LinkByID(ctx, id)
-	if err != nil {
-		return l, err
-	}
-	if c.Title != nil {
-		if l.Title = *c.Title; order.Printable(l.Title) == "" {
-			return l, &order.FieldError{Field: "title", Problem: "want a character that WeChat accepts"}
+func (s *Service) ChangeLink(ctx context.Context, id string, c store.LinkChange) (order.Link, error) {
+	if c.Title != nil && order.Printable(*c.Title) == "" {
+		if _, err := s.cfg.Store.LinkByID(ctx, id); err != nil {
+			return order.Link{}, err
 		}
+		return order.Link{}, &order.FieldError{Field: "title", Problem: "want a character that WeChat accepts"}
 	}
-	if c.Description != nil {
-		l.Description = *c.Description
-	}
-	if c.MaxOrders != nil {
-		l.MaxOrders = *c.MaxOrders
-	}
-	if c.ExpiresAt != nil {
-		l.ExpiresAt = *c.ExpiresAt
-	}
-	switch {
-	case c.Withdrawn == nil:
-	case !*c.Withdrawn:
-		l.WithdrawnAt = time.Time{}
-	case l.WithdrawnAt.IsZero():
-		l.WithdrawnAt = s.now()
-	}
-	return s.cfg.Store.ChangeLink(ctx, l, s.now())
+	return s.cfg.Store.ChangeLink(ctx, id, c, s.now())
 }
 
 // Link returns a payment link to a caller who has its token.

@@ -62,7 +62,7 @@ func (b backend) changeEndpoint(ctx context.Context, c *v1Call) (any, error) {
 	if err := onlyOnce(req.Types); err != nil {
 		return nil, err
 	}
-	e, err := b.outbox.ChangeEndpoint(ctx, c.PathValue("id"), outbox.EndpointChange{
+	e, err := b.outbox.ChangeEndpoint(ctx, c.PathValue("id"), store.EndpointChange{
 		URL: req.URL, Description: req.Description, Types: req.Types, Enabled: req.Enabled})
 	return b.endpointOrError(c, e, "", err)
 }

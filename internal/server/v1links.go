@@ -9,7 +9,6 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/order"
-	"h5pay/internal/payment"
 	"h5pay/internal/store"
 	"h5pay/internal/v1"
 )
@@ -67,7 +66,7 @@ func (b backend) getLink(ctx context.Context, c *v1Call) (any, error) {
 
 func (b backend) changeLink(ctx context.Context, c *v1Call) (any, error) {
 	req := c.body.(v1.ChangeLink)
-	change := payment.LinkChange{Title: req.Title, Description: req.Description, MaxOrders: req.MaxOrders, Withdrawn: req.Withdrawn}
+	change := store.LinkChange{Title: req.Title, Description: req.Description, MaxOrders: req.MaxOrders, Withdrawn: req.Withdrawn}
 	if req.ExpiresAt != nil {
 		at := timeOrZero(*req.ExpiresAt)
 		change.ExpiresAt = &at

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -332,6 +333,42 @@ func TestPoster(t *testing.T) {
 		}
 		if (req.Amount > 0) != strings.Contains(text, "¥68.00") {
 			t.Errorf("the amount: %s", text)
+		}
+	}
+}
+
+// A withdrawn link stays withdrawn, and a disabled endpoint stays disabled, if another call changes a
+// text at the same time.
+func TestChangesAtOnceKeepEachOther(t *testing.T) {
+	t.Parallel()
+	s := paytest.NewShop(t, nil)
+	b := root(s)
+	link := b.createdLink(v1.CreateLink{Title: "一号桌", Amount: 6800})
+	var endpoint v1.Endpoint
+	b.must("POST", "/v1/endpoints", v1.CreateEndpoint{URL: "https://erp.example.com/hook"}, &endpoint)
+	for _, c := range []struct{ path, reset, change, other, want string }{
+		{"/v1/links/" + link.ID, `{"withdrawn":false}`, `{"withdrawn":true}`, `{"title":"二号桌"}`, `"state":"withdrawn"`},
+		{"/v1/endpoints/" + endpoint.ID, `{"enabled":true}`, `{"enabled":false}`, `{"description":"erp"}`, `"state":"disabled"`},
+	} {
+		undone := 0
+		for i := range 200 {
+			b.mustSend(b.request("PATCH", c.path, c.reset), &struct{}{})
+			one, two := b.request("PATCH", c.path, c.change), b.request("PATCH", c.path, c.other)
+			first, second := httptest.NewRecorder(), httptest.NewRecorder()
+			var wg sync.WaitGroup
+			wg.Go(func() { s.Handler.ServeHTTP(first, one) })
+			time.Sleep(time.Duration(i%40) * 20 * time.Microsecond) // so that they overlap in every way
+			wg.Go(func() { s.Handler.ServeHTTP(second, two) })
+			wg.Wait()
+			if first.Code != 200 || second.Code != 200 {
+				t.Fatal(first.Code, second.Code)
+			}
+			if a := b.call("GET", c.path, nil); !strings.Contains(string(a.Body), c.want) {
+				undone++
+			}
+		}
+		if undone > 0 {
+			t.Errorf("%s: of 200 changes %s that succeeded, %d were undone", c.path, c.change, undone)
 		}
 	}
 }

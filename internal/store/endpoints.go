@@ -81,17 +81,38 @@ func (s *Store) EndpointOfRequest(ctx context.Context, madeBy, idempotencyKey st
 	return one(s.endpoints(ctx, `SELECT `+endpointColumns+` FROM endpoints WHERE made_by = ? AND idempotency_key = ? AND `+present, madeBy, idempotencyKey))
 }
 
-// ChangeEndpoint stores the URL, the description, the types and the state of an endpoint, and
-// returns it.
-func (s *Store) ChangeEndpoint(ctx context.Context, e order.Endpoint, now time.Time) (order.Endpoint, error) {
-	types, err := json.Marshal(append([]api.EventType{}, e.Types...))
-	if err != nil {
-		return e, err
+// EndpointChange has the new values of an endpoint. A nil field stays as it is.
+type EndpointChange struct {
+	URL, Description *string
+	Types            []api.EventType
+	Enabled          *bool
+}
+
+// ChangeEndpoint changes an endpoint that is not deleted and returns it. The statement sets the fields
+// that c has and no others, so concurrent changes of other fields stay.
+func (s *Store) ChangeEndpoint(ctx context.Context, id string, c EndpointChange, now time.Time) (order.Endpoint, error) {
+	set := setting{`updated_at = MAX(updated_at, ?2)`, []any{id, now.UnixMilli()}}
+	if c.URL != nil {
+		set.add(`url = `, *c.URL)
 	}
-	return one(s.endpoints(ctx, `
-		UPDATE endpoints SET url = ?1, description = ?2, types = ?3, state = ?4, updated_at = MAX(updated_at, ?5)
-		WHERE id = ?6 AND `+present+` RETURNING `+endpointColumns,
-		e.URL, e.Description, string(types), string(e.State), now.UnixMilli(), e.ID))
+	if c.Description != nil {
+		set.add(`description = `, *c.Description)
+	}
+	if c.Types != nil {
+		types, err := json.Marshal(c.Types)
+		if err != nil {
+			return order.Endpoint{}, err
+		}
+		set.add(`types = `, string(types))
+	}
+	switch {
+	case c.Enabled == nil:
+	case *c.Enabled:
+		set.add(`state = `, string(order.EndpointEnabled))
+	default:
+		set.add(`state = `, string(order.EndpointDisabled))
+	}
+	return one(s.endpoints(ctx, `UPDATE endpoints SET `+set.columns+` WHERE id = ?1 AND `+present+` RETURNING `+endpointColumns, set.args...))
 }
 
 // MoveEndpoint changes the state of an endpoint from one to another, and reports whether it

@@ -83,8 +83,8 @@ func TestEndpointIsStored(t *testing.T) {
 	if got, err = s.Endpoint(ctx, e.ID); err != nil || got.Secret != "next again" || got.SecretOld != "" || !got.OldUntil.IsZero() {
 		t.Errorf("%+v, %v", got, err)
 	}
-	got.State, got.Types, got.URL = order.EndpointDisabled, nil, "https://other.example/"
-	if got, err = s.ChangeEndpoint(ctx, got, now); err != nil || got.State != order.EndpointDisabled || len(got.Types) != 0 || got.URL != "https://other.example/" {
+	no, url := false, "https://other.example/"
+	if got, err = s.ChangeEndpoint(ctx, e.ID, store.EndpointChange{URL: &url, Types: []api.EventType{}, Enabled: &no}, now); err != nil || got.State != order.EndpointDisabled || len(got.Types) != 0 || got.URL != "https://other.example/" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if ok, err := s.MoveEndpoint(ctx, e.ID, order.EndpointEnabled, order.EndpointUnset, now); ok || err != nil {
@@ -96,7 +96,7 @@ func TestEndpointIsStored(t *testing.T) {
 	if got, err = s.DeleteEndpoint(ctx, e.ID, now); err != nil || got.Secret != "" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := s.ChangeEndpoint(ctx, e, now); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.ChangeEndpoint(ctx, e.ID, store.EndpointChange{Enabled: &no}, now); !errors.Is(err, store.ErrNotFound) {
 		t.Error(err)
 	}
 }

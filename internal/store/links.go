@@ -67,13 +67,43 @@ func (s *Store) Links(ctx context.Context, beforeTime time.Time, beforeID string
 	return s.links(ctx, `SELECT `+linkColumns+` FROM links WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT ?`, before, beforeID, limit)
 }
 
-// ChangeLink stores the title, the description, the bound, the expiry and the withdrawal of
-// a payment link, and returns it.
-func (s *Store) ChangeLink(ctx context.Context, l order.Link, now time.Time) (order.Link, error) {
-	return one(s.links(ctx, `
-		UPDATE links SET title = ?1, description = ?2, max_orders = NULLIF(?3, 0), expires_at = ?4, withdrawn_at = ?5, updated_at = MAX(updated_at, ?6)
-		WHERE id = ?7 RETURNING `+linkColumns,
-		l.Title, l.Description, l.MaxOrders, milli(l.ExpiresAt), milli(l.WithdrawnAt), now.UnixMilli(), l.ID))
+// LinkChange has the new values of a payment link. A nil field stays as it is.
+type LinkChange struct {
+	Title, Description *string
+	MaxOrders          *int       // 0: any number
+	ExpiresAt          *time.Time // zero: never
+	Withdrawn          *bool
+}
+
+// ChangeLink changes a payment link and returns it. The statement sets the fields that c has and no
+// others, so concurrent changes of other fields stay. A link that is withdrawn again keeps the time of
+// its withdrawal.
+func (s *Store) ChangeLink(ctx context.Context, id string, c LinkChange, now time.Time) (order.Link, error) {
+	set := setting{`updated_at = MAX(updated_at, ?2)`, []any{id, now.UnixMilli()}}
+	if c.Title != nil {
+		set.add(`title = `, *c.Title)
+	}
+	if c.Description != nil {
+		set.add(`description = `, *c.Description)
+	}
+	if c.MaxOrders != nil {
+		var most any
+		if *c.MaxOrders != 0 {
+			most = *c.MaxOrders
+		}
+		set.add(`max_orders = `, most)
+	}
+	if c.ExpiresAt != nil {
+		set.add(`expires_at = `, milli(*c.ExpiresAt))
+	}
+	switch {
+	case c.Withdrawn == nil:
+	case *c.Withdrawn:
+		set.columns += `, withdrawn_at = COALESCE(withdrawn_at, ?2)`
+	default:
+		set.columns += `, withdrawn_at = NULL`
+	}
+	return one(s.links(ctx, `UPDATE links SET `+set.columns+` WHERE id = ?1 RETURNING `+linkColumns, set.args...))
 }
 
 func (s *Store) links(ctx context.Context, query string, args ...any) ([]order.Link, error) {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"h5pay/internal/order"
 	"h5pay/internal/store"
 	"h5pay/internal/store/storetest"
@@ -66,8 +68,8 @@ func TestLinkCountsItsOrders(t *testing.T) {
 	if _, err := place("key-3", now.Add(time.Hour)); !errors.Is(err, store.ErrLinkEnded) {
 		t.Errorf("expired: %v", err)
 	}
-	l.WithdrawnAt = now
-	if got, err := s.ChangeLink(ctx, l, now); err != nil || got.State(now) != order.LinkWithdrawn {
+	yes := true
+	if got, err := s.ChangeLink(ctx, "l1", store.LinkChange{Withdrawn: &yes}, now); err != nil || got.State(now) != order.LinkWithdrawn {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := place("key-4", now); !errors.Is(err, store.ErrLinkEnded) {
@@ -77,4 +79,35 @@ func TestLinkCountsItsOrders(t *testing.T) {
 	// A payment that comes late takes a place even if there is none.
 	pay(t, s, first, now)
 	count(1, 1)
+}
+
+// A change sets the fields that it has, whatever other changes do at the same time.
+func TestChangeOfALinkSetsItsFields(t *testing.T) {
+	t.Parallel()
+	s := store.New(storetest.Open(t))
+	l := order.Link{ID: "l1", Token: "token", Title: "一号桌", Amount: 13600, MaxOrders: 1, ExpiresAt: now.Add(time.Hour), CreatedAt: now, MadeBy: "root", IdempotencyKey: "k", Fingerprint: "f"}
+	if ok, err := s.InsertLink(ctx, l); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	yes, no, title, text, two, none, never := true, false, "二号桌", "靠窗", 2, 0, time.Time{}
+	for i, c := range []struct {
+		change store.LinkChange
+		want   func(*order.Link)
+	}{
+		{store.LinkChange{Withdrawn: &yes}, func(l *order.Link) { l.WithdrawnAt = now.Add(0) }},
+		{store.LinkChange{Title: &title}, func(l *order.Link) { l.Title = title }},
+		{store.LinkChange{Withdrawn: &yes}, func(*order.Link) {}}, // the time stays
+		{store.LinkChange{Description: &text, MaxOrders: &two}, func(l *order.Link) { l.Description, l.MaxOrders = text, 2 }},
+		{store.LinkChange{ExpiresAt: &never, MaxOrders: &none}, func(l *order.Link) { l.ExpiresAt, l.MaxOrders = never, 0 }},
+		{store.LinkChange{}, func(*order.Link) {}},
+		{store.LinkChange{Withdrawn: &no}, func(l *order.Link) { l.WithdrawnAt = never }},
+	} {
+		c.want(&l)
+		if got, err := s.ChangeLink(ctx, "l1", c.change, now.Add(time.Duration(i)*time.Minute)); err != nil || cmp.Diff(l, got) != "" {
+			t.Errorf("change %d: %v (-want +got):\n%s", i, err, cmp.Diff(l, got))
+		}
+	}
+	if _, err := s.ChangeLink(ctx, "none", store.LinkChange{Title: &title}, now); !errors.Is(err, store.ErrNotFound) {
+		t.Error(err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
@@ -79,6 +80,18 @@ func (d counted) QueryContext(ctx context.Context, query string, args ...any) (*
 func (d counted) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	count(ctx)
 	return d.DB.QueryRowContext(ctx, query, args...)
+}
+
+// setting is the SET of an UPDATE that changes some columns, and the arguments of the statement.
+type setting struct {
+	columns string
+	args    []any
+}
+
+// add sets one more column, "title = ".
+func (s *setting) add(column string, value any) {
+	s.args = append(s.args, value)
+	s.columns += `, ` + column + `?` + strconv.Itoa(len(s.args))
 }
 
 // run executes one statement and reports whether it changed anything. what is for the
