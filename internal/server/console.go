@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -146,23 +145,4 @@ func (s *Server) publicSession(signedIn consoleSession, record key.Record) v1.Se
 		public.Scopes = append(public.Scopes, v1.Scope(scope))
 	}
 	return public
-}
-
-// forBrowser returns a response as a browser may have it. Openids are masked, and events have no
-// data, which is for the back end.
-func forBrowser(response any) any {
-	switch r := response.(type) {
-	case v1.Order:
-		for i := range r.Payments {
-			r.Payments[i].Payer = reqlog.Mask(r.Payments[i].Payer)
-		}
-	case v1.Event:
-		r.Data = json.RawMessage("{}")
-		return r
-	case v1.Events:
-		for i := range r.Events {
-			r.Events[i].Data = json.RawMessage("{}")
-		}
-	}
-	return response
 }
