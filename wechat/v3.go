@@ -160,7 +160,7 @@ type v3reply struct {
 }
 
 // call makes a call, verifies that the response is WeChat's, and reads it into out. Without out the
-// response must have the status 204.
+// body is not read: a signed response with the status 200 or 204 is enough.
 func (v *v3client) call(ctx context.Context, x v3call, out any) error {
 	sent, reply, err := v.exchange(ctx, x)
 	if err != nil {
