@@ -6,12 +6,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -286,21 +284,4 @@ func (c *countedConn) CloseWrite() error {
 		return partial.CloseWrite()
 	}
 	return nil
-}
-
-// runSafely runs one tick of a timer. It logs an error or a panic, so that one bad order does not
-// stop the server.
-func runSafely(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
-	defer func() {
-		if p := recover(); p != nil {
-			text := fmt.Sprintf("%T", p) // the value may contain secrets
-			if err, ok := p.(interface{ RuntimeError() }); ok {
-				text = fmt.Sprint(err)
-			}
-			log.Error(what+" failed: panic", "value", text, "stack", string(debug.Stack()))
-		}
-	}()
-	if err := do(ctx); err != nil && ctx.Err() == nil {
-		log.Error(what+" failed", "error", err)
-	}
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -385,46 +384,5 @@ func TestDefaultCapacity(t *testing.T) {
 	srv := newLoadLimiter(defaultCapacity, nothing, nothing, func(string) {}, slog.New(slog.NewTextHandler(io.Discard, nil))).server()
 	if srv.ReadHeaderTimeout != defaultCapacity.header || srv.ReadTimeout != defaultCapacity.body || srv.WriteTimeout != defaultCapacity.answer || srv.IdleTimeout != defaultCapacity.idle || srv.MaxHeaderBytes != 32<<10 {
 		t.Errorf("%+v", srv)
-	}
-}
-
-// A panic in a timer is logged, and the next tick runs.
-func TestTimersSurviveAPanic(t *testing.T) {
-	t.Parallel()
-	log := &paytest.Log{}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var ticks atomic.Int32
-	tick := func(context.Context) error {
-		switch ticks.Add(1) {
-		case 1:
-			panic("a mistake with a secret")
-		case 2:
-			var none []int
-			none[ticks.Load()] = 1
-		case 3:
-			return errors.New("an error")
-		}
-		return nil
-	}
-	go runEvery(ctx, time.Millisecond, func() { runSafely(ctx, slog.New(slog.NewTextHandler(log, nil)), "reconciling", tick) })
-	eventually(t, "the timer goes on", func() bool { return ticks.Load() > 5 })
-	b := newDeliverySignal()
-	var rings atomic.Int32
-	go b.run(ctx, time.Hour, func() {
-		runSafely(ctx, slog.New(slog.NewTextHandler(log, nil)), "delivering", func(context.Context) error {
-			rings.Add(1)
-			panic("again")
-		})
-	})
-	eventually(t, "the bell is answered again", func() bool { b.notify(); return rings.Load() > 2 })
-	text := log.String()
-	for _, want := range []string{"reconciling failed: panic", "index out of range", "an error", "delivering failed: panic", "capacity_test.go"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is not in the log", want)
-		}
-	}
-	if strings.Contains(text, "secret") {
-		t.Error("the log holds what the panic held")
 	}
 }
