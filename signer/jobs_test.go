@@ -24,7 +24,7 @@ func TestTimersSurviveAPanic(t *testing.T) {
 	tick := func(context.Context) error {
 		switch ticks.Add(1) {
 		case 1:
-			panic("a mistake with a secret")
+			panic(errors.New("a mistake with a secret"))
 		case 2:
 			var none []int
 			none[ticks.Load()] = 1
@@ -45,7 +45,7 @@ func TestTimersSurviveAPanic(t *testing.T) {
 	})
 	eventually(t, "the bell is answered again", func() bool { b.notify(); return rings.Load() > 2 })
 	text := log.String()
-	for _, want := range []string{"reconciling failed: panic", "index out of range", "an error", "delivering failed: panic", "jobs_test.go"} {
+	for _, want := range []string{`msg=panic job=reconciling value=*errors.errorString`, "index out of range", "an error", "msg=panic job=delivering value=again", "jobs_test.go"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in the log", want)
 		}

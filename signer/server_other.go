@@ -12,10 +12,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
+	"h5pay/internal/reqlog"
 	"h5pay/internal/static"
 	"h5pay/internal/store"
 	"h5pay/internal/telemetry"
@@ -211,11 +211,7 @@ func runEvery(ctx context.Context, pause time.Duration, do func()) {
 func runSafely(ctx context.Context, log *slog.Logger, what string, do func(context.Context) error) {
 	defer func() {
 		if p := recover(); p != nil {
-			text := fmt.Sprintf("%T", p) // the value may contain secrets
-			if err, ok := p.(interface{ RuntimeError() }); ok {
-				text = fmt.Sprint(err)
-			}
-			log.Error(what+" failed: panic", "value", text, "stack", string(debug.Stack()))
+			reqlog.Panic(log.With("job", what), p)
 		}
 	}()
 	if err := do(ctx); err != nil && ctx.Err() == nil {
