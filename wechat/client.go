@@ -145,23 +145,3 @@ func New(cfg Config) (*Client, error) {
 
 // baseURL reports whether a path can be appended to s.
 func baseURL(s string) bool { return absolute(s) && !strings.ContainsAny(s, "?#") }
-
-// nonce returns 32 random letters and digits.
-func (a *account) nonce() (string, error) {
-	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	out := make([]byte, 0, 32)
-	b := make([]byte, 48)
-	for {
-		if _, err := io.ReadFull(a.cfg.Rand, b); err != nil {
-			return "", fmt.Errorf("drawing a nonce: %w", err)
-		}
-		for _, v := range b {
-			// 248 is a multiple of 62, so all letters are equally likely.
-			if v < 248 {
-				if out = append(out, alphabet[v%62]); len(out) == cap(out) {
-					return string(out), nil
-				}
-			}
-		}
-	}
-}

@@ -153,34 +153,6 @@ func TestPayParamsRejectsBadInput(t *testing.T) {
 	wantError(t, err, Retry, "")
 }
 
-func TestNonceUsesAllCharactersEqually(t *testing.T) {
-	// 48 bytes of every kind. Bytes that are too high are skipped.
-	stream := bytes.Repeat([]byte{255, 248, 0, 61, 62, 247}, 100)
-	c, _ := newClient(t, unread(t), func(cfg *Config) { cfg.Rand = bytes.NewReader(stream) })
-	got, err := c.nonce()
-	if err != nil || got != strings.Repeat("0z0z", 8) {
-		t.Errorf("%q, %v", got, err)
-	}
-	c, _ = newClient(t, unread(t))
-	seen := map[string]bool{}
-	var letters [128]int
-	for range 500 {
-		n, err := c.nonce()
-		if err != nil || len(n) != 32 || !alphanumeric(n) || seen[n] {
-			t.Fatalf("%q, %v", n, err)
-		}
-		seen[n] = true
-		for _, b := range []byte(n) {
-			letters[b]++
-		}
-	}
-	for b, n := range letters { // 258 of each are expected
-		if alphanumeric(string(rune(b))) && (n < 130 || n > 400) {
-			t.Errorf("%c occurs %d times in 16000", b, n)
-		}
-	}
-}
-
 func TestSecretsAreNeverShown(t *testing.T) {
 	c, _ := newClient(t, unread(t))
 	token := Token{AccessToken: testSecret, OpenID: "o"}

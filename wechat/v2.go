@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"h5pay/wechat/apiv3"
 )
 
 // v2client is the client of APIv2 (docs/wechat.md 2.1 to 3.4).
@@ -37,7 +39,7 @@ func (c *v2client) pay(ctx context.Context, doer Doer, op, path string, fields [
 
 // post signs and sends fields and returns the response as it is.
 func (c *v2client) post(ctx context.Context, doer Doer, op, path string, fields []Field, limit int) ([]byte, error) {
-	nonce, err := c.nonce()
+	nonce, err := apiv3.Nonce(c.cfg.Rand)
 	if err != nil {
 		return nil, &Error{Op: op, Message: "no random numbers", Kind: Retry, Err: err}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"h5pay/internal/fen"
+	"h5pay/wechat/apiv3"
 )
 
 // PlaceOrder places an order at WeChat. It goes to the backup host too: the same
@@ -77,7 +78,7 @@ func (c *v2client) PayParams(_ context.Context, prepayID string) (PayParams, err
 	if !validPrepayID(prepayID) {
 		return PayParams{}, &Error{Op: "paysign", Code: codeParam, Message: "prepay_id is missing or malformed", Kind: Developer}
 	}
-	nonce, err := c.nonce()
+	nonce, err := apiv3.Nonce(c.cfg.Rand)
 	if err != nil {
 		return PayParams{}, &Error{Op: "paysign", Message: "no random numbers", Kind: Retry, Err: err}
 	}

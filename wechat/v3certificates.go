@@ -125,7 +125,7 @@ func (c *Client) Echo(ctx context.Context, notifyURL string) error {
 		// The request names the key with which WeChat signs the response.
 		return &Error{Op: opV3 + opEcho, Message: "not sent: no key of WeChat's is known yet", Kind: Retry}
 	}
-	nonce, err := v.nonce()
+	nonce, err := apiv3.Nonce(v.cfg.Rand)
 	if err != nil {
 		return &Error{Op: opV3 + opEcho, Message: "no random numbers", Kind: Retry, Err: err}
 	}

@@ -145,7 +145,7 @@ func (m *Merchant) Authorization(ctx context.Context, method, uri string, body [
 	if !strings.HasPrefix(uri, "/") || strings.HasPrefix(uri, "//") || strings.Contains(uri, "#") || !visible(uri) {
 		return "", fail(BadRequest, "uri", "want path and query as they are sent, escaped, without host and fragment")
 	}
-	nonce, err := m.nonce()
+	nonce, err := Nonce(m.rand)
 	if err != nil {
 		return "", err
 	}
@@ -234,7 +234,7 @@ func (m *Merchant) signPayment(ctx context.Context, appID, prepayID, last string
 	if prepayID == "" || len(prepayID) > 128 || !visible(prepayID) || strings.Contains(prepayID, "&") {
 		return "", "", "", fail(BadRequest, "prepay_id", "is missing or malformed")
 	}
-	if nonce, err = m.nonce(); err != nil {
+	if nonce, err = Nonce(m.rand); err != nil {
 		return "", "", "", err
 	}
 	timestamp = m.timestamp()
@@ -264,13 +264,14 @@ func unavailable(ctx context.Context, field string, err error) error {
 
 func (m *Merchant) timestamp() string { return strconv.FormatInt(m.now().Unix(), 10) }
 
-// nonce returns 32 random letters and digits.
-func (m *Merchant) nonce() (string, error) {
+// Nonce returns 32 letters and digits for a nonce_str, drawn from random. The error is of the kind
+// Unavailable.
+func Nonce(random io.Reader) (string, error) {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	out := make([]byte, 0, 32)
 	b := make([]byte, 48)
 	for {
-		if _, err := io.ReadFull(m.rand, b); err != nil {
+		if _, err := io.ReadFull(random, b); err != nil {
 			return "", &Error{Kind: Unavailable, Field: "nonce_str", Message: "no random numbers", Err: err}
 		}
 		for _, v := range b {

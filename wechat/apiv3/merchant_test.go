@@ -178,12 +178,14 @@ func TestNonceIsFair(t *testing.T) {
 		all = append(all, byte(v))
 	}
 	count := map[rune]int{}
-	m := newMerchant(t, func(cfg *MerchantConfig) { cfg.Rand = repeat(all) })
+	random := repeat(all)
+	seen := map[string]bool{}
 	for range 16 {
-		nonce, err := m.nonce()
-		if err != nil {
-			t.Fatal(err)
+		nonce, err := Nonce(random)
+		if err != nil || len(nonce) != 32 || seen[nonce] {
+			t.Fatalf("%q, %v", nonce, err)
 		}
+		seen[nonce] = true
 		for _, c := range nonce {
 			count[c]++
 		}
