@@ -16,6 +16,7 @@ import (
 
 	_ "golang.org/x/crypto/x509roots/fallback" // for a container without root certificates
 
+	"h5pay/internal/address"
 	"h5pay/internal/alphabet"
 	"h5pay/internal/outbox"
 	"h5pay/internal/server"
@@ -39,9 +40,9 @@ func newPublicClient(local bool) *http.Client {
 	client := newClient(nil)
 	transport := client.Transport.(*http.Transport)
 	transport.Proxy = nil
-	dialer := net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-		addr, err := netip.ParseAddrPort(address)
-		if err != nil || !outbox.PublicAddress(addr.Addr()) && !(local && addr.Addr().Unmap().IsLoopback()) {
+	dialer := net.Dialer{Timeout: 10 * time.Second, Control: func(_, to string, _ syscall.RawConn) error {
+		addr, err := netip.ParseAddrPort(to)
+		if err != nil || !address.IsPublic(addr.Addr()) && !(local && addr.Addr().Unmap().IsLoopback()) {
 			return outbox.ErrPrivate
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"h5pay/internal/address"
 	"h5pay/internal/order"
 	"h5pay/webhook"
 	"h5pay/wechat"
@@ -162,27 +163,10 @@ func isLocal(host string) bool {
 // not an address count as private, because some systems accept "127.1" or "2130706433".
 func isPrivate(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return !PublicAddress(addr)
+		return !address.IsPublic(addr)
 	}
 	last := host[strings.LastIndex(strings.TrimSuffix(host, "."), ".")+1:]
 	return strings.Trim(last, "0123456789.") == "" || strings.HasPrefix(strings.ToLower(last), "0x") || !strings.Contains(host, ".")
-}
-
-// PublicAddress reports whether an address is public. An IPv6 address that contains an IPv4
-// address is not.
-func PublicAddress(addr netip.Addr) bool {
-	addr = addr.Unmap()
-	if !addr.IsGlobalUnicast() || addr.IsPrivate() || addr.Zone() != "" {
-		return false
-	}
-	b := addr.AsSlice()
-	if addr.Is4() {
-		return !(b[0] == 0 || b[0] >= 240 ||
-			b[0] == 100 && b[1]&0xc0 == 64 || // carriers, and metadata of some clouds
-			b[0] == 192 && b[1] == 0 && b[2] == 0 ||
-			b[0] == 198 && b[1]&0xfe == 18) // benchmarks
-	}
-	return b[0]&0xe0 == 0x20 && !(b[0] == 0x20 && b[1] == 0x02) // 2000::/3, but 6to4
 }
 
 // newSecret returns a random secret of an endpoint, plain and sealed.
