@@ -111,7 +111,7 @@ var importRules = []struct {
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cmdflag", "h5pay/internal/cst", "h5pay/internal/disk", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/remote", "h5pay/internal/sheet", "h5pay/internal/v1"},
 		foreign: []string{"golang.org/x/sync"}},
 	{pkg: "h5pay/internal/payment", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
+		"h5pay/internal/address", "h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/certificate", project: []string{
 		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/store", "h5pay/wechat/apiv3"}},
 	{pkg: "h5pay/internal/outbox", project: []string{

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"h5pay/internal/address"
 	"h5pay/internal/api"
 )
 
@@ -12,7 +13,7 @@ import (
 // for a shop on this machine, which uses a simulator.
 func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 	addr, err := netip.ParseAddr(ip)
-	if trade != api.TradeMWEB || !s.secure() || err == nil && IsPublic(addr) {
+	if trade != api.TradeMWEB || !s.secure() || err == nil && address.IsPublic(addr) {
 		return nil
 	}
 	return reject(api.CodeAddressUnknown, "the caller's address is private or not known, and WeChat's H5 payment needs it; use JSAPI or NATIVE")
@@ -21,12 +22,3 @@ func (s *Service) checkPayerAddress(trade api.TradeType, ip string) error {
 // secure reports whether the shop is on the internet: only a shop on this machine has an http
 // address.
 func (s *Service) secure() bool { return strings.HasPrefix(s.origin, "https:") }
-
-// IsPublic reports whether an address can be that of a client on the internet.
-func IsPublic(addr netip.Addr) bool {
-	return addr.IsGlobalUnicast() && !addr.IsPrivate() && !carrierNAT.Contains(addr)
-}
-
-// carrierNAT are the addresses that providers give to phones behind their own NAT (RFC 6598). They
-// never reach a server on the internet.
-var carrierNAT = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)

@@ -17,7 +17,7 @@ import (
 // WeChat would decline. The buyer sees another way to pay, and the log has the cause.
 func TestNoH5OrderWithAPrivateAddress(t *testing.T) {
 	t.Parallel()
-	for _, addr := range []string{"", "unknown", "127.0.0.1:1", "10.0.0.5", "192.168.1.9:80", "[::1]:80", "[fd00::5]:80", "100.64.1.1", "169.254.0.1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5"} {
+	for _, addr := range []string{"", "unknown", "127.0.0.1:1", "10.0.0.5", "192.168.1.9:80", "[::1]:80", "[fd00::5]:80", "100.64.1.1", "169.254.0.1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5", "198.18.0.1", "[2001:0:a00:1::1]:80"} {
 		s := paytest.NewShop(t, nil)
 		p := s.NewPerson(0)
 		p.Must("POST", api.PathSession, nil, &api.Session{})

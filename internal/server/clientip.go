@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"h5pay/internal/address"
 	"h5pay/internal/api"
 	"h5pay/internal/cause"
-	"h5pay/internal/payment"
 )
 
 // unknownIP is sent to WeChat when the client's address is not known: WeChat
@@ -61,7 +61,7 @@ func (a Addresses) find(r *http.Request) (netip.Addr, sighting) {
 		return netip.Addr{}, addressUnknown
 	case !a.Connection || !hasProxyHeader(r):
 		return addr, addressKnown
-	case !payment.IsPublic(addr):
+	case !address.IsPublic(addr):
 		return addr, addressShared
 	}
 	return addr, addressDoubted
