@@ -107,13 +107,13 @@ func (b backend) serve(route v1.Route, h v1Handler) http.Handler {
 
 func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, h v1Handler) (any, error) {
 	// The body is read first, so that one statement can read the API key and the products of
-	// the body. An error of the key is still reported first.
+	// the body. An error of the key is still reported first. A large body is read last, so that
+	// callers without a key cannot make the shop wait for it.
+	large := route.MaxBody > maxBody
 	var body any
 	var bodyErr error
-	if route.Body != nil {
-		body, bodyErr = readV1Body(r, route.Body, route.MaxBody)
-	} else if r.Method != http.MethodGet && r.ContentLength != 0 {
-		bodyErr = readJSON(r, &struct{}{})
+	if !large {
+		body, bodyErr = readCallBody(r, route)
 	}
 	by, products, err := b.authenticate(w, r, productsOf(body))
 	if err != nil {
@@ -136,6 +136,9 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 			return nil, err
 		}
 	}
+	if large {
+		c.body, bodyErr = readCallBody(r, route)
+	}
 	if bodyErr != nil {
 		return nil, bodyErr
 	}
@@ -152,6 +155,17 @@ func (b backend) answer(w http.ResponseWriter, r *http.Request, route v1.Route, 
 		response = forBrowser(response)
 	}
 	return response, err
+}
+
+// readCallBody reads the body of a call of a route. A route without a body accepts an empty object.
+func readCallBody(r *http.Request, route v1.Route) (any, error) {
+	switch {
+	case route.Body != nil:
+		return readV1Body(r, route.Body, route.MaxBody)
+	case r.Method != http.MethodGet && r.ContentLength != 0:
+		return nil, readJSON(r, &struct{}{})
+	}
+	return nil, nil
 }
 
 // writeV1Error writes an error as the response, like writeError.

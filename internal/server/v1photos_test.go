@@ -3,6 +3,8 @@ package server_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
 	"h5pay/internal/v1"
+	"h5pay/wechat"
 )
 
 // photo sends a request for a picture as a browser does.
@@ -68,4 +71,53 @@ func TestBadPhotos(t *testing.T) {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
+}
+
+// Only the body of a caller whose key is valid, within its limit and has the scope is read: a picture
+// is large, and a stranger may send it slowly.
+func TestStrangersPictureIsNotRead(t *testing.T) {
+	t.Parallel()
+	limit := keyCounter{map[string]int{}}
+	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) {
+		cfg.AddressLimit, cfg.KeyLimit, cfg.KeyLimitCalls = keyCounter{map[string]int{}}, limit, 3
+	})
+	reader, writer := newBackEnd(s, v1.ScopeRead), newBackEnd(s, v1.ScopeWrite)
+	send := func(b *backEnd) (code api.Code, read bool) {
+		body := &noted{Reader: strings.NewReader(b.text(v1.CreatePhoto{Data: base64.StdEncoding.EncodeToString([]byte("\xff\xd8\xff picture"))}))}
+		r := b.request("POST", "/v1/photos", "{}")
+		r.Body, r.ContentLength = io.NopCloser(body), -1
+		w := httptest.NewRecorder()
+		s.Handler.ServeHTTP(w, r) // b.send would read the body
+		var e v1.Error
+		if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
+			t.Error(err)
+		}
+		return e.Code, body.read
+	}
+	for i, want := range []struct {
+		by   *backEnd
+		code api.Code // "" for success
+	}{
+		{writer, ""}, {writer, ""}, {writer, ""}, {writer, api.CodeRateLimited},
+		{reader, v1.CodeScopeMissing},
+		{&backEnd{s, "", "203.0.113.77"}, api.CodeUnauthenticated},
+		{&backEnd{s, writer.key + "a", "203.0.113.77"}, api.CodeUnauthenticated},
+		{&backEnd{s, writer.key[:len(writer.key)-32] + strings.Repeat("a", 32), "203.0.113.77"}, api.CodeUnauthenticated},
+		{&backEnd{s, "", "203.0.113.77"}, api.CodeRateLimited},
+	} {
+		if code, read := send(want.by); code != want.code || read != (want.code == "") {
+			t.Errorf("call %d: %q, the body was read: %v, want %q", i, code, read, want.code)
+		}
+	}
+}
+
+// noted notes that it was read.
+type noted struct {
+	io.Reader
+	read bool
+}
+
+func (n *noted) Read(p []byte) (int, error) {
+	n.read = true
+	return n.Reader.Read(p)
 }
