@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/telemetry"
+	"h5pay/internal/v1"
 )
 
 // capacity limits the resources that clients can use on the native server. Requests above a limit
@@ -24,6 +27,7 @@ import (
 type capacity struct {
 	conns, reserveConns int // connections; reserveConns come on top, for notifications only
 	calls, reserveCalls int // concurrent calls of the API; reserveCalls are part of them
+	bodies              int // concurrent calls with a large body, besides calls
 	pages               int // concurrent files of the page
 
 	header, body time.Duration // to send a request's header, and the whole request
@@ -36,14 +40,14 @@ type capacity struct {
 // defaultCapacity is the capacity of the server. A call may wait 30 s for WeChat. A phone that
 // reads 2 KiB per second receives its file.
 var defaultCapacity = capacity{
-	conns: 2048, reserveConns: 128, calls: 512, reserveCalls: 64, pages: 512,
+	conns: 2048, reserveConns: 128, calls: 512, reserveCalls: 64, bodies: 16, pages: 512,
 	header: 10 * time.Second, body: 30 * time.Second, answer: time.Minute,
 	pace: 15 * time.Second, file: 10 * time.Minute, idle: time.Minute,
 }
 
 const (
 	maxHeader    = 32 << 10 // bytes of a request's header
-	maxCallBody  = 64 << 10 // bytes of a call's body; the API rejects longer ones
+	maxCallBody  = 64 << 10 // bytes of a call's body; few routes accept a larger one
 	writeChunk   = 32 << 10 // bytes
 	maxRejecting = 64       // concurrent connections that receive a 503 outside net/http
 	retryAfter   = "5"      // seconds
@@ -75,7 +79,8 @@ func (s *slots) release() { s.used.Add(-1) }
 type loadLimiter struct {
 	capacity
 	calls, page          http.Handler
-	callSlots, pageSlots slots
+	callSlots, bodySlots slots
+	pageSlots            slots
 	connSlots, rejecting slots
 	log                  *slog.Logger
 	overloaded           func(limit string)
@@ -89,7 +94,7 @@ type loadLimiter struct {
 func newLoadLimiter(c capacity, calls, page http.Handler, overloaded func(limit string), log *slog.Logger) *loadLimiter {
 	g := &loadLimiter{capacity: c, calls: calls, page: page, log: log, overloaded: overloaded}
 	g.callSlots.max, g.callSlots.reserve = int64(c.calls), int64(c.reserveCalls)
-	g.pageSlots.max = int64(c.pages)
+	g.bodySlots.max, g.pageSlots.max = int64(c.bodies), int64(c.pages)
 	g.connSlots.max, g.connSlots.reserve = int64(c.conns+c.reserveConns), int64(c.reserveConns)
 	g.rejecting.max = maxRejecting
 	return g
@@ -133,12 +138,15 @@ func (g *loadLimiter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.page.ServeHTTP(&pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), pace: g.pace, end: time.Now().Add(g.file)}, r)
 		return
 	}
-	bufferBody(r) // before acquiring a slot, because a client may send slowly
-	if !g.callSlots.acquire(notification) {
-		g.rejectFull(w, r, telemetry.LimitCalls)
+	slots, limit := &g.callSlots, telemetry.LimitCalls
+	if bufferBody(r) { // before acquiring a slot, because a client may send slowly
+		slots, limit = &g.bodySlots, telemetry.LimitBodies
+	}
+	if !slots.acquire(notification) {
+		g.rejectFull(w, r, limit)
 		return
 	}
-	defer g.callSlots.release()
+	defer slots.release()
 	g.calls.ServeHTTP(w, r)
 }
 
@@ -149,17 +157,42 @@ func isCall(r *http.Request) bool {
 	return p == "api" || strings.HasPrefix(p, "api/") || strings.HasPrefix(p, "photos/") || strings.HasPrefix(p, "v1/") && p != "v1/openapi.json" && !strings.HasPrefix(p, "v1/docs")
 }
 
-// bufferBody reads the body of a call into memory, at most as much as the API reads.
-func bufferBody(r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength > maxCallBody {
-		return
+// errLargeBody is the error of a body above maxCallBody whose route accepts no such body.
+var errLargeBody = errors.New("the body is too large")
+
+// bufferBody reads the body of a call into memory, at most maxCallBody bytes and one more. It reports
+// whether the body is larger and its route accepts that. Then the handler reads the rest from the
+// client, once it knows the caller. On other routes the rest is errLargeBody.
+func bufferBody(r *http.Request) (large bool) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return false
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxCallBody+1))
-	rest := io.Reader(bytes.NewReader(body))
-	if err != nil {
-		rest = io.MultiReader(rest, errReader{err})
+	var start []byte
+	if r.ContentLength <= maxCallBody {
+		var err error
+		start, err = io.ReadAll(io.LimitReader(r.Body, maxCallBody+1))
+		if err == nil && len(start) <= maxCallBody {
+			err = io.EOF
+		}
+		if err != nil {
+			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(start), errReader{err}))
+			return false
+		}
 	}
-	r.Body = io.NopCloser(rest)
+	rest := io.Reader(errReader{errLargeBody})
+	if large = acceptsLargeBody(r); large {
+		rest = r.Body
+	}
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(start), rest))
+	return large
+}
+
+// acceptsLargeBody reports whether the route of a call accepts a body above maxCallBody. Such a
+// route reads the body after the API key.
+func acceptsLargeBody(r *http.Request) bool {
+	return slices.ContainsFunc(v1.Routes, func(route v1.Route) bool {
+		return route.MaxBody > maxCallBody && route.Method == r.Method && route.Path == r.URL.Path
+	})
 }
 
 // errReader returns an error from every Read.

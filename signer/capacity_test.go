@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 
 	"h5pay/internal/api"
 	"h5pay/internal/paytest"
+	"h5pay/internal/v1"
 )
 
 // limitedServer is a loadLimiter on a real socket.
@@ -171,51 +173,130 @@ func TestCallLimit(t *testing.T) {
 	}
 }
 
-// A client that sends its body slowly holds no call slot.
+// A client that sends its body slowly holds no call slot, however large the body is.
 func TestSlowBodyHoldsNoSlot(t *testing.T) {
 	t.Parallel()
-	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
-	s := serveLimited(t, echo, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.body = 1, 0, 2*time.Second })
-	for range 10 {
-		c := s.dial(t)
-		io.WriteString(c, "POST /api/notify/pay HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<xml>")
+	const large = 290_000
+	for name, begin := range map[string]string{
+		"small":             "POST /api/notify/pay HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<xml>",
+		"large":             fmt.Sprintf("POST /v1/photos HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", large),
+		"large, in chunks":  fmt.Sprintf("POST /v1/photos HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", large, strings.Repeat("x", 64<<10+100)),
+		"large, no picture": fmt.Sprintf("POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", large),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				b, err := io.ReadAll(r.Body)
+				if err == nil {
+					w.Write(b)
+				}
+			})
+			s := serveLimited(t, echo, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.body = 1, 0, 2*time.Second })
+			for range 10 {
+				io.WriteString(s.dial(t), begin)
+			}
+			eventually(t, "the connections are open", func() bool { return s.connSlots.used.Load() == 10 })
+			if begin[:15] == "POST /v1/photos" {
+				eventually(t, "the handler reads them", func() bool { return s.bodySlots.used.Load() == 10 })
+			}
+			res := s.send(t, "POST", "/api/orders", "whole")
+			if b, err := io.ReadAll(res.Body); err != nil || string(b) != "whole" {
+				t.Errorf("%s %q, %v", res.Status, b, err)
+			}
+			// The server disconnects them.
+			eventually(t, "slow clients are cut off", func() bool { return s.connSlots.used.Load() <= 1 && s.bodySlots.used.Load() == 0 })
+		})
 	}
-	eventually(t, "the connections are open", func() bool { return s.connSlots.used.Load() == 10 })
-	res := s.send(t, "POST", "/api/orders", "whole")
-	if b, err := io.ReadAll(res.Body); err != nil || string(b) != "whole" {
-		t.Errorf("%s %q, %v", res.Status, b, err)
-	}
-	// The server disconnects them.
-	eventually(t, "slow clients are cut off", func() bool { return s.connSlots.used.Load() <= 1 })
 }
 
-// The handler sees an aborted body as an error. Bodies above the limit are not read.
+// Calls with a large body have a limit of their own. A small picture counts as any call.
+func TestLargeBodyLimit(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	var inside atomic.Int32
+	calls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		inside.Add(1)
+		<-release
+	})
+	s := serveLimited(t, calls, nothing, func(c *capacity) { c.calls, c.reserveCalls, c.bodies = 1, 0, 2 })
+	end := sync.OnceFunc(func() { close(release) })
+	defer end()
+	large := strings.Repeat("x", 70_000)
+	hold := func(body string) {
+		fmt.Fprintf(s.dial(t), "POST /v1/photos HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	hold(large)
+	hold(large)
+	eventually(t, "two pictures are stored", func() bool { return inside.Load() == 2 })
+	wantFull(t, s.send(t, "POST", "/v1/photos", large))
+	hold("{}")
+	eventually(t, "a small one is stored", func() bool { return inside.Load() == 3 })
+	wantFull(t, s.send(t, "POST", "/v1/photos", "{}"))
+	s.wantRejections(t, map[string]int{"bodies": 1, "calls": 1})
+	end()
+	eventually(t, "slots come back", func() bool { return s.bodySlots.used.Load() == 0 && s.callSlots.used.Load() == 0 })
+}
+
+// The limiter finds the routes with a large body by their path, which must not have variables.
+func TestRoutesWithALargeBody(t *testing.T) {
+	t.Parallel()
+	found := false
+	for _, route := range v1.Routes {
+		if route.MaxBody > 0 {
+			found = true
+			r := httptest.NewRequest(route.Method, "https://shop.example.com"+route.Path, nil)
+			if route.MaxBody <= maxCallBody || strings.Contains(route.Path, "{") || !acceptsLargeBody(r) {
+				t.Errorf("%s is not found", route.Name)
+			}
+		}
+	}
+	if !found || acceptsLargeBody(httptest.NewRequest("POST", "https://shop.example.com/v1/orders", nil)) {
+		t.Error("want /v1/photos alone")
+	}
+}
+
+// The handler gets a body as it was sent. It gets an error if the body breaks off or is larger than
+// its route accepts.
 func TestBodiesReachTheHandlerUnchanged(t *testing.T) {
 	t.Parallel()
-	type got struct {
-		n   int
-		err error
-	}
-	bodies := make(chan got, 1)
+	bodies := make(chan error, 1)
+	sent := ""
 	calls := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
-		bodies <- got{len(b), err}
+		if err == nil && string(b) != sent {
+			err = fmt.Errorf("got %d bytes of %d", len(b), len(sent))
+		}
+		bodies <- err
 	})
 	s := serveLimited(t, calls, nothing, nil)
-	s.send(t, "POST", "/api/orders", strings.Repeat("x", 64<<10))
-	if g := <-bodies; g.n != 64<<10 || g.err != nil {
-		t.Errorf("%+v", g)
-	}
-	c := s.dial(t)
-	io.WriteString(c, "POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{}")
-	c.CloseWrite()
-	if g := <-bodies; g.n != 2 || g.err == nil {
-		t.Errorf("a body that broke off: %+v", g)
-	}
-	c = s.dial(t)
-	fmt.Fprintf(c, "POST /api/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n%s\r\n0\r\n\r\n", strings.Repeat("x", 0x20000))
-	if g := <-bodies; g.n != 64<<10+1 || g.err != nil {
-		t.Errorf("a long body: %+v", g)
+	text := func(n int) string { return strings.Repeat("0123456789abcdef", n/16) }
+	const small, large = 64 << 10, 192 << 10
+	for _, test := range []struct {
+		path string
+		n    int
+		ok   bool
+	}{
+		{"/api/orders", small, true}, {"/v1/photos", small, true}, {"/v1/photos", large, true},
+		{"/api/orders", large, false}, {"/v1/orders", large, false},
+	} {
+		sent = text(test.n)
+		whole := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", test.path, test.n, sent)
+		chunked := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", test.path, test.n, sent)
+		for _, request := range []string{whole, chunked} {
+			c := s.dial(t)
+			go io.WriteString(c, request) // a body that is not read would block it
+			if err := <-bodies; (err == nil) != test.ok {
+				t.Errorf("%.60q: %v", request, err)
+			}
+		}
+		for _, request := range []string{whole, chunked} {
+			c := s.dial(t)
+			io.WriteString(c, request[:min(len(request)-10, 100_000)])
+			c.CloseWrite()
+			if err := <-bodies; err == nil || strings.HasPrefix(err.Error(), "got ") {
+				t.Errorf("%.60q, broken off: %v", request, err)
+			}
+		}
 	}
 }
 
@@ -377,7 +458,7 @@ func TestHeadersAreBounded(t *testing.T) {
 // The default capacity sets every limit and allows for a call that waits for WeChat.
 func TestDefaultCapacity(t *testing.T) {
 	t.Parallel()
-	if defaultCapacity.conns <= 0 || defaultCapacity.reserveConns <= 0 || defaultCapacity.calls <= defaultCapacity.reserveCalls || defaultCapacity.reserveCalls <= 0 || defaultCapacity.pages <= 0 ||
+	if defaultCapacity.conns <= 0 || defaultCapacity.reserveConns <= 0 || defaultCapacity.calls <= defaultCapacity.reserveCalls || defaultCapacity.reserveCalls <= 0 || defaultCapacity.bodies <= 0 || defaultCapacity.pages <= 0 ||
 		defaultCapacity.header <= 0 || defaultCapacity.body <= 0 || defaultCapacity.answer < 40*time.Second || defaultCapacity.pace <= 0 || defaultCapacity.file <= defaultCapacity.pace || defaultCapacity.idle <= 0 {
 		t.Errorf("%+v", defaultCapacity)
 	}

@@ -51,7 +51,7 @@ func TestAlertsHaveTheirFirstZero(t *testing.T) {
 	if diff := cmp.Diff(want, series(t, tele, "h5pay_http_request_duration_seconds_count{")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	want = []string{`h5pay_overloaded_total{limit="calls"} 0`, `h5pay_overloaded_total{limit="connections"} 0`, `h5pay_overloaded_total{limit="files"} 0`}
+	want = []string{`h5pay_overloaded_total{limit="bodies"} 0`, `h5pay_overloaded_total{limit="calls"} 0`, `h5pay_overloaded_total{limit="connections"} 0`, `h5pay_overloaded_total{limit="files"} 0`}
 	if diff := cmp.Diff(want, series(t, tele, "h5pay_overloaded_total{")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

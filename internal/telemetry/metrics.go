@@ -39,6 +39,7 @@ type Metrics struct {
 const (
 	LimitConnections = "connections"
 	LimitCalls       = "calls"
+	LimitBodies      = "bodies" // calls with a large body
 	LimitFiles       = "files"
 )
 
@@ -71,7 +72,7 @@ func newMetrics() *Metrics {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 		m.lines.WithLabelValues(level.String()) // a rate needs the first 0
 	}
-	for _, limit := range []string{LimitConnections, LimitCalls, LimitFiles} {
+	for _, limit := range []string{LimitConnections, LimitCalls, LimitBodies, LimitFiles} {
 		m.overloaded.WithLabelValues(limit)
 	}
 	for _, kind := range v1.NotificationKind("").Enum() {
