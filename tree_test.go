@@ -86,6 +86,7 @@ var importRules = []struct {
 		foreign: []string{"github.com/swaggest/jsonschema-go", "github.com/swaggest/openapi-go", "github.com/swaggest/refl", "gopkg.in/yaml.v2"}},
 	{pkg: "h5pay/internal/cmd/openapi", project: []string{"h5pay/internal/api", "h5pay/internal/fen", "h5pay/internal/openapi", "h5pay/internal/v1"},
 		foreign: []string{"github.com/swaggest/jsonschema-go", "github.com/swaggest/openapi-go", "github.com/swaggest/refl", "gopkg.in/yaml.v2"}},
+	{pkg: "h5pay/internal/origin"},
 	{pkg: "h5pay/internal/qrcode", foreign: []string{"rsc.io/qr"}},
 	{pkg: "h5pay/internal/reqlog"},
 	{pkg: "h5pay/internal/seal"},
@@ -134,7 +135,7 @@ var importRules = []struct {
 	{pkg: "h5pay/internal/cmd/wasmbuild", project: []string{"h5pay/internal/wasmbin"}},
 	{pkg: "h5pay/signer/warm", js: true},
 	{pkg: "h5pay/signer", js: true, project: []string{
-		"h5pay/internal/address", "h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/doctor", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/qrcode", "h5pay/internal/reqlog", "h5pay/internal/seal", "h5pay/internal/sheet", "h5pay/internal/startpage", "h5pay/internal/store", "h5pay/internal/server", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
+		"h5pay/internal/address", "h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cst", "h5pay/internal/doctor", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/origin", "h5pay/internal/outbox", "h5pay/internal/payment", "h5pay/internal/probe", "h5pay/internal/qrcode", "h5pay/internal/reqlog", "h5pay/internal/seal", "h5pay/internal/sheet", "h5pay/internal/startpage", "h5pay/internal/store", "h5pay/internal/server", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/signer/warm", "h5pay/webhook"},
 		foreign: []string{"github.com/syumai/workers", "rsc.io/qr"}},
 	{pkg: "h5pay/wasm/dom", js: true},
 	{pkg: "h5pay/wasm/ui", js: true, foreign: []string{"github.com/maxence-charriere/go-app/v9", "github.com/google/uuid"}},
@@ -145,7 +146,7 @@ var importRules = []struct {
 
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
-		"h5pay/internal/address", "h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/archive", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/disk", "h5pay/internal/doctor", "h5pay/internal/edge", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/move", "h5pay/internal/order", "h5pay/internal/outbox", "h5pay/internal/payment",
+		"h5pay/internal/address", "h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/archive", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/disk", "h5pay/internal/doctor", "h5pay/internal/edge", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/move", "h5pay/internal/order", "h5pay/internal/origin", "h5pay/internal/outbox", "h5pay/internal/payment",
 		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/startpage", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite", "h5pay/internal/telemetry", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},

@@ -23,6 +23,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cause"
 	"h5pay/internal/edge"
+	"h5pay/internal/origin"
 	"h5pay/internal/v1"
 )
 
@@ -169,7 +170,7 @@ func withoutDatabase(checks *v1.Checks) {
 // machine.
 func remoteChecks(ctx context.Context, shop, key string) (checks v1.Checks, err error) {
 	base, err := url.Parse(strings.TrimSuffix(shop, "/"))
-	if err != nil || !isOrigin(base.String()) {
+	if err != nil || !origin.Valid(base.String()) {
 		return checks, usageError("-shop: want an https origin, like https://shop.example.com")
 	}
 	began := time.Now()

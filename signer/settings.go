@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"h5pay/internal/cause"
 	"h5pay/internal/doctor"
 	"h5pay/internal/order"
+	"h5pay/internal/origin"
 	"h5pay/internal/outbox"
 	"h5pay/internal/payment"
 	"h5pay/internal/store"
@@ -212,7 +212,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"SHOP_NAME", "must have no control character", !strings.ContainsFunc(s.ShopName, unicode.IsControl)},
 		{"SHOP_NAME", fmt.Sprintf("must be shorter for MWEB: at most %d bytes together with SHOP_URL", payment.MaxMWEBScene), payment.FitsMWEB(s.TradeTypes, s.ShopURL, s.ShopName)},
 		{"SHOP_URL", "is not set", s.ShopURL != ""},
-		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", isOrigin(s.ShopURL)},
+		{"SHOP_URL", "must be an https origin without a path, like https://shop.example.com", origin.Valid(s.ShopURL)},
 		{"SHOP_URL", fmt.Sprintf("must have at most %d characters", payment.MaxShopURL), len(s.ShopURL) <= payment.MaxShopURL},
 		{"OAUTH_SCOPE", "must be snsapi_base or snsapi_userinfo", s.Scope == api.ScopeBase || s.Scope == api.ScopeUserInfo},
 		{"TRADE_TYPES", "must list JSAPI, NATIVE or MWEB, separated by commas, each at most once", tradeTypesOK},
@@ -229,7 +229,7 @@ func loadSettings(getenv func(string) string) (settings, error) {
 		{"WECHAT_SIGN_TYPE", "must be HMAC-SHA256 or MD5", s.SignType == wechat.SignHMAC || s.SignType == wechat.SignMD5},
 		{"REFUND_FROM_BALANCE", "must be auto or manual", slices.Contains([]string{"", "auto", "manual"}, getenv("REFUND_FROM_BALANCE"))},
 		{"REFUND_CONFIRM_FEN", fmt.Sprintf("must be a number of fen from 0 to %d", order.MaxTotal), confirmOK},
-		{"WECHAT_BASE_URL", "must be empty or an https origin without a path", s.BaseURL == "" || isOrigin(s.BaseURL)},
+		{"WECHAT_BASE_URL", "must be empty or an https origin without a path", s.BaseURL == "" || origin.Valid(s.BaseURL)},
 		{"WECHAT_APPSECRET", "is not set", s.AppSecret != ""},
 		{"WECHAT_APPSECRET", "must be 32 letters or digits", alphabet.Alphanumeric.Valid(string(s.AppSecret), 32, 32)},
 		{"WECHAT_API", "must be v2 or v3", apiOK},
@@ -385,30 +385,11 @@ func isWebhookSecret(s wechat.Secret) bool {
 	return err == nil
 }
 
-// isOrigin reports whether s is scheme://host[:port] without a path. http is allowed only for this
-// machine.
-func isOrigin(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && u.Scheme+"://"+u.Host == s && isSecure(u)
-}
-
 // isEndpoint reports whether s is a URL, which may have a path and a query. http is allowed only
 // for this machine.
 func isEndpoint(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.User == nil && u.Fragment == "" && isSecure(u)
-}
-
-// isSecure reports whether the connection cannot be read by others: https, or http to this machine.
-func isSecure(u *url.URL) bool {
-	if u.Hostname() == "" {
-		return false
-	}
-	if u.Scheme == "https" {
-		return true
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
+	return err == nil && u.User == nil && u.Fragment == "" && origin.IsSecure(u)
 }
 
 func isAppID(s string) bool {
