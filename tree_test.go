@@ -106,10 +106,10 @@ var importRules = []struct {
 	{pkg: "h5pay/examples/backend", foreign: []string{"github.com/standard-webhooks/standard-webhooks/libraries"}}, // a merchant's program
 	{pkg: "h5pay/internal/disk"},
 	{pkg: "h5pay/internal/sheet", project: []string{"h5pay/internal/alphabet", "h5pay/internal/fen"}},
-	{pkg: "h5pay/internal/remote", project: []string{"h5pay/internal/api", "h5pay/internal/fen", "h5pay/internal/v1"}},
-	{pkg: "h5pay/internal/listen", project: []string{"h5pay/internal/api", "h5pay/internal/cmdflag", "h5pay/internal/fen", "h5pay/internal/remote", "h5pay/internal/v1", "h5pay/webhook"}},
+	{pkg: "h5pay/internal/remote", project: []string{"h5pay/internal/api", "h5pay/internal/fen", "h5pay/internal/origin", "h5pay/internal/v1"}},
+	{pkg: "h5pay/internal/listen", project: []string{"h5pay/internal/api", "h5pay/internal/cmdflag", "h5pay/internal/fen", "h5pay/internal/origin", "h5pay/internal/remote", "h5pay/internal/v1", "h5pay/webhook"}},
 	{pkg: "h5pay/internal/archive", project: []string{
-		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cmdflag", "h5pay/internal/cst", "h5pay/internal/disk", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/remote", "h5pay/internal/sheet", "h5pay/internal/v1"},
+		"h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cmdflag", "h5pay/internal/cst", "h5pay/internal/disk", "h5pay/internal/fen", "h5pay/internal/order", "h5pay/internal/origin", "h5pay/internal/remote", "h5pay/internal/sheet", "h5pay/internal/v1"},
 		foreign: []string{"golang.org/x/sync"}},
 	{pkg: "h5pay/internal/payment", project: []string{
 		"h5pay/internal/address", "h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/cst", "h5pay/internal/fen", "h5pay/internal/job", "h5pay/internal/key", "h5pay/internal/order", "h5pay/internal/reqlog", "h5pay/internal/store", "h5pay/wechat", "h5pay/wechat/apiv3"}},
@@ -147,7 +147,7 @@ var importRules = []struct {
 	// The plain server.
 	{pkg: "h5pay/signer", direct: true, project: []string{
 		"h5pay/internal/address", "h5pay/internal/alphabet", "h5pay/internal/api", "h5pay/internal/archive", "h5pay/internal/cause", "h5pay/internal/certificate", "h5pay/internal/cmdflag", "h5pay/internal/disk", "h5pay/internal/doctor", "h5pay/internal/edge", "h5pay/internal/job", "h5pay/internal/listen", "h5pay/internal/move", "h5pay/internal/order", "h5pay/internal/origin", "h5pay/internal/outbox", "h5pay/internal/payment",
-		"h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/startpage", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite", "h5pay/internal/telemetry", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
+		"h5pay/internal/remote", "h5pay/internal/reqlog", "h5pay/internal/server", "h5pay/internal/startpage", "h5pay/internal/static", "h5pay/internal/store", "h5pay/internal/store/postgres", "h5pay/internal/store/sqlite", "h5pay/internal/telemetry", "h5pay/internal/v1", "h5pay/wechat", "h5pay/wechat/apiv3", "h5pay/webhook",
 		"h5pay", "h5pay/internal/demo", "h5pay/internal/envfile", "h5pay/internal/fen", "h5pay/simulator/command"},
 		foreign: []string{"modernc.org/libc", "modernc.org/sqlite", "golang.org/x/crypto/x509roots/fallback"}},
 	{pkg: "h5pay/internal/telemetry", direct: true, project: []string{"h5pay/internal/api", "h5pay/internal/order", "h5pay/internal/store", "h5pay/internal/v1"}, foreign: []string{

@@ -23,7 +23,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/cause"
 	"h5pay/internal/edge"
-	"h5pay/internal/origin"
+	"h5pay/internal/remote"
 	"h5pay/internal/v1"
 )
 
@@ -169,13 +169,13 @@ func withoutDatabase(checks *v1.Checks) {
 // remoteChecks requests the checks of a running shop, and tests the way to its address from this
 // machine.
 func remoteChecks(ctx context.Context, shop, key string) (checks v1.Checks, err error) {
-	base, err := url.Parse(strings.TrimSuffix(shop, "/"))
-	if err != nil || !origin.Valid(base.String()) {
-		return checks, usageError("-shop: want an https origin, like https://shop.example.com")
+	base, err := remote.ParseShop(shop)
+	if err != nil {
+		return checks, usageError("-shop: " + err.Error())
 	}
 	began := time.Now()
 	client := newClient(nil)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.String()+"/v1/checks?network=true", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/checks?network=true", nil)
 	if err != nil {
 		return checks, err
 	}
@@ -189,7 +189,7 @@ func remoteChecks(ctx context.Context, shop, key string) (checks v1.Checks, err 
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if err != nil {
-		return checks, fmt.Errorf("reading the checks of %s: %w", base.Host, err)
+		return checks, fmt.Errorf("reading the checks of %s: %w", base, err)
 	}
 	var answer struct {
 		Code    api.Code `json:"code"`
@@ -199,7 +199,7 @@ func remoteChecks(ctx context.Context, shop, key string) (checks v1.Checks, err 
 	switch {
 	case res.StatusCode == http.StatusOK && decoded:
 	case json.Unmarshal(body, &answer) == nil && answer.Code != "":
-		return checks, fmt.Errorf("%s responded %d: %s", base.Host, res.StatusCode, answer.Message)
+		return checks, fmt.Errorf("%s responded %d: %s", base, res.StatusCode, answer.Message)
 	default:
 		f := edge.Rejected(res, body)
 		return v1.Checks{CheckedAt: began.UnixMilli(), Checks: []v1.CheckResult{edgeResult(cause.NotifyURL, f, began)}}, nil

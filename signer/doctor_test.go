@@ -110,7 +110,7 @@ func TestDoctorAsksARunningShop(t *testing.T) {
 		t.Errorf("%d %s", status, text)
 	}
 	w.want(w.diagnose("-shop", closedPort), cause.NotifyRefused)
-	for _, args := range [][]string{{"-shop", "shop.example.com"}, {"-shop", shop.URL, "-offline"}, {"-lang", "fr"}, {"-shop", shop.URL + "/x"}} {
+	for _, args := range [][]string{{"-shop", "shop.example.com"}, {"-shop", shop.URL, "-offline"}, {"-lang", "fr"}, {"-shop", shop.URL + "/x"}, {"-shop", "http://shop.example.com"}} {
 		if status, _, text := runCommand(t, w.env, append([]string{"doctor"}, args...)...); status != 2 || strings.Contains(text, key) {
 			t.Errorf("%v: %d %s", args, status, text)
 		}

@@ -237,6 +237,7 @@ func TestCommandThatCannotWork(t *testing.T) {
 		"a wrong day":    {reader, append([]string{"-before", "2026-02-30"}, to...), 2, "-before: want a day like 2026-03-01"},
 		"a recent day":   {reader, append([]string{"-delete", "-before", time.Now().Format(time.DateOnly)}, to...), 2, "or earlier with -delete"},
 		"an argument":    {reader, append(to, "now"), 2, `unexpected argument "now"`},
+		"over http":      {reader, append([]string{"-shop", "http://shop.example.com"}, to...), 2, "-shop: \"http://shop.example.com\" would send the API key without encryption: want https"},
 		"a wrong key":    {"h5pay_wrong", to, 1, "rejects the API key"},
 	} {
 		var stdout, stderr bytes.Buffer

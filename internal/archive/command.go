@@ -62,7 +62,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdout
 
 // configure checks the flags. The error names the wrong one.
 func configure(shop, key, to, before string, remove bool, now time.Time) (cfg Config, err error) {
-	if shop, err = remote.ParseURL(shop, false); err != nil {
+	if shop, err = remote.ParseShop(shop); err != nil {
 		return cfg, fmt.Errorf("-shop: %w", err)
 	}
 	scopes := "read"

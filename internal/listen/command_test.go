@@ -91,6 +91,7 @@ func TestCommandThatCannotWork(t *testing.T) {
 		"no key":              {map[string]string{"H5PAY_KEY": ""}, forward, 2, "H5PAY_KEY is missing"},
 		"a bad secret":        {map[string]string{"WEBHOOK_SECRET": "whsec_c2hvcnQ="}, forward, 2, "WEBHOOK_SECRET: want whsec_ and the base64 of 24 to 64 bytes"},
 		"a shop with a path":  {map[string]string{"H5PAY_URL": w.url + "/v1"}, forward, 2, "want the shop's address alone"},
+		"a shop over http":    {map[string]string{"H5PAY_URL": "http://shop.example.com"}, forward, 2, "-shop: \"http://shop.example.com\" would send the API key without encryption: want https"},
 		"an unknown flag":     {nil, append([]string{"-froward", "x"}, forward...), 2, "-froward"},
 		"an argument":         {nil, append(forward, "now"), 2, `unexpected argument "now"`},
 		"a wrong key":         {map[string]string{"H5PAY_KEY": "h5pay_wrong"}, forward, 1, "rejects the API key"},

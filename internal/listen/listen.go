@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"h5pay/internal/api"
@@ -48,10 +49,10 @@ type Listener struct {
 // New returns a Listener. The error names the wrong setting.
 func New(cfg Config) (*Listener, error) {
 	var err error
-	if cfg.Shop, err = remote.ParseURL(cfg.Shop, false); err != nil {
+	if cfg.Shop, err = remote.ParseShop(cfg.Shop); err != nil {
 		return nil, fmt.Errorf("-shop: %w", err)
 	}
-	if cfg.Forward, err = remote.ParseURL(cfg.Forward, true); err != nil {
+	if cfg.Forward, err = parseForward(cfg.Forward); err != nil {
 		return nil, fmt.Errorf("-forward: %w", err)
 	}
 	if cfg.Key == "" {
@@ -70,6 +71,18 @@ func New(cfg Config) (*Listener, error) {
 		// The shop does not follow a redirect of a receiver.
 		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}, nil
+}
+
+// parseForward checks the URL of the program.
+func parseForward(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return "", errors.New("want a URL, for example http://localhost:3000/webhook")
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil, u.Fragment != "":
+		return "", fmt.Errorf("%q is no URL like http://localhost:3000/webhook", text)
+	}
+	return text, nil
 }
 
 // Last returns the ID of the last event that was forwarded, or Config.After.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/origin"
 	"h5pay/internal/v1"
 )
 
@@ -32,7 +33,7 @@ func (u *Unavailable) Error() string { return u.why }
 
 // Shop is a running shop.
 type Shop struct {
-	URL     string        // its address: "https://shop.example.com", as ParseURL returns it
+	URL     string        // its address: "https://shop.example.com", as ParseShop returns it
 	Key     string        // an API key
 	Scopes  string        // the scopes that the command needs, for errors: "read and admin"
 	Agent   string        // the User-Agent: "h5pay listen"
@@ -112,19 +113,19 @@ func Reason(err error) string {
 	return err.Error()
 }
 
-// ParseURL checks a URL of http or https. Without path it has to be the address of a shop alone, and
-// the slash at its end is removed.
-func ParseURL(text string, path bool) (string, error) {
+// ParseShop checks the address of a shop, to which the API key is sent, and removes the slash at its
+// end. http is accepted for this machine only.
+func ParseShop(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
-	case text == "":
-		return "", errors.New("want a URL, for example http://localhost:3000/webhook")
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil, u.Fragment != "":
-		return "", fmt.Errorf("%q is no URL like http://localhost:3000/webhook", text)
-	case !path && (strings.Trim(u.Path, "/") != "" || u.RawQuery != ""):
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.Fragment != "":
+		return "", fmt.Errorf("%q is no address of a shop: want one like https://shop.example.com", text)
+	case strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.ForceQuery:
 		return "", fmt.Errorf("%q has a path: want the shop's address alone, like https://shop.example.com", text)
-	case !path:
-		return u.Scheme + "://" + u.Host, nil
 	}
-	return text, nil
+	shop := u.Scheme + "://" + u.Host
+	if !origin.Valid(shop) {
+		return "", fmt.Errorf("%q would send the API key without encryption: want https, or a shop on this machine", text)
+	}
+	return shop, nil
 }

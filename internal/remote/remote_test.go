@@ -110,28 +110,3 @@ func TestShopDoesNotAnswer(t *testing.T) {
 		}
 	}
 }
-
-func TestParseURL(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		text string
-		path bool
-		want string // "" for an error
-	}{
-		{"https://shop.example.com", false, "https://shop.example.com"},
-		{"https://shop.example.com/", false, "https://shop.example.com"},
-		{"https://shop.example.com/v1", false, ""},
-		{"https://shop.example.com?x=1", false, ""},
-		{"http://localhost:3000/webhook?x=1", true, "http://localhost:3000/webhook?x=1"},
-		{"http://user@localhost", true, ""},
-		{"http://localhost/#x", true, ""},
-		{"ftp://localhost", true, ""},
-		{"localhost:3000", true, ""},
-		{"http://", true, ""},
-		{"", true, ""},
-	} {
-		if got, err := remote.ParseURL(test.text, test.path); got != test.want || (err == nil) != (test.want != "") {
-			t.Errorf("%q: %q, %v; want %q", test.text, got, err, test.want)
-		}
-	}
-}
