@@ -104,11 +104,68 @@ type platform struct {
 // newApp builds the signer from its settings: the store, the WeChat client, the rules, the outbox
 // and the server.
 func newApp(p platform) app {
-	log := p.log
 	set, err := loadSettings(p.getenv)
 	if err = joinSettingErrors(err, p.problem); err != nil {
-		return unavailable(err, set.AdminToken, log)
+		return unavailable(err, set.AdminToken, p.log)
 	}
+	a, err := p.withDoers(set).newApp(set)
+	if err != nil {
+		return unavailable(err, set.AdminToken, p.log)
+	}
+	return a
+}
+
+// newApp builds the signer from valid settings. The error is one of the settings.
+func (p platform) newApp(set settings) (app, error) {
+	st := store.New(p.db)
+	st.Bounds = set.Unpaid
+	w, err := p.newWeChat(set, st)
+	if err != nil {
+		return app{}, err
+	}
+	pay, payErr := payment.New(p.paymentConfig(set, st, w))
+	events, eventsErr := outbox.New(p.outboxConfig(set, st))
+	if err := errors.Join(payErr, eventsErr); err != nil {
+		return app{}, err
+	}
+	checks, err := doctor.New(p.doctorConfig(set, st, w))
+	if err != nil {
+		return app{}, err
+	}
+	cfg := p.serverConfig(set, st, w)
+	cfg.Payment, cfg.Outbox, cfg.Doctor = pay, events, checks
+	srv, err := server.New(cfg)
+	if err != nil {
+		return app{}, err
+	}
+	return app{
+		Handler:  srv.Handler(),
+		patterns: srv.Patterns(),
+		check:    srv.Check,
+		reconcile: func(ctx context.Context) error {
+			srv.LogHeld()
+			return pay.Reconcile(ctx)
+		},
+		deliver: events.Deliver,
+		// The payers of old events, the secrets of endpoints and the certificates have no timer of their own.
+		checkBills: func(ctx context.Context) error {
+			if w.keeper != nil {
+				if err := w.keeper.Tick(ctx); err != nil {
+					p.log.Error("refreshing the platform certificates failed", "error", err)
+				}
+			}
+			if err := errors.Join(events.RemovePayers(ctx), events.SealAgain(ctx)); err != nil {
+				return err
+			}
+			return pay.CheckBills(ctx)
+		},
+		warmUpRest: func(ctx context.Context) { warmUpRest(ctx, p.db, w.client) },
+		startPage:  srv.StartPage,
+	}, nil
+}
+
+// withDoers returns the platform with a doer for each kind of call.
+func (p platform) withDoers(set settings) platform {
 	if p.certDoer == nil && set.BaseURL != "" {
 		p.certDoer = p.doer
 	}
@@ -118,13 +175,33 @@ func newApp(p platform) app {
 	if p.endpointDoer == nil {
 		p.endpointDoer = p.webhookDoer
 	}
-	clock := doctor.NewClock(p.doer, p.now)
+	return p
+}
+
+// statements limits the statements of one run of a timer; 0 means no limit.
+func (p platform) statements(set settings) int {
+	if p.d1 {
+		return set.D1Statements
+	}
+	return 0
+}
+
+// wechatClient is the client of WeChat, with its clock and certificates.
+type wechatClient struct {
+	client *wechat.Client
+	clock  *doctor.Clock
+	keeper *certificate.Keeper // nil without platform certificates
+}
+
+func (p platform) newWeChat(set settings, st *store.Store) (wechatClient, error) {
+	w := wechatClient{clock: doctor.NewClock(p.doer, p.now)}
 	v3 := set.v3(p.rsa)
-	var keeper *certificate.Keeper // nil without platform certificates
+	var keeper *certificate.Keeper
 	if v3 != nil && v3.Certificates {
 		v3.Refresh = func(ctx context.Context) error { return keeper.Refresh(ctx) }
 	}
-	client, err := wechat.New(wechat.Config{
+	var err error
+	w.client, err = wechat.New(wechat.Config{
 		AppID:     set.AppID,
 		AppSecret: set.AppSecret,
 		MchID:     set.MchID,
@@ -135,25 +212,22 @@ func newApp(p platform) app {
 		OpenURL:   set.BaseURL,
 		APIURL:    set.BaseURL,
 		MchURL:    set.BaseURL,
-		Doer:      clock,
+		Doer:      w.clock,
 		CertDoer:  p.certDoer,
 		Now:       p.now,
 	})
 	if err != nil {
-		return unavailable(errors.Join(settingErrors(err)...), set.AdminToken, log)
+		return w, errors.Join(settingErrors(err)...)
 	}
-	st := store.New(p.db)
-	st.Bounds = set.Unpaid
 	if v3 != nil && v3.Certificates {
-		if keeper, err = certificate.New(certificate.Config{Store: st, WeChat: client, Now: p.now, Log: log}); err != nil {
-			return unavailable(err, set.AdminToken, log)
-		}
+		keeper, err = certificate.New(certificate.Config{Store: st, WeChat: w.client, Now: p.now, Log: p.log})
+		w.keeper = keeper
 	}
-	statements := 0
-	if p.d1 {
-		statements = set.D1Statements
-	}
-	pay, payErr := payment.New(payment.Config{
+	return w, err
+}
+
+func (p platform) paymentConfig(set settings, st *store.Store, w wechatClient) payment.Config {
+	return payment.Config{
 		ShopName:      set.ShopName,
 		ShopURL:       set.ShopURL,
 		TradeTypes:    set.TradeTypes,
@@ -164,57 +238,59 @@ func newApp(p platform) app {
 		ManualBalance: set.ManualBalance,
 		SellingOff:    set.SellingOff,
 		Store:         st,
-		WeChat:        client,
+		WeChat:        w.client,
 		Announce:      p.announce,
-		Statements:    statements,
+		Statements:    p.statements(set),
 		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
 		Now:           p.now,
-		Log:           log,
-	})
-	events, eventsErr := outbox.New(outbox.Config{
+		Log:           p.log,
+	}
+}
+
+func (p platform) outboxConfig(set settings, st *store.Store) outbox.Config {
+	return outbox.Config{
 		Store:      st,
 		Webhook:    set.webhook(p.webhookDoer),
 		Simulated:  set.BaseURL != "",
 		PayerDays:  set.PayerDays,
 		Announce:   p.announce,
-		Statements: statements,
+		Statements: p.statements(set),
 		Now:        p.now,
-		Log:        log,
+		Log:        p.log,
 
 		EndpointDoer:  p.endpointDoer,
 		SessionKey:    set.SessionKey,
 		SessionKeyOld: set.SessionKeyOld,
 		Origin:        outbox.Origin{Shop: set.ShopURL, AppID: set.AppID, MchID: set.MchID},
-	})
-	if err := errors.Join(payErr, eventsErr); err != nil {
-		return unavailable(err, set.AdminToken, log)
 	}
-	checks, err := doctor.New(doctor.Config{
+}
+
+func (p platform) doctorConfig(set settings, st *store.Store, w wechatClient) doctor.Config {
+	return doctor.Config{
 		ShopURL:       set.ShopURL,
 		AppID:         set.AppID,
 		MchID:         set.MchID,
 		Version:       set.API,
 		TradeTypes:    set.TradeTypes,
-		WeChat:        client,
+		WeChat:        w.client,
 		Doer:          p.doer,
-		Certificates:  v3 != nil && v3.Certificates,
-		Clock:         clock,
+		Certificates:  w.keeper != nil,
+		Clock:         w.clock,
 		Notifications: st,
 		Endpoints:     func(context.Context) ([]doctor.Endpoint, error) { return set.endpoints(p.webhookDoer), nil },
 		Simulated:     set.BaseURL != "",
 		Outside:       p.outside,
 		Now:           p.now,
-		Log:           log,
-	})
-	if err != nil {
-		return unavailable(err, set.AdminToken, log)
+		Log:           p.log,
 	}
-	srvCfg := server.Config{
-		Payment:       pay,
-		Outbox:        events,
+}
+
+// serverConfig returns the config of the server without Payment, Outbox and Doctor.
+func (p platform) serverConfig(set settings, st *store.Store, w wechatClient) server.Config {
+	cfg := server.Config{
 		Store:         st,
-		WeChat:        client,
+		WeChat:        w.client,
 		Scope:         set.Scope,
 		SessionKey:    set.SessionKey,
 		SessionKeyOld: set.SessionKeyOld,
@@ -230,43 +306,15 @@ func newApp(p platform) app {
 		Database:      p.database,
 		Nodes:         p.nodes,
 		Findings:      func() []v1.CheckResult { return append(set.findings(), p.ownFindings()...) },
-		Doctor:        checks,
 		Explain:       p.explain,
 		Notified:      p.notified,
 		Now:           p.now,
-		Log:           log,
+		Log:           p.log,
 	}
-	if keeper != nil {
-		srvCfg.Certificates = keeper.Problem
+	if w.keeper != nil {
+		cfg.Certificates = w.keeper.Problem
 	}
-	srv, err := server.New(srvCfg)
-	if err != nil {
-		return unavailable(err, set.AdminToken, log)
-	}
-	return app{
-		Handler:  srv.Handler(),
-		patterns: srv.Patterns(),
-		check:    srv.Check,
-		reconcile: func(ctx context.Context) error {
-			srv.LogHeld()
-			return pay.Reconcile(ctx)
-		},
-		deliver: events.Deliver,
-		// The payers of old events, the secrets of endpoints and the certificates have no timer of their own.
-		checkBills: func(ctx context.Context) error {
-			if keeper != nil {
-				if err := keeper.Tick(ctx); err != nil {
-					log.Error("refreshing the platform certificates failed", "error", err)
-				}
-			}
-			if err := errors.Join(events.RemovePayers(ctx), events.SealAgain(ctx)); err != nil {
-				return err
-			}
-			return pay.CheckBills(ctx)
-		},
-		warmUpRest: func(ctx context.Context) { warmUpRest(ctx, p.db, client) },
-		startPage:  srv.StartPage,
-	}
+	return cfg
 }
 
 // sizeWithin returns size with the capacity limited to limit bytes.
