@@ -32,6 +32,7 @@ func (s *Server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	return s.writeHealth(w, r, s.checkHealth(r.Context()))
 }
 
+// checkHealth makes the checks. Without the database it makes only those that need none.
 func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	checks := append([]api.HealthCheck{{Name: "settings", OK: true}}, s.cfg.Checks...)
 	checks = append(checks, s.sightings.check(s.now()))
@@ -46,78 +47,93 @@ func (s *Server) checkHealth(ctx context.Context) []api.HealthCheck {
 	if s.cfg.Nodes != nil {
 		checks = append(checks, s.cfg.Nodes(ctx))
 	}
-	now := s.now()
-
-	cron := api.HealthCheck{Name: "cron", OK: true}
-	switch {
-	case v.Reconciled.IsZero():
-		cron = failed(cause.TimerNeverRan, "cron", "the timer has not run yet")
-	case now.Sub(v.Reconciled) > reconcileStale:
-		cron = failed(cause.TimerStopped, "cron", "the timer last completed "+ago(now.Sub(v.Reconciled)))
-	}
-	checks = append(checks, cron)
-
-	checks = append(checks, s.outboxCheck(ctx))
-
-	orders := api.HealthCheck{Name: "orders", OK: true}
-	if v.Foreign > 0 {
-		orders = failed(cause.OrdersOfOtherMerchant, "orders", counted(v.Foreign, "unpaid payment was", "unpaid payments were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
-	} else if problem := s.openWithoutKeys(v); problem != "" {
-		orders = failed(cause.OrdersWithoutKeys, "orders", problem)
-	} else if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
-		// Not a failure: strangers can reach the limit, and buyers who sign in are not affected.
-		orders = noted(cause.GuestOrdersAtLimit, "orders", fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests))
-	}
-	checks = append(checks, orders, sizeCheck(v.Size))
-
-	checks = append(checks, s.notificationCheck(ctx))
-
+	checks = append(checks, s.timerCheck(v), s.outboxCheck(ctx), s.ordersCheck(v), sizeCheck(v.Size), s.notificationCheck(ctx))
 	if s.cfg.Certificates != nil {
-		certificates := api.HealthCheck{Name: "certificates", OK: true}
-		if problem := s.cfg.Certificates(ctx); problem != "" {
-			certificates = failed(cause.CertificatesOld, "certificates", problem)
-		}
-		checks = append(checks, certificates)
+		checks = append(checks, s.certificatesCheck(ctx))
 	}
+	return append(checks, refundsCheck(v), s.sellingCheck(ctx), billsCheck(v), s.catalogueCheck(v))
+}
 
-	refunds := api.HealthCheck{Name: "refunds", OK: true}
+// timerCheck reports a timer that does not run.
+func (s *Server) timerCheck(v store.Health) api.HealthCheck {
+	switch now := s.now(); {
+	case v.Reconciled.IsZero():
+		return failed(cause.TimerNeverRan, "cron", "the timer has not run yet")
+	case now.Sub(v.Reconciled) > reconcileStale:
+		return failed(cause.TimerStopped, "cron", "the timer last completed "+ago(now.Sub(v.Reconciled)))
+	}
+	return api.HealthCheck{Name: "cron", OK: true}
+}
+
+// ordersCheck reports open payments about which WeChat cannot be queried, and the limit of guests.
+func (s *Server) ordersCheck(v store.Health) api.HealthCheck {
+	if v.Foreign > 0 {
+		return failed(cause.OrdersOfOtherMerchant, "orders", counted(v.Foreign, "unpaid payment was", "unpaid payments were")+" made for another merchant than WECHAT_MCH_ID: WeChat cannot be queried about them")
+	}
+	if problem := s.openWithoutKeys(v); problem != "" {
+		return failed(cause.OrdersWithoutKeys, "orders", problem)
+	}
+	if most := s.cfg.Store.Bounds.Guests; v.OpenGuests >= most {
+		// Not a failure: strangers can reach the limit, and buyers who sign in are not affected.
+		return noted(cause.GuestOrdersAtLimit, "orders", fmt.Sprintf("%d orders of guests are unpaid, which is the limit: guests cannot order", v.OpenGuests))
+	}
+	return api.HealthCheck{Name: "orders", OK: true}
+}
+
+// certificatesCheck reports WeChat's platform certificates that were not refreshed.
+func (s *Server) certificatesCheck(ctx context.Context) api.HealthCheck {
+	if problem := s.cfg.Certificates(ctx); problem != "" {
+		return failed(cause.CertificatesOld, "certificates", problem)
+	}
+	return api.HealthCheck{Name: "certificates", OK: true}
+}
+
+// refundsCheck reports refunds that wait for the operator.
+func refundsCheck(v store.Health) api.HealthCheck {
 	switch {
 	case v.Stuck > 0:
-		refunds = failed(cause.RefundsStuck, "refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET /v1/orders?status=refunding", counted(v.Stuck, "refund is", "refunds are")))
+		return failed(cause.RefundsStuck, "refunds", fmt.Sprintf("%s declined by WeChat until the operator acts: see GET /v1/orders?status=refunding", counted(v.Stuck, "refund is", "refunds are")))
 	case v.Duplicates > 0:
-		refunds = failed(cause.DuplicatesKept, "refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET /v1/events, and refund by out_trade_no",
+		return failed(cause.DuplicatesKept, "refunds", fmt.Sprintf("%s not given back, though the order is paid by another one: see the events payment.duplicate of GET /v1/events, and refund by out_trade_no",
 			counted(v.Duplicates, "second payment is", "second payments are")))
 	case v.Abnormal > 0:
-		refunds = noted(cause.RefundsAbnormal, "refunds", fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have")))
+		return noted(cause.RefundsAbnormal, "refunds", fmt.Sprintf("%s to be paid out at the merchant platform: see GET /v1/orders?status=refunding", counted(v.Abnormal, "refund has", "refunds have")))
 	}
-	checks = append(checks, refunds)
-	// Not a failure, because the operator switched it. The page reports it as a reminder.
-	selling := api.HealthCheck{Name: "selling", OK: true}
+	return api.HealthCheck{Name: "refunds", OK: true}
+}
+
+// sellingCheck reports that no order is accepted. It is no failure, because the operator switched
+// it. The page reports it as a reminder.
+func (s *Server) sellingCheck(ctx context.Context) api.HealthCheck {
 	var rejected *api.Error
 	switch err := s.payment.Selling(ctx); {
 	case err != nil && !errors.As(err, &rejected):
 		s.logger(ctx).Error("the database does not answer", "error", err)
-		selling = failed(cause.DatabaseUnreadable, "selling", "the switch of selling cannot be read, or the database lacks a migration")
+		return failed(cause.DatabaseUnreadable, "selling", "the switch of selling cannot be read, or the database lacks a migration")
 	case err != nil:
-		selling = noted(cause.SellingStopped, "selling", "the operator has stopped selling, or SELLING is off: no order is accepted")
+		return noted(cause.SellingStopped, "selling", "the operator has stopped selling, or SELLING is off: no order is accepted")
 	}
-	checks = append(checks, selling)
+	return api.HealthCheck{Name: "selling", OK: true}
+}
 
-	// Not a failure: with a second shop of the same merchant the bill of every day differs.
-	bills := api.HealthCheck{Name: "bills", OK: true}
+// billsCheck reports bills that differ. It is no failure: with a second shop of the same merchant the
+// bill of every day differs.
+func billsCheck(v store.Health) api.HealthCheck {
 	if v.Unbalanced > 0 {
-		bills = noted(cause.BillsDiffer, "bills", fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced))
+		return noted(cause.BillsDiffer, "bills", fmt.Sprintf("of the bills of the last %d days, %d differ from the books or are unavailable: see GET /v1/bills", order.BillDays, v.Unbalanced))
 	}
-	checks = append(checks, bills)
+	return api.HealthCheck{Name: "bills", OK: true}
+}
 
-	catalogue := api.HealthCheck{Name: "catalogue", OK: true}
+// catalogueCheck reports that no product is for sale, unless a back end makes the orders.
+func (s *Server) catalogueCheck(v store.Health) api.HealthCheck {
 	switch {
 	case !v.ForSale && v.BackEnd:
-		catalogue.Problem = "no product is for sale: only a back end makes orders"
+		return api.HealthCheck{Name: "catalogue", OK: true, Problem: "no product is for sale: only a back end makes orders"}
 	case !v.ForSale:
-		catalogue = failed(cause.CatalogueEmpty, "catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
+		return failed(cause.CatalogueEmpty, "catalogue", strings.TrimRight("no product is for sale; "+s.cfg.CatalogueHint, "; "))
 	}
-	return append(checks, catalogue)
+	return api.HealthCheck{Name: "catalogue", OK: true}
 }
 
 // notificationCheck reports that the last payment was found without a notification. It is no failure:
