@@ -113,12 +113,14 @@ func TestHangingReceiverDelaysNoQuery(t *testing.T) {
 		return 200, nil
 	}
 	var group sync.WaitGroup
+	node := r.Signer
 	group.Go(func() {
-		if err := r.Signer.Deliver(context.Background()); err != nil {
+		if err := node.Deliver(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
 	<-hanging
+	r.Handler = r.Open(r.Configure) // another node: a node passes over a receiver that it waits for
 	p.Pay(c.Pay)
 	r.Shop.Deliver()
 	r.Reconcile()
