@@ -198,13 +198,17 @@ func TestConsoleSignInIsLimited(t *testing.T) {
 	t.Parallel()
 	s := paytest.NewShop(t, func(cfg *paytest.Settings, _ *wechat.Config) { cfg.AddressLimit = keyCounter{map[string]int{}} })
 	valid := newBackEnd(s, v1.ScopeRead)
+	wrong := valid.key[:len(valid.key)-1] + "a"
+	if wrong == valid.key {
+		wrong = valid.key[:len(valid.key)-1] + "b"
+	}
 	stranger := s.NewPerson(2)
 	for i := 1; i <= 5; i++ {
 		want := api.CodeUnauthenticated
 		if i > 3 {
 			want = api.CodeRateLimited
 		}
-		stranger.Fails(want, "POST", v1.PathSession, v1.SignIn{Key: valid.key[:len(valid.key)-1] + "a"})
+		stranger.Fails(want, "POST", v1.PathSession, v1.SignIn{Key: wrong})
 	}
 }
 
