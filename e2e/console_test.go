@@ -60,6 +60,18 @@ const closePlaces = `[...document.querySelectorAll(".places a")].filter(a => a.o
 	return [gap < one.em ? before.name + " and " + one.name + " are " + gap.toFixed(1) + " px apart" : "", one.cut ? one.name + " is cut off" : ""].filter(Boolean);
 }).join(", ")`
 
+// spilling is an expression for the texts of the console that are wider than their box, if a day brings
+// thousands of yuan.
+const spilling = `(() => {
+	const amounts = [...document.querySelectorAll(".figure .price")].map(e => e.lastChild);
+	const texts = amounts.map(e => e.textContent);
+	amounts.forEach(e => (e.textContent = "12345.67"));
+	const wide = [...document.querySelectorAll("main *")].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === "visible");
+	const found = wide.map(e => e.innerText || e.tagName).join(", ");
+	amounts.forEach((e, i) => (e.textContent = texts[i]));
+	return found;
+})()`
+
 // looks saves the console on a phone and on a desktop in both themes, and checks it with axe.
 func (tb *tab) looks(name string) {
 	tb.t.Helper()
@@ -72,6 +84,9 @@ func (tb *tab) looks(name string) {
 			tb.screenshot(strings.Join([]string{"console", name, s.name, theme}, "-"))
 			if wide := tb.eval(tooWide); wide != "" {
 				tb.t.Errorf("%s on %s is %s wide", name, s.name, wide)
+			}
+			if texts := tb.eval(spilling); texts != "" {
+				tb.t.Errorf("%s on %s: wider than their box: %s", name, s.name, texts)
 			}
 			if s.mobile {
 				if close := tb.eval(closePlaces); close != "" {
