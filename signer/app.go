@@ -108,15 +108,15 @@ func newApp(p platform) app {
 	if err = joinSettingErrors(err, p.problem); err != nil {
 		return unavailable(err, set.AdminToken, p.log)
 	}
-	a, err := p.withDoers(set).newApp(set)
+	a, err := p.withDoers(set).build(set)
 	if err != nil {
 		return unavailable(err, set.AdminToken, p.log)
 	}
 	return a
 }
 
-// newApp builds the signer from valid settings. The error is one of the settings.
-func (p platform) newApp(set settings) (app, error) {
+// build builds the signer from valid settings. The error is one of the settings.
+func (p platform) build(set settings) (app, error) {
 	st := store.New(p.db)
 	st.Bounds = set.Unpaid
 	w, err := p.newWeChat(set, st)
