@@ -206,15 +206,16 @@ func TestDeskShowsBothTextsOfAWrongSignature(t *testing.T) {
 
 // The forgeries of a payment of APIv3 and the changes of keys, in both languages.
 func TestDeskSteersAPIv3(t *testing.T) {
-	for language, words := range map[string]struct{ forge, probe, both, announce, revoke string }{
-		"zh-CN": {"伪造…", "签名探测流量 WECHATPAY/SIGNTEST/", "两者并存", "发布新证书", "作废旧证书"},
-		"en-US": {"Forge…", "A probe, WECHATPAY/SIGNTEST/", "both", "Announce another", "Revoke the old ones"},
+	for language, words := range map[string]struct{ acknowledged, forge, probe, both, announce, revoke string }{
+		"zh-CN": {"已确认", "伪造…", "签名探测流量 WECHATPAY/SIGNTEST/", "两者并存", "发布新证书", "作废旧证书"},
+		"en-US": {"acknowledged", "Forge…", "A probe, WECHATPAY/SIGNTEST/", "both", "Announce another", "Revoke the old ones"},
 	} {
 		t.Run(language, func(t *testing.T) {
 			client, tb := deskV3(t, language, wechattest.V3PublicKey)
 			client.pay("desk3001")
 			tb.tap(`document.getElementById("tab-ledger")`)
 			tb.sees("desk3001")
+			tb.sees(words.acknowledged) // the response moves the buttons
 			tb.tap(button(words.forge))
 			tb.sees(words.probe)
 			tb.screenshot("desk-v3-forge-" + language)
