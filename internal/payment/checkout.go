@@ -446,8 +446,10 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Paymen
 		}
 		return api.Checkout{}, errPaidThere()
 	case outcomeClosed:
-		if _, err := s.close(ctx, p, sourcePrepay); err != nil {
-			return api.Checkout{}, err
+		// WeChat responds so about a payment whose time_expire has passed, too. It is not closed there.
+		if _, err := s.closeAtWeChat(ctx, p, Unpaid); err != nil {
+			log.Warn("closing a payment failed", "error", err)
+			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 		}
 		o, err := s.cfg.Store.ByID(ctx, o.ID)
 		if err != nil || !o.Open() {

@@ -190,6 +190,48 @@ func (w placing) PlaceOrder(_ context.Context, o wechat.Order) (wechat.Prepay, e
 	return wechat.Prepay{}, &wechat.Error{Kind: wechat.Retry}
 }
 
+// closedAtPlace responds to each order that it is closed, and to a query and a close as a test says.
+type closedAtPlace struct{ scripted }
+
+func (w *closedAtPlace) PlaceOrder(context.Context, wechat.Order) (wechat.Prepay, error) {
+	return wechat.Prepay{}, &wechat.Error{Kind: wechat.Declined, Code: wechat.CodeOrderClosed}
+}
+
+// WeChat responds "closed" to the order of a payment that is closed, and of one whose time_expire has
+// passed. The second is open at WeChat, so each is closed there before it is closed in the shop.
+func TestPaymentThatWeChatSaysIsClosed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		report   wechat.TradeState // after a close that WeChat declines because it is paid
+		closeErr error
+		want     api.PaymentStatus
+		code     api.Code
+	}{
+		"expired":         {want: api.PaymentClosed, code: api.CodeBusy},
+		"closed":          {closeErr: &wechat.Error{Code: wechat.CodeOrderClosed}, want: api.PaymentClosed, code: api.CodeBusy},
+		"paid":            {report: wechat.StateSuccess, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPaid, code: api.CodeOrderPaid},
+		"does not close":  {closeErr: &wechat.Error{Kind: wechat.Retry, Code: "SYSTEMERROR"}, want: api.PaymentPending, code: api.CodeWeChatBusy},
+		"does not answer": {closeErr: context.DeadlineExceeded, want: api.PaymentPending, code: api.CodeWeChatBusy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			p := s.pending(t)
+			w := &closedAtPlace{scripted{reports: []func(order.Payment) (wechat.Trade, error){in(c.report)}, order: p, closeErr: c.closeErr}}
+			s.wechat.merchant = w
+			s.at = p.CreatedAt.Add(time.Second)
+			_, err := s.Signer.PayOwn(t.Context(), p.OrderID, s.buyer, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, OpenID: s.buyer, ClientIP: "203.0.113.1", Renew: true})
+			var e *api.Error
+			if !errors.As(err, &e) || e.Code != c.code {
+				t.Errorf("%v, want %s", err, c.code)
+			}
+			if got := s.status(t, p); got != c.want || w.closes != 1 {
+				t.Errorf("the payment is %s after %d calls of closeorder, want %s after 1", got, w.closes, c.want)
+			}
+		})
+	}
+}
+
 // Each payment of an order is stored before WeChat gets it.
 func TestPaymentIsStoredBeforeItIsSent(t *testing.T) {
 	t.Parallel()
