@@ -66,7 +66,7 @@ const spilling = `(() => {
 	const amounts = [...document.querySelectorAll(".figure .price")].map(e => e.lastChild);
 	const texts = amounts.map(e => e.textContent);
 	amounts.forEach(e => (e.textContent = "12345.67"));
-	const wide = [...document.querySelectorAll("main *")].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === "visible");
+	const wide = [...document.querySelectorAll("main *:not(svg *)")].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === "visible");
 	const found = wide.map(e => e.innerText || e.tagName).join(", ");
 	amounts.forEach((e, i) => (e.textContent = texts[i]));
 	return found;
