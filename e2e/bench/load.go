@@ -40,8 +40,11 @@ type driver struct {
 	keys   atomic.Int64
 }
 
+// usesV3 reports whether a Worker has the settings of APIv3.
+func usesV3(name string) bool { return strings.HasSuffix(name, "-v3") }
+
 func newDriver(name string, w *stack.Workerd, up *upstream, shop string) *driver {
-	return &driver{name: name, v3: name == signerV3, Workerd: w, up: up, shop: shop, client: &http.Client{
+	return &driver{name: name, v3: usesV3(name), Workerd: w, up: up, shop: shop, client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
 		Timeout:   time.Minute,
 	}}

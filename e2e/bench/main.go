@@ -84,8 +84,8 @@ func run(ctx context.Context, p plan, report string) error {
 		"javascript": filepath.Join(root, "e2e/bench/js"),
 	}
 	if p.before != "" {
-		dirs["before"] = p.before
-		names = append(names, "before")
+		dirs["before"], dirs["before-v3"] = p.before, p.before
+		names = append(names, "before", "before-v3")
 	}
 	if err := buildStock(ctx, dirs["stock"]); err != nil {
 		return err
@@ -113,7 +113,7 @@ func run(ctx context.Context, p plan, report string) error {
 	defer d1.Close()
 	start := func(name string) (*driver, error) {
 		vars := maps.Clone(env)
-		if name == signerV3 {
+		if usesV3(name) {
 			maps.Copy(vars, v3.env)
 		}
 		w, err := stack.StartWorkerd(ctx, stack.WorkerdConfig{Dir: root, Modules: dirs[name], Entry: "worker.mjs", D1: d1.Address, Vars: vars})
