@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -33,7 +34,7 @@ type app struct {
 	deliver    func(context.Context) error
 	checkBills func(context.Context) error
 	check      func(ctx context.Context, network bool) v1.Checks
-	warmUpRest func(context.Context) // see warmUp
+	warmUp     func(context.Context) error // see warm.Program
 	startPage  func(context.Context) (api.StartPage, error)
 }
 
@@ -48,7 +49,7 @@ func unavailable(err error, token wechat.Secret, log *slog.Logger) app {
 		reconcile:  func(context.Context) error { return err },
 		deliver:    func(context.Context) error { return nil }, // reconcile reports the error
 		checkBills: func(context.Context) error { return nil },
-		warmUpRest: func(context.Context) {},
+		warmUp:     func(context.Context) error { return nil },
 		startPage:  func(context.Context) (api.StartPage, error) { return nil, err },
 	}
 }
@@ -97,7 +98,10 @@ type platform struct {
 	explain func(id cause.ID, setting string) (zh, en *v1.CauseText)
 	// notified counts WeChat's notifications, see server.Config; may be nil.
 	notified func(kind, verdict string)
+	// recorded opens the database of the warm-up for a version of WeChat's API; nil natively.
+	recorded func(version string) *sql.DB
 	now      func() time.Time // nil means time.Now
+	random   io.Reader        // nil means crypto/rand
 	log      *slog.Logger
 }
 
@@ -159,8 +163,8 @@ func (p platform) build(set settings) (app, error) {
 			}
 			return pay.CheckBills(ctx)
 		},
-		warmUpRest: func(ctx context.Context) { warmUpRest(ctx, p.db, w.client) },
-		startPage:  srv.StartPage,
+		warmUp:    func(ctx context.Context) error { return p.warmUp(ctx, set) },
+		startPage: srv.StartPage,
 	}, nil
 }
 
@@ -215,6 +219,7 @@ func (p platform) newWeChat(set settings, st *store.Store) (wechatClient, error)
 		Doer:      w.clock,
 		CertDoer:  p.certDoer,
 		Now:       p.now,
+		Rand:      p.random,
 	})
 	if err != nil {
 		return w, errors.Join(settingErrors(err)...)
@@ -244,6 +249,7 @@ func (p platform) paymentConfig(set settings, st *store.Store, w wechatClient) p
 		KeepUnpaid:    time.Duration(set.KeepUnpaidDays) * 24 * time.Hour,
 		Size:          p.sizeWithin(int64(set.DatabaseMB) * 1_000_000),
 		Now:           p.now,
+		Rand:          p.random,
 		Log:           p.log,
 	}
 }
@@ -257,6 +263,7 @@ func (p platform) outboxConfig(set settings, st *store.Store) outbox.Config {
 		Announce:   p.announce,
 		Statements: p.statements(set),
 		Now:        p.now,
+		Rand:       p.random,
 		Log:        p.log,
 
 		EndpointDoer:  p.endpointDoer,
@@ -309,6 +316,7 @@ func (p platform) serverConfig(set settings, st *store.Store, w wechatClient) se
 		Explain:       p.explain,
 		Notified:      p.notified,
 		Now:           p.now,
+		Rand:          p.random,
 		Log:           p.log,
 	}
 	if w.keeper != nil {

@@ -3,10 +3,10 @@
 package main
 
 import (
-	"os"
 	"testing"
 
+	"h5pay/internal/cleanup"
 	"h5pay/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Main(m, false)) }
+func TestMain(m *testing.M) { cleanup.Main(func() int { return storetest.Main(m, false) }) }

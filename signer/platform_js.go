@@ -35,6 +35,7 @@ func serve() {
 		db := worker.OpenD1("DB")
 		p := platform{getenv: getenv, db: db, doer: worker.Fetch(), rsa: platformRSA{worker.RSA()}, webhookDoer: worker.Fetch().NoBody(), log: log, d1: true,
 			catalogueHint: "see README, Going live, for the statement that adds products"}
+		p.recorded = worker.OpenD1
 		p.size = func(context.Context) (store.Size, error) { return store.Size{Used: warm.DatabaseSize(db)}, nil }
 		if isBound(certBinding) {
 			p.certDoer = worker.FetchThrough(certBinding)

@@ -1,73 +1,143 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"h5pay/internal/api"
+	"h5pay/internal/store"
 	"h5pay/wechat"
 )
 
-// warmUp serves what the first request of a cold Worker often is. It runs in a program whose
-// database is empty and which is thrown away: see warm.Program.
-func (a app) warmUp(ctx context.Context) {
-	var cookies []string
-	for _, call := range warmUpCalls {
-		r, err := http.NewRequestWithContext(ctx, call.method, call.path, strings.NewReader(call.body))
-		if err != nil {
-			return // the paths are constants
-		}
-		r.Header.Set("Content-Type", call.contentType)
-		r.RemoteAddr = "192.0.2.1" // reserved for documentation
-		r.Header.Set("Cookie", strings.Join(cookies, "; "))
-		w := headerWriter{}
-		a.ServeHTTP(w, r)
-		for _, set := range w["Set-Cookie"] {
-			pair, _, _ := strings.Cut(set, ";")
-			cookies = append(cookies, pair)
-		}
+// The shop and the time of the warm-up. The rows that it reads were recorded with them.
+const (
+	warmUpAppID = "wx0123456789abcdef"
+	warmUpMchID = "1900000109"
+	warmUpURL   = "https://shop.example.com"
+)
+
+var warmUpTime = time.Unix(1_800_000_000, 0).UTC()
+
+// warmUp serves what the first request of a cold Worker often is: the start of the page, a sign-in,
+// an order, its payment and the notification. The shop has the keys of set, and its other settings
+// are those of the recording. WeChat is warmUpWeChat, and the database repeats what D1 returned in
+// TestWarmUp, so nothing leaves the program. See warm.Program.
+func (p platform) warmUp(ctx context.Context, set settings) error {
+	set.AppID, set.MchID, set.ShopURL, set.BaseURL = warmUpAppID, warmUpMchID, warmUpURL, ""
+	set.TradeTypes, set.Scope, set.SellingOff, set.Unpaid = []api.TradeType{api.TradeJSAPI}, api.ScopeBase, false, store.DefaultBounds()
+	w := &warmUpWeChat{fetch: p.doer, set: set}
+	p.db = p.recorded(string(set.API))
+	p.doer, p.certDoer, p.webhookDoer, p.endpointDoer = w, w, w, w
+	p.now, p.random = func() time.Time { return warmUpTime }, &fixedRandom{}
+	a, err := p.build(set)
+	if err != nil {
+		return err
 	}
-	a.warmUpRest(ctx)
+	b := &warmUpBrowser{ctx: ctx, shop: a.Handler}
+	b.get(api.PathConfig)
+	b.post(api.PathSession, struct{}{}, nil) // a guest
+	b.get(api.PathSession)
+	b.get(api.PathProducts)
+	var begun api.AuthorizeResponse
+	b.post(api.PathAuthorize, api.AuthorizeRequest{ReturnTo: "/"}, &begun)
+	to, err := url.Parse(begun.URL)
+	if err != nil {
+		return err
+	}
+	b.post(api.PathToken, api.TokenRequest{Code: "071abc", State: to.Query().Get("state")}, nil)
+	var o api.Order
+	b.post(api.PathOrders, api.CreateOrderRequest{Items: []api.OrderItem{{ProductID: "tea", Quantity: 1}}, ClientKey: "0123456789abcdef"}, &o)
+	if set.API == wechat.V3 && set.PublicKey == "" {
+		return b.err // platform certificates are in the shop's database
+	}
+	b.post(api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: set.TradeTypes}, nil)
+	w.total = o.Total
+	header, body, err := w.notification()
+	if err != nil {
+		return err
+	}
+	b.call(http.MethodPost, api.PathNotifyPay, header, body)
+	return b.err
 }
 
-// warmUpRest uses what the calls reach only with an order: results of the database, times as text,
-// and WeChat. No result matters.
-func warmUpRest(ctx context.Context, db *sql.DB, client *wechat.Client) {
-	var text string
-	var number int64
-	var null sql.NullInt64
-	db.QueryRowContext(ctx, `SELECT ?, ?, ?`, "", 0, nil).Scan(&text, &number, &null)
-	db.ExecContext(ctx, `SELECT 1`)
-	const layout = "20060102150405" // WeChat's
-	if _, err := time.Parse(layout, time.Now().Format(layout)); err != nil {
-		return
+// warmUpBrowser calls the signer and keeps its cookies. After the first error it calls nothing.
+type warmUpBrowser struct {
+	ctx     context.Context
+	shop    http.Handler
+	cookies []string
+	err     error
+}
+
+func (b *warmUpBrowser) get(path string) { b.call(http.MethodGet, path, http.Header{}, nil) }
+
+// post sends in as JSON and reads the response into out, if that is not nil.
+func (b *warmUpBrowser) post(path string, in, out any) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		b.err = err
 	}
-	if pay, err := client.For(client.Version()); err == nil {
-		pay.QueryOrder(ctx, "00000000")
-		pay.PayParams(ctx, "wx00000000")
+	response := b.call(http.MethodPost, path, http.Header{"Content-Type": {asJSON}}, body)
+	if b.err == nil && out != nil {
+		b.err = json.Unmarshal(response, out)
 	}
 }
 
-// warmUpCalls are the calls of warmUp, in order. Cookies of one call are sent with the next ones.
-var warmUpCalls = []struct{ method, path, contentType, body string }{
-	{http.MethodGet, api.PathConfig, "", ""},
-	{http.MethodPost, api.PathAuthorize, asJSON, `{"return_to":"/"}`},
-	{http.MethodPost, api.PathSession, asJSON, `{}`},
-	{http.MethodGet, api.PathSession, "", ""},
-	{http.MethodGet, api.PathProducts, "", ""},
-	{http.MethodPost, api.PathOrders, asJSON, `{"items":[{"product_id":"none","quantity":1}],"client_key":"0123456789abcdef"}`},
-	{http.MethodPost, api.OrderPayPath("0123456789abcdefghijklmn"), asJSON, `{"trade_types":["NATIVE"]}`},
-	{http.MethodPost, api.PathNotifyPay, "text/xml", `<xml><return_code>SUCCESS</return_code><sign>00000000000000000000000000000000</sign></xml>`},
+// call makes one call and returns the response, whose status must be 2xx.
+func (b *warmUpBrowser) call(method, path string, header http.Header, body []byte) []byte {
+	if b.err != nil {
+		return nil
+	}
+	r, err := http.NewRequestWithContext(b.ctx, method, path, bytes.NewReader(body))
+	if err != nil {
+		b.err = err
+		return nil
+	}
+	r.Header = header
+	r.Header.Set("Origin", warmUpURL)
+	r.Header.Set("Cookie", strings.Join(b.cookies, "; "))
+	r.RemoteAddr = "192.0.2.1" // reserved for documentation
+	w := &memoryWriter{header: http.Header{}, status: http.StatusOK}
+	b.shop.ServeHTTP(w, r)
+	for _, set := range w.header["Set-Cookie"] {
+		pair, _, _ := strings.Cut(set, ";")
+		name, _, _ := strings.Cut(pair, "=")
+		b.cookies = slices.DeleteFunc(b.cookies, func(c string) bool { return strings.HasPrefix(c, name+"=") })
+		b.cookies = append(b.cookies, pair)
+	}
+	if w.status/100 != 2 {
+		b.err = fmt.Errorf("%s %s: %d %s", method, path, w.status, w.body.Bytes())
+	}
+	return w.body.Bytes()
 }
 
 const asJSON = "application/json"
 
-// headerWriter is an http.ResponseWriter that keeps the headers only.
-type headerWriter http.Header
+// memoryWriter is an http.ResponseWriter that keeps the response.
+type memoryWriter struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
 
-func (w headerWriter) Header() http.Header         { return http.Header(w) }
-func (w headerWriter) Write(p []byte) (int, error) { return len(p), nil }
-func (w headerWriter) WriteHeader(int)             {}
+func (w *memoryWriter) Header() http.Header         { return w.header }
+func (w *memoryWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
+func (w *memoryWriter) WriteHeader(status int)      { w.status = status }
+
+// fixedRandom repeats a sequence in which all bytes occur, so that a program that skips some of
+// them ends.
+type fixedRandom struct{ last byte }
+
+func (f *fixedRandom) Read(p []byte) (int, error) {
+	for i := range p {
+		f.last = f.last*5 + 1
+		p[i] = f.last
+	}
+	return len(p), nil
+}

@@ -17,6 +17,7 @@ import (
 	"h5pay/internal/api"
 	"h5pay/internal/envfile"
 	"h5pay/internal/stack"
+	"h5pay/wechat/wechattest"
 )
 
 // The first program starts before the first event, and serves it.
@@ -134,7 +135,7 @@ func TestWarmUpHasNoEffect(t *testing.T) {
 // A warm-up that fails or never ends costs nothing but its effect.
 func TestFailedWarmUp(t *testing.T) {
 	t.Parallel()
-	for how, want := range map[string]int{"panic": 1, "sleep": 0} {
+	for how, want := range map[string]int{"error": 1, "panic": 1, "sleep": 0} {
 		w := newWorldWith(t, nil, stack.WorkerdConfig{Vars: map[string]string{"SESSION_KEY": sessionKey, "WARMUP": how}})
 		for _, id := range []string{"first", "second"} {
 			w.wantWork(id, "sleep", "5", "fetch", "1", "d1", "1")
@@ -165,29 +166,8 @@ func TestSignersDrawDifferentValues(t *testing.T) {
 		http.Error(w, "no", http.StatusBadGateway)
 	}))
 	t.Cleanup(wechat.Close)
-	env, err := envfile.New("../../.dev.vars.example")
-	if err != nil {
-		t.Fatal(err)
-	}
+	env, modules, schema := signer(t)
 	env["WECHAT_BASE_URL"] = wechat.URL
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := stack.SchemaFiles(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	modules := t.TempDir()
-	for _, name := range append(built(t), "entry.mjs") {
-		path, err := filepath.Abs(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(path, filepath.Join(modules, filepath.Base(name))); err != nil {
-			t.Fatal(err)
-		}
-	}
 	seen := map[string]string{}
 	draws := func(what, value string) {
 		t.Helper()
@@ -232,6 +212,54 @@ func TestSignersDrawDifferentValues(t *testing.T) {
 	for _, n := range nonces {
 		draws("a nonce", n)
 	}
+}
+
+// The warm-up of the signer makes all its calls with each version of WeChat's API.
+func TestSignersWarmUp(t *testing.T) {
+	t.Parallel()
+	env, modules, schema := signer(t)
+	v3 := maps.Clone(env)
+	id := wechattest.Start(t, wechattest.Config{}).V3()
+	maps.Copy(v3, map[string]string{
+		"WECHAT_API_KEY": "", "WECHAT_MCH_KEY": id.PrivateKey, "WECHAT_MCH_SERIAL": id.Serial, "WECHAT_APIV3_KEY": id.APIv3Key,
+		"WECHAT_PUBLIC_KEY": id.PublicKey, "WECHAT_PUBLIC_KEY_ID": id.PublicKeyID,
+	})
+	certificates := maps.Clone(v3)
+	maps.Copy(certificates, map[string]string{"WECHAT_PUBLIC_KEY": "", "WECHAT_PUBLIC_KEY_ID": "", "WECHAT_CERTIFICATES": "on"})
+	for version, vars := range map[string]map[string]string{"v2": env, "v3": v3, "v3 with certificates": certificates} {
+		w := startWorld(t, stack.WorkerdConfig{Modules: modules, Vars: vars}, schema...)
+		w.shopCall(vars["SHOP_URL"], nil, api.PathSession, `{}`) // it would log that the warm-up failed
+		if log := w.log.String(); strings.Contains(log, "global scope") || !strings.Contains(log, "guest arrived") {
+			t.Errorf("%s: %s", version, log)
+		}
+	}
+}
+
+// signer returns the settings, the folder with the modules, and the schema of the signer.
+func signer(t *testing.T) (env map[string]string, modules string, schema []string) {
+	t.Helper()
+	env, err := envfile.New("../../.dev.vars.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if schema, err = stack.SchemaFiles(root); err != nil {
+		t.Fatal(err)
+	}
+	modules = t.TempDir()
+	for _, name := range append(built(t), "entry.mjs") {
+		path, err := filepath.Abs(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(modules, filepath.Base(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return env, modules, schema
 }
 
 // built returns the modules of the signer.

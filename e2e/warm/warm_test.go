@@ -52,6 +52,9 @@ var build = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "recorded.mjs"), []byte(recorded), 0o600); err != nil {
+		return "", err
+	}
 	const schema = `CREATE TABLE rows (key TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL, fraction REAL NOT NULL, absent TEXT) STRICT`
 	if err := os.WriteFile(filepath.Join(dir, "schema.sql"), []byte(schema), 0o600); err != nil {
 		return "", err
@@ -63,6 +66,12 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// recorded is the database of the program's warm-up.
+const recorded = `export const recorded = { DB: {
+	"INSERT INTO rows (key, number, fraction, absent) VALUES ('warm', 1, 1, NULL)": [[3, [], []]],
+	"SELECT key, number FROM rows WHERE number < ?": [[0, ["key", "number"], [["中", 7]]], [0, ["key", "number"], [["中", 8]]]],
+} };`
 
 func TestMain(m *testing.M) {
 	cleanup.Main(func() int {

@@ -24,6 +24,7 @@ import (
 type Cost struct {
 	Trips, Read, Written int
 	Statements           []string // the beginning of each, with its round trip and rows
+	Results              []Result // of the statements
 }
 
 // D1 is the real local D1 as a database of database/sql. It counts what it costs.
@@ -34,6 +35,14 @@ type D1 struct {
 
 	mu   sync.Mutex
 	cost Cost
+}
+
+// Result is what D1 returned for a statement.
+type Result struct {
+	SQL     string
+	Changes int64
+	Columns []string
+	Rows    [][]any // of strings, nil and json.Number
 }
 
 // StartD1 starts an empty D1 with the schema and the demo catalogue. root is the project's root. It
@@ -209,6 +218,7 @@ func (d *D1) run(ctx context.Context, statements ...d1Statement) ([]d1Result, er
 	defer d.mu.Unlock()
 	d.cost.Trips++
 	for i, r := range results {
+		d.cost.Results = append(d.cost.Results, Result{statements[i].SQL, r.Meta.Changes, r.Results.Columns, r.Results.Rows})
 		d.cost.Read += r.Meta.RowsRead
 		d.cost.Written += r.Meta.RowsWritten
 		text := strings.Join(strings.Fields(statements[i].SQL), " ")

@@ -98,7 +98,7 @@ function bound(database, reader) {
 }
 
 // tagged returns a value as a field: its type, as in d1.go, and its text.
-function tagged(value) {
+export function tagged(value) {
   if (typeof value === "string") return "s" + value;
   if (typeof value === "number") return (Number.isSafeInteger(value) ? "i" : "f") + value;
   if (value === null) return "n";

@@ -2,7 +2,11 @@
 // arrives and does not charge it to the request. There are no random values, no clock, no timers
 // and no I/O. Two programs start there: the first one of the pool, and one for the warm-up.
 import { env } from "cloudflare:workers";
+import { tagged } from "./calls.mjs";
+import { flatten } from "./message.mjs";
 import { BATCH, EXEC, FETCH, LIMIT, QUERY, REPLY, SIGN, VERIFY } from "./operation.mjs";
+import { recorded } from "./recorded.mjs";
+import { sign, verify } from "./rsa.mjs";
 
 const seedBytes = 32; // Go asks for them once, when it starts
 
@@ -80,9 +84,10 @@ export class FirstStart extends Scope {
 }
 
 // WarmUp is the scope of a program that only makes V8 compile what requests use. All programs share
-// the compiled code. Its random values and its clock are not real, its database is empty, and its
-// other calls fail. Its responses, log lines and memory are discarded. Only a statement that begins
-// with "SELECT ?" has a result: a row of its arguments.
+// the compiled code. Its random values and its clock are not real. Its database repeats the results
+// of recorded.mjs, and every response to a fetch is empty. It signs with the keys that it is given,
+// which imports them for the requests, and accepts every signature. Its responses, log lines and
+// memory are discarded.
 export class WarmUp extends Scope {
   replaceImports(go) {
     let byte = 0;
@@ -107,26 +112,43 @@ export class WarmUp extends Scope {
     return op !== REPLY;
   }
 
-  // answer returns the fields of the reply, or undefined if the operation has none.
+  // answer returns the arguments of encode for the reply, or a promise of them, or undefined if the
+  // operation has no reply.
   answer(op, reader) {
-    if (op === BATCH) return nothing(reader);
-    return op === QUERY ? echo(reader) : answers[op];
+    return answers[op]?.(reader);
   }
 }
 
-const failure = ["the program only warms up"];
-const answers = { [EXEC]: ["", 0, 0, 0], [LIMIT]: ["", 1], [FETCH]: failure, [SIGN]: failure, [VERIFY]: failure };
+const answers = {
+  [EXEC]: (reader) => {
+    const [changes] = repeat(reader.string(), reader);
+    return [["", changes, 0, 0]];
+  },
+  [QUERY]: (reader) => {
+    const [, columns, rows] = repeat(reader.string(), reader);
+    return [["", columns.length, ...columns, ...rows.flat().map(tagged)]];
+  },
+  [BATCH]: (reader) => {
+    const [database, fields] = [reader.string(), ["", 0]];
+    for (let n = reader.number(); n > 0; n--) {
+      const [, columns, rows] = repeat(database, reader);
+      fields.push(columns.length, ...columns, rows.length, ...rows.flat().map(tagged));
+    }
+    return [fields];
+  },
+  [LIMIT]: () => [["", 1]],
+  [FETCH]: () => [["", 200, ...flatten(new Map([["Content-Type", "text/plain"]]))], new Uint8Array(0)],
+  [SIGN]: sign,
+  [VERIFY]: async (reader) => {
+    await verify(reader);
+    return [["", 1]];
+  },
+};
 
-// echo answers a query: binding, SQL, arguments -> columns, cells.
-function echo(reader) {
-  const [, sql, count] = [reader.string(), reader.string(), reader.number()];
-  if (!sql.startsWith("SELECT ?")) return ["", 0];
-  const cells = Array.from({ length: count }, () => reader.string());
-  return ["", count, ...cells.keys(), ...cells];
-}
-
-// nothing answers a batch: no statement has rows.
-function nothing(reader) {
-  const [, statements] = [reader.string(), reader.number()];
-  return ["", 0, ...Array(2 * statements).fill(0)];
+// repeat reads a statement and returns its next recorded result: changes, columns, rows.
+function repeat(database, reader) {
+  const sql = reader.string();
+  for (let n = reader.number(); n > 0; n--) reader.string();
+  const results = recorded[database]?.[sql] ?? [];
+  return (results.length > 1 ? results.shift() : results[0]) ?? [0, [], []];
 }

@@ -92,8 +92,8 @@ export class Instance {
   // send handles a call from Go. bytes is Go's memory: copy what is needed after this call.
   #send(op, id, bytes) {
     if (this.#scope?.intercepts(op)) {
-      const fields = this.#scope.answer(op, new Reader(bytes));
-      if (fields) Promise.resolve().then(() => this.#deliver(id, fields));
+      const answer = this.#scope.answer(op, new Reader(bytes));
+      if (answer) Promise.resolve(answer).then((reply) => this.#deliver(id, ...reply));
       return;
     }
     switch (op) {

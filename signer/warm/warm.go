@@ -25,10 +25,11 @@ type Program struct {
 	// Queue handles a batch. Messages without Ack are delivered again if it returns an error.
 	Queue func(ctx context.Context, batch *Batch) error
 	// WarmUp does what requests often do, so that they need not wait for V8's compiler; nil does
-	// nothing. It runs in a program of its own, which handles no event. There all random values
-	// are predictable, the database is empty and other calls fail. A statement that begins with
-	// "SELECT ?" returns its arguments. See globalscope.mjs.
-	WarmUp func(ctx context.Context)
+	// nothing. It runs in a program of its own, which handles no event. There all random values are
+	// predictable, the database only repeats the results of recorded.mjs, every response to a fetch
+	// is empty, and every signature is accepted. An error is logged with the first event. See
+	// globalscope.mjs.
+	WarmUp func(ctx context.Context) error
 }
 
 // Batch is one delivery of a queue.
@@ -159,10 +160,10 @@ func (p Program) event(ctx context.Context, m []byte) *message {
 	case kind == eventQueue && p.Queue != nil:
 		return p.queue(ctx, r)
 	case kind == eventWarmUp:
-		if p.WarmUp != nil {
-			p.WarmUp(ctx)
+		if p.WarmUp == nil {
+			return outcome(nil)
 		}
-		return outcome(nil)
+		return outcome(p.WarmUp(ctx))
 	}
 	return outcome(errors.New("warm: no handler for this event"))
 }

@@ -413,29 +413,45 @@ func (p *program) drawn(w http.ResponseWriter, r *http.Request) {
 }
 
 // warmUp uses everything that a request can use. Nothing of it may have an effect. The variable
-// WARMUP makes it fail.
-func (p *program) warmUp(ctx context.Context) {
+// WARMUP makes it fail. The recorded results are those of warm_test.go.
+func (p *program) warmUp(ctx context.Context) error {
 	p.warm = true
-	if _, err := p.db.ExecContext(ctx, `INSERT INTO rows (key, number, fraction, absent) VALUES ('warm', 1, 1, NULL)`); err != nil {
-		panic(err)
+	res, err := p.db.ExecContext(ctx, `INSERT INTO rows (key, number, fraction, absent) VALUES ('warm', 1, 1, NULL)`)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 3 {
+		return fmt.Errorf("the statement changed %d rows, %w", n, err)
 	}
 	var text string
 	var number int64
-	if err := p.db.QueryRowContext(ctx, `SELECT ?, ?`, "中", 7).Scan(&text, &number); err != nil || text != "中" || number != 7 {
-		panic(fmt.Sprint("the arguments came back as ", text, number, err))
+	for _, want := range []int64{7, 8, 8} { // the last result is repeated
+		if err := p.db.QueryRowContext(ctx, `SELECT key, number FROM rows WHERE number < ?`, 9).Scan(&text, &number); err != nil || text != "中" || number != want {
+			return fmt.Errorf("read %s and %d, %w", text, number, err)
+		}
 	}
 	if err := p.db.QueryRowContext(ctx, `SELECT key FROM rows`).Scan(&text); !errors.Is(err, sql.ErrNoRows) {
-		panic(fmt.Sprint("the database is not empty: ", text, err))
+		return fmt.Errorf("a statement without a recorded result: %s, %w", text, err)
+	}
+	key, err := p.rsa.Verifier([]byte("no key"))
+	if err != nil {
+		return err
+	}
+	if ok, err := key.Verify(ctx, []byte("text"), []byte("no signature")); err != nil || !ok {
+		return fmt.Errorf("a signature is %v, %w", ok, err)
 	}
 	fmt.Fprintln(p.log, "a line of the warm-up", rand.Text(), time.Now())
 	p.queued.Send(`"warm"`)
-	if _, err := p.post(ctx, "http://127.0.0.1:1/", "x"); err == nil {
-		panic("a fetch succeeded")
+	if text, err := p.post(ctx, "http://127.0.0.1:1/", "x"); err != nil || text != "" { // nothing listens there
+		return fmt.Errorf("a fetch returned %q, %w", text, err)
 	}
 	switch setting("WARMUP") {
+	case "error":
+		return errors.New("on demand")
 	case "panic":
 		panic("on demand")
 	case "sleep":
 		time.Sleep(time.Hour)
 	}
+	return nil
 }
