@@ -446,8 +446,16 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Paymen
 		}
 		return api.Checkout{}, errPaidThere()
 	case outcomeClosed:
-		// WeChat responds so about a payment whose time_expire has passed, too. It is not closed there.
-		if _, err := s.closeAtWeChat(ctx, p, Unpaid); err != nil {
+		// It may be open there, and past its time_expire, which closes no payment (docs/wechat.md 4.4).
+		synced, report, err := s.query(ctx, p, sourcePrepay, nil)
+		if err == nil && report != Settled {
+			_, err = s.closeAtWeChat(ctx, synced, report)
+		}
+		var mismatch Mismatch
+		switch {
+		case errors.As(err, &mismatch): // it is in the log
+			return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
+		case err != nil:
 			log.Warn("closing a payment failed", "error", err)
 			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
 		}

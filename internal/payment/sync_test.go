@@ -127,10 +127,7 @@ func TestSync(t *testing.T) {
 			o.OutTradeNo = strings.Repeat("9", 32)
 			return in(wechat.StateSuccess)(o)
 		}}, age: young, want: api.PaymentPending, wantError: "about another"},
-		"another amount": {reports: []report{func(o order.Payment) (wechat.Trade, error) {
-			o.Total++
-			return in(wechat.StateSuccess)(o)
-		}}, age: young, want: api.PaymentPending, wantError: "amount differs"},
+		"another amount": {reports: []report{otherAmount}, age: young, want: api.PaymentPending, wantError: "amount differs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -190,46 +187,60 @@ func (w placing) PlaceOrder(_ context.Context, o wechat.Order) (wechat.Prepay, e
 	return wechat.Prepay{}, &wechat.Error{Kind: wechat.Retry}
 }
 
-// closedAtPlace responds to each order that it is closed, and to a query and a close as a test says.
+// closedAtPlace responds to each order that it is closed, and to the rest as a test says.
 type closedAtPlace struct{ scripted }
 
 func (w *closedAtPlace) PlaceOrder(context.Context, wechat.Order) (wechat.Prepay, error) {
 	return wechat.Prepay{}, &wechat.Error{Kind: wechat.Declined, Code: wechat.CodeOrderClosed}
 }
 
-// WeChat responds "closed" to the order of a payment that is closed, and of one whose time_expire has
-// passed. The second is open at WeChat, so each is closed there before it is closed in the shop.
+// If WeChat says that a payment is closed, the query decides, because one whose time_expire has passed
+// may be open there. It is closed at WeChat before it is closed in the shop.
 func TestPaymentThatWeChatSaysIsClosed(t *testing.T) {
 	t.Parallel()
+	type report = func(order.Payment) (wechat.Trade, error)
+	notPaid, paid := in(wechat.StateNotPay), in(wechat.StateSuccess)
 	for name, c := range map[string]struct {
-		report   wechat.TradeState // after a close that WeChat declines because it is paid
+		reports  []report
 		closeErr error
 		want     api.PaymentStatus
+		closes   int
 		code     api.Code
 	}{
-		"expired":         {want: api.PaymentClosed, code: api.CodeBusy},
-		"closed":          {closeErr: &wechat.Error{Code: wechat.CodeOrderClosed}, want: api.PaymentClosed, code: api.CodeBusy},
-		"paid":            {report: wechat.StateSuccess, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPaid, code: api.CodeOrderPaid},
-		"does not close":  {closeErr: &wechat.Error{Kind: wechat.Retry, Code: "SYSTEMERROR"}, want: api.PaymentPending, code: api.CodeWeChatBusy},
-		"does not answer": {closeErr: context.DeadlineExceeded, want: api.PaymentPending, code: api.CodeWeChatBusy},
+		"closed":                         {reports: []report{in(wechat.StateClosed)}, want: api.PaymentClosed, code: api.CodeBusy},
+		"expired":                        {reports: []report{notPaid}, want: api.PaymentClosed, closes: 1, code: api.CodeBusy},
+		"not known":                      {reports: []report{unknownThere}, want: api.PaymentClosed, code: api.CodeBusy},
+		"paid":                           {reports: []report{paid}, want: api.PaymentPaid, code: api.CodeOrderPaid},
+		"paid before the close":          {reports: []report{notPaid, paid}, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPaid, closes: 1, code: api.CodeOrderPaid},
+		"being paid":                     {reports: []report{in(wechat.StateUserPaying)}, want: api.PaymentPending, code: api.CodeBusy},
+		"WeChat does not close it":       {reports: []report{notPaid}, closeErr: &wechat.Error{Kind: wechat.Retry, Code: "SYSTEMERROR"}, want: api.PaymentPending, closes: 1, code: api.CodeWeChatBusy},
+		"no response to the close":       {reports: []report{notPaid}, closeErr: context.DeadlineExceeded, want: api.PaymentPending, closes: 1, code: api.CodeWeChatBusy},
+		"no response to the query":       {reports: []report{func(order.Payment) (wechat.Trade, error) { return wechat.Trade{}, context.DeadlineExceeded }}, want: api.PaymentPending, code: api.CodeWeChatBusy},
+		"another amount":                 {reports: []report{otherAmount}, want: api.PaymentPending, code: api.CodeWeChatDeclined},
+		"another amount after the close": {reports: []report{notPaid, otherAmount}, closeErr: &wechat.Error{Code: wechat.CodeOrderPaid}, want: api.PaymentPending, closes: 1, code: api.CodeWeChatDeclined},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			p := s.pending(t)
-			w := &closedAtPlace{scripted{reports: []func(order.Payment) (wechat.Trade, error){in(c.report)}, order: p, closeErr: c.closeErr}}
+			w := &closedAtPlace{scripted{reports: c.reports, order: p, closeErr: c.closeErr}}
 			s.wechat.merchant = w
-			s.at = p.CreatedAt.Add(time.Second)
 			_, err := s.Signer.PayOwn(t.Context(), p.OrderID, s.buyer, payment.PayRequest{TradeTypes: []api.TradeType{api.TradeJSAPI}, OpenID: s.buyer, ClientIP: "203.0.113.1", Renew: true})
 			var e *api.Error
 			if !errors.As(err, &e) || e.Code != c.code {
 				t.Errorf("%v, want %s", err, c.code)
 			}
-			if got := s.status(t, p); got != c.want || w.closes != 1 {
-				t.Errorf("the payment is %s after %d calls of closeorder, want %s after 1", got, w.closes, c.want)
+			if got := s.status(t, p); got != c.want || w.closes != c.closes {
+				t.Errorf("the payment is %s after %d calls of closeorder, want %s after %d", got, w.closes, c.want, c.closes)
 			}
 		})
 	}
+}
+
+// otherAmount reports another amount as paid.
+func otherAmount(o order.Payment) (wechat.Trade, error) {
+	o.Total++
+	return in(wechat.StateSuccess)(o)
 }
 
 // Each payment of an order is stored before WeChat gets it.
