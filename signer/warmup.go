@@ -28,10 +28,10 @@ var warmUpTime = time.Unix(1_800_000_000, 0).UTC()
 // warmUp serves what the first request of a cold Worker often is: the start of the page, a sign-in,
 // an order, its payment and the notification. The shop has the keys of set, and its other settings
 // are those of the recording. WeChat is warmUpWeChat, and the database repeats what D1 returned in
-// TestWarmUp, so nothing leaves the program. See warm.Program.
+// TestWarmUp. So nothing leaves the program but the keys that it imports. See warm.Program.
 func (p platform) warmUp(ctx context.Context, set settings) error {
 	set.AppID, set.MchID, set.ShopURL, set.BaseURL = warmUpAppID, warmUpMchID, warmUpURL, ""
-	set.TradeTypes, set.Scope, set.SellingOff, set.Unpaid = []api.TradeType{api.TradeJSAPI}, api.ScopeBase, false, store.DefaultBounds()
+	set.TradeTypes, set.Scope, set.SellingOff = []api.TradeType{api.TradeJSAPI}, api.ScopeBase, false
 	w := &warmUpWeChat{fetch: p.doer, set: set}
 	p.db = p.recorded(string(set.API))
 	p.doer, p.certDoer, p.webhookDoer, p.endpointDoer = w, w, w, w
@@ -58,7 +58,14 @@ func (p platform) warmUp(ctx context.Context, set settings) error {
 		return b.err // platform certificates are in the shop's database
 	}
 	b.post(api.OrderPayPath(o.ID), api.PayRequest{TradeTypes: set.TradeTypes}, nil)
-	w.total = o.Total
+	if b.err != nil {
+		return b.err
+	}
+	stored, err := store.New(p.db).ByID(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	w.payment = stored.Payment
 	header, body, err := w.notification()
 	if err != nil {
 		return err
@@ -83,7 +90,7 @@ func (b *warmUpBrowser) post(path string, in, out any) {
 	if err != nil {
 		b.err = err
 	}
-	response := b.call(http.MethodPost, path, http.Header{"Content-Type": {asJSON}}, body)
+	response := b.call(http.MethodPost, path, http.Header{"Content-Type": {jsonType}}, body)
 	if b.err == nil && out != nil {
 		b.err = json.Unmarshal(response, out)
 	}
@@ -117,7 +124,7 @@ func (b *warmUpBrowser) call(method, path string, header http.Header, body []byt
 	return w.body.Bytes()
 }
 
-const asJSON = "application/json"
+const jsonType = "application/json"
 
 // memoryWriter is an http.ResponseWriter that keeps the response.
 type memoryWriter struct {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
@@ -13,39 +12,25 @@ import (
 	"strconv"
 	"strings"
 
-	"h5pay/internal/fen"
+	"h5pay/internal/order"
 	"h5pay/wechat"
 	"h5pay/wechat/apiv3"
 )
 
-// warmUpWeChat is WeChat for the warm-up: its responses, and the notification of the payment that it
-// accepted. Signatures of APIv3 are not real; the warm-up's RSA accepts them.
+// warmUpWeChat is WeChat for the warm-up: its responses, and the notification of payment. Signatures
+// of APIv3 are not real; the warm-up's RSA accepts them.
 type warmUpWeChat struct {
-	fetch      wechat.Doer // its responses are empty
-	set        settings
-	outTradeNo string
-	total      fen.Fen
+	fetch   wechat.Doer // its responses are empty
+	set     settings
+	payment order.Payment
 }
-
-const outTradeNoLength = 32
 
 const warmUpOpenID = "oWarmUp000000000000000000001"
 
 // Do implements wechat.Doer.
 func (w *warmUpWeChat) Do(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return nil, err
-		}
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	if _, err := w.fetch.Do(r); err != nil {
 		return nil, err
-	}
-	if _, number, ok := strings.Cut(string(body), "out_trade_no"); ok && w.outTradeNo == "" {
-		w.outTradeNo = number[strings.IndexAny(number, "0123456789"):][:outTradeNoLength]
 	}
 	switch r.URL.Path {
 	case "/sns/oauth2/access_token":
@@ -56,7 +41,7 @@ func (w *warmUpWeChat) Do(r *http.Request) (*http.Response, error) {
 		return response(nil, w.signV2(append(w.v2Payment(), wechat.Field{Name: "trade_state", Value: "SUCCESS"}))), nil
 	case "/v3/pay/transactions/jsapi":
 		return response(w.v3Header(), `{"prepay_id":"wx00000000"}`), nil
-	case "/v3/pay/transactions/out-trade-no/" + w.outTradeNo:
+	case "/v3/pay/transactions/out-trade-no/" + w.payment.OutTradeNo:
 		text, err := json.Marshal(w.v3Payment())
 		return response(w.v3Header(), string(text)), err
 	}
@@ -103,9 +88,9 @@ func (w *warmUpWeChat) v2() []wechat.Field {
 }
 
 func (w *warmUpWeChat) v2Payment() []wechat.Field {
-	total := strconv.Itoa(int(w.total))
+	total := strconv.Itoa(int(w.payment.Total))
 	return append(w.v2(),
-		wechat.Field{Name: "out_trade_no", Value: w.outTradeNo}, wechat.Field{Name: "transaction_id", Value: "4200000000000000000000000001"},
+		wechat.Field{Name: "out_trade_no", Value: w.payment.OutTradeNo}, wechat.Field{Name: "transaction_id", Value: "4200000000000000000000000001"},
 		wechat.Field{Name: "openid", Value: warmUpOpenID}, wechat.Field{Name: "trade_type", Value: "JSAPI"}, wechat.Field{Name: "bank_type", Value: "OTHERS"},
 		wechat.Field{Name: "total_fee", Value: total}, wechat.Field{Name: "cash_fee", Value: total}, wechat.Field{Name: "fee_type", Value: "CNY"},
 		wechat.Field{Name: "time_end", Value: "20270115160000"})
@@ -124,17 +109,17 @@ func (w *warmUpWeChat) signV2(fields []wechat.Field) string {
 
 func (w *warmUpWeChat) v3Header() http.Header {
 	return http.Header{
-		"Content-Type": {asJSON}, apiv3.HeaderSerial: {w.set.PublicKeyID}, apiv3.HeaderNonce: {"warmup"},
+		"Content-Type": {jsonType}, apiv3.HeaderSerial: {w.set.PublicKeyID}, apiv3.HeaderNonce: {"warmup"},
 		apiv3.HeaderTimestamp: {strconv.FormatInt(warmUpTime.Unix(), 10)},
 		apiv3.HeaderSignature: {base64.StdEncoding.EncodeToString(make([]byte, 256))},
 	}
 }
 
-func (w *warmUpWeChat) v3Payment() any {
+func (w *warmUpWeChat) v3Payment() map[string]any {
 	return map[string]any{
-		"appid": w.set.AppID, "mchid": w.set.MchID, "out_trade_no": w.outTradeNo, "transaction_id": "4200000000000000000000000001", "trade_type": "JSAPI",
+		"appid": w.set.AppID, "mchid": w.set.MchID, "out_trade_no": w.payment.OutTradeNo, "transaction_id": "4200000000000000000000000001", "trade_type": "JSAPI",
 		"trade_state": "SUCCESS", "trade_state_desc": "", "bank_type": "OTHERS", "attach": "", "success_time": "2027-01-15T16:00:00+08:00",
 		"payer":  map[string]string{"openid": warmUpOpenID},
-		"amount": map[string]any{"total": w.total, "payer_total": w.total, "currency": "CNY", "payer_currency": "CNY"},
+		"amount": map[string]any{"total": w.payment.Total, "payer_total": w.payment.Total, "currency": "CNY", "payer_currency": "CNY"},
 	}
 }

@@ -9,7 +9,7 @@ export default {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname !== "/pool") return worker.fetch(request);
     for (const [name, value] of searchParams) limits[name] = Number(value);
-    const { count, memory, started, discarded, references } = pool;
-    return Response.json({ count, memory, started, discarded, references });
+    const { count, memory, started, discarded, references, warmedUp } = pool;
+    return Response.json({ count, memory, started, discarded, references, warmedUp });
   },
 };

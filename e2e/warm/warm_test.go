@@ -211,7 +211,10 @@ func (w *world) wantWork(id string, query ...string) {
 }
 
 // state is the state of the pool.
-type state struct{ Count, Memory, Started, Discarded, References int }
+type state struct {
+	Count, Memory, Started, Discarded, References int
+	WarmedUp                                      bool
+}
 
 func (w *world) pool(set url.Values) state {
 	w.Helper()

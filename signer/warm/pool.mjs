@@ -23,6 +23,7 @@ class Pool {
   #queue = []; // events waiting for an instance: {resolve}
   started = 0; // instances started so far
   discarded = 0; // of those, discarded for any reason
+  warmedUp = false; // whether the warm-up has succeeded
   #problems = []; // log lines about the global scope
 
   // prepare runs in the global scope; see globalscope.mjs. A problem there costs only time: the
@@ -37,7 +38,7 @@ class Pool {
       problem(notStarted)(err);
     }
     // Nothing waits for it: a program that waits for a timer never ends.
-    warmUp().catch(problem("the warm-up in the global scope failed"));
+    warmUp().then(() => (this.warmedUp = true), problem("the warm-up in the global scope failed"));
   }
 
   // run serves one event on any instance; see Instance.serve.
