@@ -6,7 +6,7 @@
 upper     = $(shell echo $(port) | tr a-z A-Z)_PORT
 with-port = $(if $($(upper)),-$(port)-port $($(upper)))
 
-.PHONY: help dev test check unit fuzz e2e e2e-all e2e-versions build binary release wasm signer public deploy compressed bench bench-page first chaos load size lock clean tools browser languages postgres test-postgres journeys scale scale-postgres
+.PHONY: help dev test check unit fuzz e2e e2e-others e2e-page e2e-operators e2e-shoppers e2e-versions build binary release wasm signer public deploy compressed bench bench-page first chaos load size lock clean tools browser languages postgres test-postgres journeys scale scale-postgres
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -70,12 +70,24 @@ fuzz: ## fuzz every parser of untrusted bytes, one after the other; FUZZTIME=10s
 verified = $(call tests,reconcile refund secrets webhook)|TestPay|TestPayByCode|TestPayInAPhonesBrowser|TestForgedNotifications
 tests    = $(shell grep -ohE '^func Test[A-Za-z0-9]+' $(patsubst %,e2e/%_test.go,$(1)) | sed 's/func //' | paste -sd'|' -)
 
-# Both runs at once, because journeys wait more than they compute. Each has a world of its own.
-e2e: build compressed browser languages postgres ## run the tests with real Chromium, real workerd and a simulated WeChat
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target e2e-all e2e-versions
+# Several runs at once, because journeys wait more than they compute. Each has a world of its own.
+operators = ^Test(Console|Desk)
+page      = ^($(call tests,cache calls faults load navigation optionalapis pages signin start startpage))$$
 
-e2e-all:
-	go test -count=1 -timeout 25m ./e2e/...
+e2e: build compressed browser languages postgres ## run the tests with real Chromium, real workerd and a simulated WeChat
+	@$(MAKE) --no-print-directory -j 4 --output-sync=target e2e-others e2e-page e2e-operators e2e-shoppers e2e-versions
+
+e2e-others:
+	go test -count=1 -timeout 25m $$(go list ./e2e/... | grep -v /e2e$$)
+
+e2e-page:
+	go test -count=1 -timeout 25m -run '$(page)' ./e2e
+
+e2e-operators:
+	go test -count=1 -timeout 25m -run '$(operators)' ./e2e
+
+e2e-shoppers:
+	go test -count=1 -timeout 25m -skip '$(operators)|$(page)' ./e2e
 
 e2e-versions:
 	E2E_API=certificates go test -count=1 -timeout 25m -run '^($(verified))$$' ./e2e
