@@ -305,7 +305,7 @@ func (s *Service) makeRoom(ctx context.Context, o order.Order) (api.Checkout, er
 			continue
 		case err != nil:
 			log.Warn("closing a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
-			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
+			return api.Checkout{}, errNoResponse()
 		case synced.Status == api.PaymentPaid:
 			return s.ended(s.cfg.Store.ByID(ctx, o.ID))
 		case order.PaymentEnded(synced.Status):
@@ -454,10 +454,10 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Paymen
 		var mismatch Mismatch
 		switch {
 		case errors.As(err, &mismatch): // it is in the log
-			return api.Checkout{}, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
+			return api.Checkout{}, errDiffers()
 		case err != nil:
 			log.Warn("closing a payment failed", "error", err)
-			return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
+			return api.Checkout{}, errNoResponse()
 		}
 		o, err := s.cfg.Store.ByID(ctx, o.ID)
 		if err != nil || !o.Open() {
@@ -471,7 +471,7 @@ func (s *Service) actOnPrepay(ctx context.Context, o order.Order, p order.Paymen
 		} else {
 			log.Warn("WeChat did not respond to a payment", "error", cause)
 		}
-		return api.Checkout{}, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
+		return api.Checkout{}, errNoResponse()
 	case outcomeShop:
 		// It can be paid when the setting is correct.
 		log.Error("WeChat declines the shop", "error", cause)
@@ -586,6 +586,16 @@ func errNotPayable() error {
 
 func errPaidThere() error {
 	return reject(api.CodeWeChatBusy, "WeChat reports the order as paid, try again")
+}
+
+// errNoResponse is the error of a call that depends on WeChat's response.
+func errNoResponse() error {
+	return reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
+}
+
+// errDiffers is the error of a call during which WeChat reported something else than the order.
+func errDiffers() error {
+	return reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
 }
 
 // errBusy makes a caller retry in a second. No request waits for another one.

@@ -51,10 +51,10 @@ func (s *Service) cancel(ctx context.Context, w store.Whole) (store.Whole, error
 		live[i], reports[i], err = s.Sync(callCtx, p, sourceClose)
 		switch {
 		case errors.As(err, &mismatch): // it is in the log
-			return w, reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
+			return w, errDiffers()
 		case err != nil:
 			log.Warn("querying WeChat about a payment failed", "out_trade_no", p.OutTradeNo, "error", err)
-			return w, reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
+			return w, errNoResponse()
 		}
 		if live[i].Status == api.PaymentPaid {
 			break
