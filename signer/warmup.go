@@ -70,7 +70,10 @@ func (p platform) warmUp(ctx context.Context, set settings) error {
 	if err != nil {
 		return err
 	}
-	b.call(http.MethodPost, api.PathNotifyPay, header, body)
+	response := b.call(http.MethodPost, api.PathNotifyPay, header, body)
+	if bytes.Contains(response, []byte("FAIL")) { // APIv2 has it with the status 200
+		return fmt.Errorf("the notification: %s", response)
+	}
 	return b.err
 }
 
