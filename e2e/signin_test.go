@@ -182,9 +182,7 @@ func TestWorkerKeepsNoSignIn(t *testing.T) {
 	tb.waitRunning()
 	tb.open(s.URL + "/") // from the copy, and fetched behind it
 	tb.waitRunning()
-	if first := s.Requests("/"); len(first) == 0 || first[0].Path != "/" {
-		t.Errorf("the page was not fetched: %+v", first)
-	}
+	fetched(t, s, "/", 2)
 	if now := tb.await(`caches.match("/").then(r => r.text())`); now != kept || strings.Contains(now, `data-sign-in="`) {
 		t.Errorf("the copy is now %.200s", now)
 	}

@@ -100,15 +100,15 @@ func visitOnce(ctx context.Context, browser, profile string, c contender, s *pag
 		}
 	}
 	v.ready, v.paint = milliseconds(got.Ready), milliseconds(got.Paint)
-	for last := -1; last != len(s.Requests("")) || s.Busy(); time.Sleep(idleTime) {
-		last = len(s.Requests(""))
+	for last := -1; last != len(s.Requests("*")) || s.Busy(); time.Sleep(idleTime) {
+		last = len(s.Requests("*"))
 	}
 	var after struct{ Blocked, Shift float64 }
 	if err := chromedp.Run(limited, chromedp.Evaluate(`({Blocked: window.blocked(measured.Paint), Shift: window.shift})`, &after)); err != nil {
 		return v, err
 	}
 	v.blocked, v.shift = milliseconds(after.Blocked), after.Shift
-	for _, r := range s.Requests("") {
+	for _, r := range s.Requests("*") {
 		v.bytes += r.Bytes
 		v.requests++
 	}

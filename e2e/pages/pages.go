@@ -27,12 +27,13 @@ type Server struct {
 	site   http.Handler
 	api    http.Handler // may be nil
 
-	mu       sync.Mutex
-	busy     int // running requests
-	wrap     func(net.Conn) net.Conn
-	fault    http.HandlerFunc // may be nil
-	requests []Request
-	packed   map[[32]byte][]byte
+	mu        sync.Mutex
+	busy      int // running requests
+	wrap      func(net.Conn) net.Conn
+	fault     http.HandlerFunc // may be nil
+	requests  []Request
+	forgotten int // calls of Forget
+	packed    map[[32]byte][]byte
 }
 
 // Request is a completed request.
@@ -105,28 +106,31 @@ func (s *Server) Busy() bool {
 	return s.busy > 0
 }
 
-// Requests returns the requests since the last Forget whose path has the prefix.
-func (s *Server) Requests(prefix string) (all []Request) {
+// Requests returns the ended requests of a path, which began after the last Forget. A path that ends
+// with "*" stands for all that begin with it.
+func (s *Server) Requests(path string) (all []Request) {
+	prefix, many := strings.CutSuffix(path, "*")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.requests {
-		if strings.HasPrefix(r.Path, prefix) {
+		if r.Path == path || many && strings.HasPrefix(r.Path, prefix) {
 			all = append(all, r)
 		}
 	}
 	return all
 }
 
-// Forget clears the record.
+// Forget clears the record. Requests that are running are not recorded when they end.
 func (s *Server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = nil
+	s.forgotten++
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	fault, site := s.fault, s.site
+	fault, site, forgotten := s.fault, s.site, s.forgotten
 	s.busy++
 	s.mu.Unlock()
 	c := &counter{ResponseWriter: w}
@@ -134,7 +138,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.busy--
-		s.requests = append(s.requests, Request{r.URL.Path, c.status, c.bytes})
+		if s.forgotten == forgotten {
+			s.requests = append(s.requests, Request{r.URL.Path, c.status, c.bytes})
+		}
 	}()
 	if fault != nil {
 		if fault(c, r); c.status != 0 {
