@@ -123,8 +123,8 @@ func (l *benchShop) status(b *testing.B, p order.Payment) api.OrderStatus {
 	return o.Status
 }
 
-// instant accepts every payment and reports every payment as paid. Its responses of APIv3 are
-// signed before the measurement.
+// instant accepts every payment and reports every payment as paid. Each code is that of another buyer.
+// Its responses of APIv3 are signed before the measurement.
 type instant struct {
 	db      *sql.DB
 	v3      *benchWeChat // nil for APIv2
@@ -135,7 +135,7 @@ type instant struct {
 func (i *instant) Do(r *http.Request) (*http.Response, error) {
 	if r.URL.Path == "/sns/oauth2/access_token" {
 		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(
-			`{"access_token":"TOKENtokenTOKENtoken","expires_in":7200,"refresh_token":"REFRESHrefresh","openid":"` + benchOpenID + `","scope":"snsapi_base"}`))}, nil
+			`{"access_token":"TOKENtokenTOKENtoken","expires_in":7200,"refresh_token":"REFRESHrefresh","openid":"oU` + r.URL.Query().Get("code") + `","scope":"snsapi_base"}`))}, nil
 	}
 	if i.v3 != nil {
 		m := i.order
@@ -157,7 +157,7 @@ func (i *instant) Do(r *http.Request) (*http.Response, error) {
 		_, no, _ := strings.Cut(string(sent), "<out_trade_no><![CDATA[")
 		no, _, _ = strings.Cut(no, "]]>")
 		o := order.Payment{OutTradeNo: no}
-		if err := i.db.QueryRow(`SELECT total FROM payments WHERE out_trade_no = ?`, no).Scan(&o.Total); err != nil {
+		if err := i.db.QueryRow(`SELECT total, openid FROM payments WHERE out_trade_no = ?`, no).Scan(&o.Total, &o.OpenID); err != nil {
 			return nil, err
 		}
 		body = signedXML(append(paidFields(o), wechat.Field{Name: "trade_state", Value: "SUCCESS"}))
@@ -179,7 +179,7 @@ func paidFields(o order.Payment) []wechat.Field {
 	return []wechat.Field{
 		{Name: "return_code", Value: "SUCCESS"}, {Name: "result_code", Value: "SUCCESS"}, {Name: "appid", Value: benchAppID},
 		{Name: "mch_id", Value: benchMchID}, {Name: "nonce_str", Value: "5d2b6c2a8db53831f7eda20af46e531c"},
-		{Name: "device_info", Value: "WEB"}, {Name: "openid", Value: benchOpenID}, {Name: "is_subscribe", Value: "N"},
+		{Name: "device_info", Value: "WEB"}, {Name: "openid", Value: o.OpenID}, {Name: "is_subscribe", Value: "N"},
 		{Name: "trade_type", Value: "JSAPI"}, {Name: "bank_type", Value: "OTHERS"}, {Name: "fee_type", Value: "CNY"},
 		{Name: "total_fee", Value: strconv.FormatInt(int64(o.Total), 10)}, {Name: "cash_fee", Value: strconv.FormatInt(int64(o.Total), 10)},
 		{Name: "transaction_id", Value: "42000" + o.OutTradeNo[8:]}, {Name: "out_trade_no", Value: o.OutTradeNo}, {Name: "time_end", Value: "20261123110015"},
