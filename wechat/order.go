@@ -161,7 +161,7 @@ func cut(s string, limit int) string {
 func validTransactionID(s string) bool { return s != "" && len(s) <= 32 && alphanumeric(s) }
 
 func validOutTradeNo(s string) bool {
-	return len(s) >= 6 && len(s) <= 32 && alphanumeric(strings.NewReplacer("_", "", "-", "").Replace(s))
+	return len(s) >= 6 && len(s) <= 32 && alphanumericOr(s, "_-")
 }
 
 // scene returns scene_info.

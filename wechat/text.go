@@ -10,9 +10,12 @@ func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-func alphanumeric(s string) bool {
+func alphanumeric(s string) bool { return alphanumericOr(s, "") }
+
+// alphanumericOr is alphanumeric for texts that may also have the characters of more.
+func alphanumericOr(s, more string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune(more, r))
 	})
 }
 
