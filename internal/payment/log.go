@@ -15,13 +15,13 @@ func (s *Service) logPayment(ctx context.Context, p order.Payment, to api.Paymen
 	if to == api.PaymentPaid && !order.PaymentLive(p.Status) {
 		level, what = slog.LevelWarn, "payment paid late" // the shop had closed it
 	}
-	s.logger(ctx).With("order", p.OrderID, "out_trade_no", p.OutTradeNo, "from", string(p.Status), "to", string(to), "source", source).
-		Log(ctx, level, what, more...)
+	about := []any{"order", p.OrderID, "out_trade_no", p.OutTradeNo, "from", string(p.Status), "to", string(to), "source", source}
+	s.logger(ctx).Log(ctx, level, what, append(about, more...)...)
 }
 
 // logOrder logs a change of an order that no payment caused.
 func (s *Service) logOrder(ctx context.Context, id string, to api.OrderStatus, source string, more ...any) {
-	s.logger(ctx).With("order", id, "to", string(to), "source", source).InfoContext(ctx, "order "+string(to), more...)
+	s.logger(ctx).InfoContext(ctx, "order "+string(to), append([]any{"order", id, "to", string(to), "source", source}, more...)...)
 }
 
 // count adds to counters, for events without a row of their own. A failure is only logged. Events
