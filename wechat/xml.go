@@ -75,6 +75,8 @@ type parser struct {
 	text   []byte // of the field so far
 }
 
+var replacement = []byte(string(utf8.RuneError))
+
 var (
 	malformed     = &ParseError{"not well-formed"}
 	wrongEncoding = &ParseError{"encoding other than UTF-8"}
@@ -122,6 +124,9 @@ func (p *parser) start(tok xml.StartElement) error {
 				return &ParseError{"repeated element"}
 			}
 		}
+		if p.fields == nil {
+			p.fields = make([]Field, 0, 32) // WeChat sends about 25
+		}
 		p.fields = append(p.fields, Field{Name: name})
 		p.text = p.text[:0]
 		p.state = field
@@ -159,7 +164,6 @@ func (p *parser) chars(text, raw []byte) error {
 		return nil
 	}
 	// The decoder reads a reference to a surrogate, which is no character, as U+FFFD.
-	replacement := []byte(string(utf8.RuneError))
 	if bytes.Count(text, replacement) != bytes.Count(raw, replacement) {
 		return malformed
 	}
