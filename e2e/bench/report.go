@@ -190,7 +190,7 @@ func (r *results) markdown(p plan) string {
 			}
 			ours, js, stock := r.figures(key{"signer", flow, s}), r.figures(key{"javascript", flow, s}), r.figures(key{"stock", flow, s})
 			load := fmt.Sprintf("%s, %d connections: ", flow, s.conns)
-			aim(load+"CPU, signer to JavaScript,", ours.cpu/js.cpu, 2)
+			aim(load+"CPU, signer to JavaScript,", ours.cpu/js.cpu, 1.4)
 			aim(load+fmt.Sprintf("CPU, signer to stock (JavaScript to stock is %.2f),", js.cpu/stock.cpu), ours.cpu/stock.cpu, 0.125)
 			aim(load+"p50, signer to JavaScript,", ours.p50/js.p50, 1.5)
 			aim(load+"CPU, APIv3 to APIv2,", r.figures(key{signerV3, flow, s}).cpu/ours.cpu, 1.5)
