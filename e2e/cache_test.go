@@ -200,6 +200,41 @@ func TestSecondVisitComesFromTheCache(t *testing.T) {
 	}
 }
 
+// A copy whose calls have returned before the program starts is drawn once, with the prices of these
+// calls: the program takes no response.
+func TestCopyWithItsCallsIsCurrent(t *testing.T) {
+	s := newShopSite(t)
+	tb := newTab(t)
+	tb.addScript(`{
+		const { instantiate } = WebAssembly, { text } = Response.prototype;
+		window.taken = 0;
+		Response.prototype.text = function () {
+			if (this.url.endsWith("/api/products")) window.taken++;
+			return text.call(this);
+		};
+		WebAssembly.instantiate = async (...all) => {
+			while (sessionStorage.wait) await new Promise((resolve) => setTimeout(resolve, 20));
+			return instantiate.apply(WebAssembly, all);
+		};
+	}`)
+	tb.open(s.URL + "/")
+	tb.waitRunning()
+	tb.workerServes()
+	tb.waitKept("/")
+	t.Cleanup(func() { setPrice(t, "tea", 6800) })
+	setPrice(t, "tea", 7100)
+	tb.eval(`sessionStorage.wait = "for the calls"`)
+	tb.open(s.URL + "/")
+	tb.until("the data of the calls", `document.getElementById("data")?.dataset.current !== undefined`)
+	tb.sees("68.00") // the copy
+	tb.eval(`sessionStorage.removeItem("wait")`)
+	tb.until("the buttons", onShop)
+	tb.sees("71.00")
+	if taken := tb.eval("window.taken"); taken != "0" || tb.eval(isKept) != "true" {
+		t.Errorf("the program took %s responses; a copy: %s", taken, tb.eval(isKept))
+	}
+}
+
 // A deployment shows on the next visit: the copy of the older page loads itself again, before anything
 // can be bought. Afterwards the new service worker is alone.
 func TestUpdateShowsOnTheNextVisit(t *testing.T) {

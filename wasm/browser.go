@@ -19,8 +19,8 @@ type browser interface {
 	SignInQuery() string // the query with WeChat's code and state that site/check.js removed from the address; returned once
 
 	// PageData returns the api.Catalogue in JSON that the page arrived with, once; "" if it has none. It
-	// may be old if the service worker kept the page.
-	PageData() (text string, kept bool)
+	// may be old if the service worker kept the page, unless the calls of this load have replaced it.
+	PageData() (text string, old bool)
 
 	ReplaceAddress(url string) // history.replaceState, within this shop
 	Assign(url string)         // loads a page; Back returns to this one

@@ -131,12 +131,12 @@ func getCatalogue(ctx context.Context, b browser) (config api.Config, products [
 
 // takeCatalogue returns the catalogue that the page arrived with, once, and whether it may be old. It
 // has no products if the page has none; the program then calls the signer.
-func takeCatalogue(b browser) (c api.Catalogue, kept bool) {
-	text, kept := b.PageData()
+func takeCatalogue(b browser) (c api.Catalogue, old bool) {
+	text, old := b.PageData()
 	if text == "" || json.Unmarshal([]byte(text), &c) != nil {
 		return api.Catalogue{}, false
 	}
-	return c, kept
+	return c, old
 }
 
 // payPath is the address of the pay page. Load it as a page; do not let go-app route to it.

@@ -24,14 +24,15 @@ func takePrefetched(ctx context.Context, path string, body []byte) (response, bo
 	return got, err == nil
 }
 
-func (webView) PageData() (text string, kept bool) {
+func (webView) PageData() (text string, old bool) {
 	document := js.Global().Get("document")
 	element := document.Call("getElementById", "data")
 	if element.Type() != js.TypeObject {
 		return "", false
 	}
 	element.Call("remove")
-	return dom.Text(element.Get("textContent")), document.Get("documentElement").Call("hasAttribute", "data-kept").Bool()
+	old = document.Get("documentElement").Call("hasAttribute", "data-kept").Bool() && !element.Call("hasAttribute", "data-current").Bool()
+	return dom.Text(element.Get("textContent")), old
 }
 
 func (webView) SignInQuery() string {

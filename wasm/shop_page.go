@@ -29,9 +29,9 @@ type shopPage struct {
 func newShopPage(b browser) *shopPage {
 	p := &shopPage{base: newBase(b, textTitle), basket: loadBasket(b)}
 	p.rename(app.Getenv(envShopName))
-	if c, kept := takeCatalogue(b); len(c.Products) > 0 {
+	if c, old := takeCatalogue(b); len(c.Products) > 0 {
 		p.show(c.Config, c.Products)
-		p.loading, p.signingIn = kept, p.place.signsIn() // OnMount signs in; until then the page waits too
+		p.loading, p.signingIn = old, p.place.signsIn() // OnMount signs in; until then the page waits too
 	}
 	return p
 }

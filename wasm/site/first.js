@@ -58,14 +58,16 @@
   const inBrowser = phone ? ["MWEB", "NATIVE"] : ["NATIVE"];
   const pay = JSON.stringify({ trade_types: agent.includes("micromessenger/") ? inWeChat : inBrowser });
   // A page from the network has the data that the calls would return. A copy that the service
-  // worker kept may be old: see worker.js.
-  const known = document.getElementById("data") !== null && !("kept" in document.documentElement.dataset);
+  // worker kept may be old: see worker.js. It makes its calls at once, because nothing else is loading.
+  const data = document.getElementById("data");
+  const copied = "kept" in document.documentElement.dataset;
+  const known = data && !copied;
   const noSignIn = /wxwork\/|miniprogram|wmpf/.test(agent); // nor orders that can be paid
   const begin = (path, body) => {
     const abort = new AbortController();
     const init = { signal: abort.signal, cache: "no-store", credentials: "same-origin" };
     if (body) Object.assign(init, { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    const response = painted.then(() => fetch(path, init));
+    const response = (copied ? Promise.resolve() : painted).then(() => fetch(path, init));
     response.catch(() => {});
     startup[path] = { response, abort, body };
   };
@@ -78,6 +80,22 @@
       if (token && !startup.signInQuery && !noSignIn) begin(template.replace("TOKEN", token));
     } else begin(template);
   }
+
+  // replaceData replaces the catalogue of a copy by the responses to its calls. If they are there
+  // before the program, it need not wait for them: see PageData. A response that the program has to
+  // act on, such as that of a signer with another version of the page, is left to it.
+  const replaceData = async () => {
+    const current = async (path) => {
+      const response = (await startup[path].response).clone();
+      const { version } = document.getElementById("loader").dataset;
+      if (!response.ok || response.headers.get("H5pay-Page") !== version) throw new Error("left to the program");
+      return response.json();
+    };
+    const [config, { products }] = await Promise.all([current("/api/config"), current("/api/products")]);
+    data.textContent = JSON.stringify({ config, products });
+    data.dataset.current = "";
+  };
+  if (copied && data && !idle) replaceData().catch(() => {});
 
   // WeChat has just redirected back with a code: exchange it while the program loads. The program
   // makes the same call in every place that signs in. It also handles a code with other characters.
