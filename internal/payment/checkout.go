@@ -87,8 +87,6 @@ func (s *Service) payFirst(ctx context.Context, which store.Key, r PayRequest, c
 	return s.pay(ctx, o, r, notSelling)
 }
 
-func errNoOrder() error { return reject(api.CodeNotFound, "no such order") }
-
 // Pay returns an order with its payment parameters. The caller has checked that the buyer may pay
 // it. The first call of a buyer and a trade type stores a payment and sends it to WeChat. Later
 // calls return the same payment while it is offered.
@@ -578,27 +576,4 @@ func (s *Service) ended(o order.Order, err error) (api.Checkout, error) {
 		return api.Checkout{Order: o.Public()}, nil
 	}
 	return api.Checkout{}, errNotPayable()
-}
-
-func errNotPayable() error {
-	return reject(api.CodeOrderNotPayable, "the order is closed or too old")
-}
-
-func errPaidThere() error {
-	return reject(api.CodeWeChatBusy, "WeChat reports the order as paid, try again")
-}
-
-// errNoResponse is the error of a call that depends on WeChat's response.
-func errNoResponse() error {
-	return reject(api.CodeWeChatBusy, "WeChat did not respond, try again")
-}
-
-// errDiffers is the error of a call during which WeChat reported something else than the order.
-func errDiffers() error {
-	return reject(api.CodeWeChatDeclined, "WeChat's report of the order differs from the order")
-}
-
-// errBusy makes a caller retry in a second. No request waits for another one.
-func errBusy() error {
-	return reject(api.CodeBusy, "another request about the order is running, repeat this one in a second")
 }
