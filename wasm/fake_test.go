@@ -28,7 +28,7 @@ type fake struct {
 	calls  []string // "METHOD /path body"
 
 	pageData    string   // what the page arrived with
-	pageKept    bool     // by the service worker
+	pageOld     bool     // a copy of the service worker
 	signInQuery string   // what site/check.js removed from the address
 	navigations []string // by Assign or Replace
 	invoked     int
@@ -76,7 +76,7 @@ func (f *fake) SignInQuery() string {
 func (f *fake) PageData() (string, bool) {
 	taken := f.pageData
 	f.pageData = ""
-	return taken, f.pageKept
+	return taken, f.pageOld
 }
 func (f *fake) ReplaceAddress(to string) {
 	u, err := f.address.Parse(to)

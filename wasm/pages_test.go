@@ -194,7 +194,7 @@ func TestShopFromThePageSignsInAgain(t *testing.T) {
 func TestShopFromAKeptPage(t *testing.T) {
 	f := newFake(t, "https://shop.example/").on(getSession, me).on(getConfig, shopConfig).
 		on(getProducts, api.ProductList{Products: []api.Product{{ID: "tea", Name: "乌龙茶", Price: 7200}}})
-	f.pageData, f.pageKept = pageOf(t, catalogue.Products...), true
+	f.pageData, f.pageOld = pageOf(t, catalogue.Products...), true
 	p := newShopPage(f)
 	p.basket = basket{"tea": 1}
 	shows(t, p, "68.00")
