@@ -75,7 +75,7 @@ type parser struct {
 	text   []byte // of the field so far
 }
 
-var replacement = []byte(string(utf8.RuneError))
+var replacement = []byte(string(utf8.RuneError)) // U+FFFD in UTF-8
 
 var (
 	malformed     = &ParseError{"not well-formed"}
