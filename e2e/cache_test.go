@@ -41,8 +41,8 @@ func (tb *tab) caches() map[string][]string {
 	return all
 }
 
-// fetched waits for n requests of the path. The service worker makes some behind a page.
-func fetched(t *testing.T, s *pages.Server, path string, n int) {
+// waitFetched waits for n requests of the path. The service worker makes some behind a page.
+func waitFetched(t *testing.T, s *pages.Server, path string, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(waitTimeout); len(s.Requests(path)) < n; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -66,7 +66,7 @@ func TestProgramIsDownloadedOnce(t *testing.T) {
 		if n := len(s.Requests("/assets/*")); n != 0 {
 			t.Errorf("%d files were loaded again: %+v", n, s.Requests("/assets/*"))
 		}
-		fetched(t, s, "/", 1)
+		waitFetched(t, s, "/", 1)
 		if len(s.Requests("/api/products")) != 1 || len(s.Requests("/api/config")) != 1 {
 			t.Errorf("want each response requested once per visit: %+v", s.Requests("*"))
 		}
@@ -154,6 +154,15 @@ func (tb *tab) waitKept(screen string) {
 	tb.until("a copy of "+screen, fmt.Sprintf(`caches.match(%q).then(r => window.kept = r) && window.kept`, screen))
 }
 
+// visitKept opens the shop and waits until the service worker keeps its start page.
+func (tb *tab) visitKept(s *pages.Server) {
+	tb.t.Helper()
+	tb.open(s.URL + "/")
+	tb.waitRunning()
+	tb.workerServes()
+	tb.waitKept("/")
+}
+
 const isKept = `document.documentElement.dataset.kept !== undefined`
 
 // The second visit shows the copy at once, while neither the page nor the signer answers. Nothing can be
@@ -162,12 +171,8 @@ func TestSecondVisitComesFromTheCache(t *testing.T) {
 	s := newShopSite(t)
 	tb := newTab(t)
 	tb.addScript(shifts)
-	tb.open(s.URL + "/")
-	tb.waitRunning()
-	tb.workerServes()
-	tb.waitKept("/")
-	t.Cleanup(func() { setPrice(t, "tea", 6800) })
-	setPrice(t, "tea", 7100)
+	tb.visitKept(s)
+	raisePrice(t)
 	release := make(chan struct{})
 	s.Fault(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/api/") {
@@ -217,12 +222,8 @@ func TestCopyWithItsCallsIsCurrent(t *testing.T) {
 			return instantiate.apply(WebAssembly, all);
 		};
 	}`)
-	tb.open(s.URL + "/")
-	tb.waitRunning()
-	tb.workerServes()
-	tb.waitKept("/")
-	t.Cleanup(func() { setPrice(t, "tea", 6800) })
-	setPrice(t, "tea", 7100)
+	tb.visitKept(s)
+	raisePrice(t)
 	tb.eval(`sessionStorage.wait = "for the calls"`)
 	tb.open(s.URL + "/")
 	tb.until("the data of the calls", `document.getElementById("data")?.dataset.current !== undefined`)
@@ -241,10 +242,7 @@ func TestUpdateShowsOnTheNextVisit(t *testing.T) {
 	const version = "00000000deadbeef"
 	old := newSite(t)
 	tb := newTab(t)
-	tb.open(old.URL + "/")
-	tb.waitRunning()
-	tb.workerServes()
-	tb.waitKept("/")
+	tb.visitKept(old)
 	before := tb.caches()
 
 	site, program := nextSite(t, version)
@@ -341,10 +339,7 @@ func TestBrokenCaches(t *testing.T) {
 func TestForeignPageIsNotKept(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
-	tb.open(s.URL + "/")
-	tb.waitRunning()
-	tb.workerServes()
-	tb.waitKept("/")
+	tb.visitKept(s)
 	asked := make(chan struct{}, 10)
 	s.Fault(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" || r.URL.Path == "/orders" {
@@ -370,10 +365,7 @@ func TestForeignPageIsNotKept(t *testing.T) {
 func TestOffline(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
-	tb.open(s.URL + "/")
-	tb.waitRunning()
-	tb.workerServes()
-	tb.waitKept("/")
+	tb.visitKept(s)
 	s.Fault(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	tb.open(s.URL + "/") // the copy of the page, whose program has no connection
 	tb.until("the message", `document.querySelector('[data-error="offline"]')`)

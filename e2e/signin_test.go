@@ -170,10 +170,7 @@ func TestSignInThatDoesNotOpen(t *testing.T) {
 func TestWorkerKeepsNoSignIn(t *testing.T) {
 	s := newSite(t)
 	tb := newTab(t)
-	tb.open(s.URL + "/")
-	tb.waitRunning()
-	tb.workerServes()
-	tb.waitKept("/")
+	tb.visitKept(s)
 	kept := tb.await(`caches.match("/").then(r => r.text())`)
 	s.Serve(signInSite(t, "/orders"))
 	s.Forget()
@@ -182,7 +179,7 @@ func TestWorkerKeepsNoSignIn(t *testing.T) {
 	tb.waitRunning()
 	tb.open(s.URL + "/") // from the copy, and fetched behind it
 	tb.waitRunning()
-	fetched(t, s, "/", 2)
+	waitFetched(t, s, "/", 2)
 	if now := tb.await(`caches.match("/").then(r => r.text())`); now != kept || strings.Contains(now, `data-sign-in="`) {
 		t.Errorf("the copy is now %.200s", now)
 	}

@@ -187,11 +187,18 @@ func TestWorkerBeginsTheSignIn(t *testing.T) {
 	}
 }
 
-// setPrice changes the price of a product by the API.
-func setPrice(t *testing.T, id string, price int) {
+// raisePrice changes the price of the tea from 68 to 71 yuan until the end of the test.
+func raisePrice(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() { setPrice(t, 6800) })
+	setPrice(t, 7100)
+}
+
+// setPrice changes the price of the tea, in fen, by the API.
+func setPrice(t *testing.T, price int) {
 	t.Helper()
 	body := fmt.Sprintf(`{"name": "高山乌龙茶", "detail": "海拔 1200 米 · 春茶 · 50 克罐装", "image": "/web/products/tea.svg", "price": %d, "position": 10}`, price)
-	r, err := http.NewRequest("PUT", world.shop.URL+"/v1/products/"+id, bytes.NewReader([]byte(body)))
+	r, err := http.NewRequest("PUT", world.shop.URL+"/v1/products/tea", bytes.NewReader([]byte(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +222,7 @@ func TestOlderPriceCannotBePaid(t *testing.T) {
 	p.until("the sign-in", `document.querySelector('[data-action="checkout"]:not([disabled])')`)
 	p.sees("68.00")
 	before := orders(t)
-	t.Cleanup(func() { setPrice(t, "tea", 6800) })
-	setPrice(t, "tea", 7100)
+	raisePrice(t)
 	p.tap(button("去支付"))
 	p.until("the message", `document.querySelector('[data-error="price_changed"]')`)
 	p.screenshot("price-changed")
