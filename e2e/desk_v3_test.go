@@ -262,9 +262,13 @@ func TestDeskSteersAPIv3(t *testing.T) {
 				now.PrivateKey, now.PublicKey, now.Certificate = "", "", "" // long
 				t.Errorf("%+v", now)
 			}
-			// A change from elsewhere is shown, too.
+			// A change from elsewhere is shown, too. It leaves what the person does alone.
+			tb.eval(`(e => { e.focus(); e.value = "30"; document.querySelector("#panel-v3 details").open = true; })(document.getElementById("v3-share")), ""`)
 			serial := client.sim.RotateV3MerchantKey()
 			tb.sees(serial)
+			if kept := tb.eval(`[document.getElementById("v3-share").value, document.activeElement.id, document.querySelector("#panel-v3 details").open].join()`); kept != "30,v3-share,true" {
+				t.Errorf("after a change from elsewhere: %s", kept)
+			}
 			tb.tap(`document.getElementById("tab-connect")`)
 			tb.until("the new serial number", `document.getElementById("panel-connect").innerText.includes("`+serial+`")`)
 			tb.look("connect-"+language, func(string) { tb.eval(`document.getElementById("v3-curl").scrollIntoView({block: "end"}), ""`) })

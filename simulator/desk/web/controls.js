@@ -1,7 +1,7 @@
 // The controls of the simulator: the person, the clock, the faults, and the open
 // sheets and consent pages.
 
-import { act, clockTime, day, el, icon, span, yuan } from "./dom.js";
+import { act, clockTime, day, el, icon, span, unlessSame, yuan } from "./dom.js";
 import { get, post, remove } from "./control.js";
 import { said, t } from "./t.js";
 
@@ -144,12 +144,19 @@ export function place(menu, button) {
 
 export class Waiting {
   constructor() {
+    this.show = unlessSame(([sheets, consents]) => this.draw(sheets, consents));
     this.box = document.getElementById("waiting");
     this.read();
   }
 
   async read() {
     const [{ sheets }, { consents }] = await Promise.all([get("sheets"), get("consents")]);
+    const open = (list) => list.filter((entry) => entry.state === "open");
+    this.show([open(sheets), open(consents).slice(-1)]);
+    return sheets;
+  }
+
+  draw(sheets, consents) {
     const bar = (text, path, answers) => el("div", { class: "bar-row" }, el("span", { class: "dot" }), el("span", { class: "text" }, text),
       answers.map(([label, word, kind]) => {
         const button = el("button", { type: "button", class: kind }, label);
@@ -157,11 +164,10 @@ export class Waiting {
         return button;
       }));
     this.box.replaceChildren(
-      ...sheets.filter((sheet) => sheet.state === "open").map((sheet) => bar(
+      ...sheets.map((sheet) => bar(
         [el("b", {}, t("sheet")), `${sheet.trade_type === "JSAPI" ? "" : ` (${sheet.trade_type})`} ${yuan(sheet.amount)} · ${sheet.item}`], `sheets/${sheet.id}`, [[t("cancel"), "cancel", "quiet"], [t("pay"), "pay", "go"]])),
-      ...consents.filter((consent) => consent.state === "open").slice(-1).map((consent) => bar(
+      ...consents.map((consent) => bar(
         [el("b", {}, t("consent")), ` ${consent.user.nickname} · ${consent.scope}`], `consents/${consent.id}`, [[t("decline"), "decline", "quiet"], [t("allow"), "approve", "go"]])));
-    return sheets;
   }
 }
 

@@ -3,7 +3,7 @@
 import { get, listen } from "./control.js";
 import { Clock, Faults, Holder, Waiting, theme } from "./controls.js";
 import { connect, curl } from "./connect.js";
-import { toast } from "./dom.js";
+import { toast, unlessSame } from "./dom.js";
 import { Ledger } from "./ledger.js";
 import { Log } from "./log.js";
 import { Phone } from "./phone.js";
@@ -53,11 +53,12 @@ async function start() {
   const holder = new Holder(info);
   const faults = new Faults(info);
   const waiting = new Waiting();
-  const showKeys = (v3) => {
+  // A change of keys is reported by its response and by an event.
+  const showKeys = unlessSame((v3) => {
     info.v3 = v3;
     keys(panel("v3"), v3, showKeys);
     connect(panel("connect"), info);
-  };
+  });
   showKeys(info.v3);
   curl(panel("curl"), info);
 

@@ -13,6 +13,25 @@ export function el(name, attributes = {}, ...children) {
   return node;
 }
 
+// unlessSame wraps draw(data): it does not run again with the same data. A click is lost if its
+// button is replaced while it is pressed, and so is the focus.
+export function unlessSame(draw) {
+  let last;
+  return (data) => {
+    const now = JSON.stringify(data);
+    if (now === last) return;
+    last = now;
+    draw(data);
+  };
+}
+
+// showNodes makes nodes the children of a box. Those that are in it already stay in place.
+export function showNodes(box, nodes) {
+  const wanted = new Set(nodes);
+  for (const child of [...box.children]) if (!wanted.has(child)) child.remove();
+  nodes.forEach((node, i) => { if (box.children[i] !== node) box.insertBefore(node, box.children[i] ?? null); });
+}
+
 const shapes = {
   close: "M6 6 18 18M18 6 6 18",
   back: "M14.5 5 8 12l6.5 7",

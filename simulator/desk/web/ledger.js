@@ -1,6 +1,6 @@
 // The ledger: orders, payments, refunds and notifications.
 
-import { act, clockTime, copyButton, el, span, yuan } from "./dom.js";
+import { act, clockTime, copyButton, el, showNodes, span, yuan } from "./dom.js";
 import { get, post } from "./control.js";
 import { place } from "./controls.js";
 import { byHand, left, refund } from "./refunds.js";
@@ -19,6 +19,8 @@ export class Ledger {
     this.info = info;
     this.clock = clock;
     this.owed = document.getElementById("owed");
+    this.list = el("div", { class: "scroll ledger" });
+    this.drawn = new Map(); // out_trade_no: { node, data }, data is the JSON that the node shows
     this.nicknames = new Map(info.users.map((user) => [user.openid, user.nickname]));
     this.menu = el("div", { class: "menu", id: "forge", popover: "auto" });
     document.body.append(this.menu);
@@ -39,14 +41,27 @@ export class Ledger {
     this.onOrders(orders);
     for (const n of notifications) n.attempts.forEach((a, i) => this.onAttempt(a.message, i + 1, n.out_trade_no));
     if (orders.length === 0) {
+      this.drawn.clear();
       this.panel.replaceChildren(el("div", { class: "empty" }, el("h2", {}, t("order.none")),
         el("p", {}, t("order.hint"))));
       return;
     }
     const paid = new Map(trades.map((trade) => [trade.out_trade_no, trade]));
-    this.panel.replaceChildren(el("div", { class: "scroll ledger" }, orders.toReversed().map((order) =>
-      this.order(order, paid.get(order.out_trade_no), refunds.filter((r) => r.out_trade_no === order.out_trade_no), notifications.filter((n) => n.out_trade_no === order.out_trade_no)))));
+    const of = (list, order) => list.filter((entry) => entry.out_trade_no === order.out_trade_no);
+    showNodes(this.list, orders.toReversed().map((order) => this.article(order, paid.get(order.out_trade_no), of(refunds, order), of(notifications, order))));
+    showNodes(this.panel, [this.list]);
     this.count();
+  }
+
+  // article is the node of an order. It is drawn again only when its content has changed.
+  article(order, ...content) {
+    const data = JSON.stringify([order, ...content]);
+    let known = this.drawn.get(order.out_trade_no);
+    if (known?.data !== data) {
+      known = { data, node: this.order(order, ...content) };
+      this.drawn.set(order.out_trade_no, known);
+    }
+    return known.node;
   }
 
   order(order, trade, refunds, notifications) {
@@ -62,7 +77,7 @@ export class Ledger {
         order.trade_type !== "JSAPI" && fact(t("fact.by"), order.trade_type),
         fact(t("fact.ordered"), at(order.created)),
         trade && fact(t("fact.paid"), `${at(trade.paid)} · ${trade.bank_type}`),
-        order.state === "NOTPAY" && fact(t("fact.expires"), t("fact.expires_in", { span: span(new Date(order.expires) - this.clock.now()) })),
+        order.state === "NOTPAY" && fact(t("fact.expires"), el("span", { class: "expires", "data-at": order.expires })),
         trade && trade.cash_fee !== trade.total_fee && fact(t("fact.cash"), t("fact.cash_coupon", { cash: yuan(trade.cash_fee), coupon: yuan(trade.coupon_fee) })),
         fact(t("fact.api"), `API${order.version}`),
         fact(t("fact.sign"), order.sign_type),
@@ -123,11 +138,14 @@ export class Ledger {
     place(this.menu, button);
   }
 
-  // count updates the times until the next retries.
+  // count updates the times until the next retries, and until orders expire.
   count() {
+    const rest = (node) => new Date(node.dataset.at) - this.clock.now();
     for (const node of this.panel.querySelectorAll(".in")) {
-      const rest = new Date(node.dataset.at) - this.clock.now();
-      node.textContent = rest > 0 ? t("next.in", { span: span(rest) }) : t("next.now");
+      node.textContent = rest(node) > 0 ? t("next.in", { span: span(rest(node)) }) : t("next.now");
+    }
+    for (const node of this.panel.querySelectorAll(".expires")) {
+      node.textContent = t("fact.expires_in", { span: span(rest(node)) });
     }
   }
 }

@@ -12,8 +12,14 @@ let pressed = "";
 
 const modes = ["public_key", "certificates", "both"];
 
-// keys shows the panel. changed(v3) runs with the keys after a change.
+// keys shows the panel. changed(v3) runs with the keys after a change. What a person typed, the
+// focus and an opened key stay as they are when other keys are drawn.
 export function keys(panel, v3, changed) {
+  const field = document.getElementById("v3-share");
+  const typed = field && field.value !== field.defaultValue && Number(field.value) !== v3.share;
+  const focused = panel.contains(document.activeElement) ? document.activeElement.id : "";
+  const opened = panel.querySelector("details")?.open;
+
   const run = (control, path, body) => {
     pressed = control.id;
     return act(control, async () => changed(await post(`v3/${path}`, body)));
@@ -26,6 +32,7 @@ export function keys(panel, v3, changed) {
   const choose = el("select", { id: "v3-mode", "aria-label": t("v3.mode") }, modes.map((mode) => el("option", { value: mode, selected: mode === v3.mode }, t(`v3.mode.${mode}`))));
   choose.addEventListener("change", () => run(choose, "mode", { mode: choose.value }));
   const percent = el("input", { type: "number", id: "v3-share", min: 0, max: 100, step: 0.1, value: v3.share, "aria-label": t("v3.share") });
+  if (typed) percent.value = field.value;
   const set = el("button", { type: "button", class: "small", id: "v3-set" }, t("v3.set"));
   set.addEventListener("click", () => run(set, "share", { percent: Number(percent.value) }));
 
@@ -42,7 +49,7 @@ export function keys(panel, v3, changed) {
       acts(call(t("v3.rotate"), "merchant-key/rotate"), old.length > 0 && call(t("v3.revoke"), "merchant-key/revoke"))),
     v3.mode !== "certificates" && section(t("v3.public"), t("v3.public_text"),
       table(["", ""], [[t("v3.public_id"), value(v3.public_key_id)]]),
-      pem(t("v3.public_pem"), v3.public_key),
+      pem(t("v3.public_pem"), v3.public_key, opened),
       acts(call(t("v3.rotate"), "public-key/rotate"))),
     v3.mode !== "public_key" && section(t("v3.platform"), t("v3.platform_text"),
       table(["", ""], v3.certificates.map((c) => [c.signs ? t("v3.signs") : t("v3.listed"), value(c.serial)])),
@@ -50,12 +57,12 @@ export function keys(panel, v3, changed) {
     section(t("v3.key"), t("v3.key_text"),
       table(["", ""], [[t("v3.key"), value(v3.api_v3_key)]]),
       acts(call(t("v3.change"), "key", {}))));
-  if (document.activeElement === document.body) document.getElementById(pressed)?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) document.getElementById(focused || pressed)?.focus({ preventScroll: true });
 }
 
 const serials = (list) => el("span", {}, list.map((serial) => el("code", { class: "block" }, serial)));
 
-const pem = (label, text) => el("details", { class: "compare" }, el("summary", {}, label), code(text));
+const pem = (label, text, open) => el("details", { class: "compare", open }, el("summary", {}, label), code(text));
 
 // needs is the section of the connect panel: the settings of a client of APIv3.
 export function needs(info) {
