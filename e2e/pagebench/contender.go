@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httputil"
@@ -212,7 +211,8 @@ func startSigner(ctx context.Context, dir string, settings map[string]string) (a
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	cmd.Stderr = io.Discard
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		return nil, nil, err
 	}
@@ -229,7 +229,7 @@ func startSigner(ctx context.Context, dir string, settings map[string]string) (a
 		time.Sleep(100 * time.Millisecond)
 	}
 	stop()
-	return nil, nil, fmt.Errorf("no response from the signer at %s", address)
+	return nil, nil, fmt.Errorf("no response from the signer at %s, which says:\n%s", address, &said)
 }
 
 func seed(ctx context.Context, file string) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
 
+	"h5pay/e2e/pages"
 	"h5pay/internal/wasmbin"
 )
 
@@ -63,8 +64,9 @@ func writeFirst(ctx context.Context, browser, tmp, address, file string, shop co
 // functionsOf returns the numbers of the functions that V8 compiled at their first call, in all threads, until
 // a contender was ready.
 func functionsOf(ctx context.Context, browser, profile, address string, c contender) ([]int, error) {
+	trust, key := pages.TrustFlag()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(browser), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("accept-lang", "zh-CN"))
+		chromedp.ExecPath(browser), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("accept-lang", "zh-CN"), chromedp.Flag(trust, key))
 	alloc, stop := chromedp.NewExecAllocator(ctx, opts...)
 	defer stop()
 	tab, end := chromedp.NewContext(alloc, chromedp.WithErrorf(func(string, ...any) {}))

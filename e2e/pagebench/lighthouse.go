@@ -25,7 +25,7 @@ type audit struct {
 // lighthouse runs Lighthouse on a contender, whose server is not slowed down: Lighthouse simulates
 // the network and the processor.
 func lighthouse(ctx context.Context, browser, dir, cli string, c contender) (a audit, err error) {
-	s, err := pages.Start("node_modules/.bin/node", c.site, c.api)
+	s, err := pages.StartTLS("node_modules/.bin/node", c.site, c.api)
 	if err != nil {
 		return a, err
 	}
@@ -38,8 +38,9 @@ func lighthouse(ctx context.Context, browser, dir, cli string, c contender) (a a
 	if err != nil {
 		return a, err
 	}
+	trust, key := pages.TrustFlag()
 	cmd := exec.CommandContext(ctx, node, cli, s.URL+"/", "--quiet", "--output=json", "--output-path="+out,
-		"--only-categories=performance,accessibility,best-practices,seo", "--chrome-flags=--headless=new --no-sandbox --disable-gpu --disable-quic --accept-lang=zh-CN")
+		"--only-categories=performance,accessibility,best-practices,seo", "--chrome-flags=--headless=new --no-sandbox --disable-gpu --disable-quic --accept-lang=zh-CN --"+trust+"="+key)
 	cmd.Env = append(os.Environ(), "CHROME_PATH="+browser)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return a, fmt.Errorf("running Lighthouse: %w\n%s", err, text)

@@ -49,7 +49,10 @@ func (l *link) slow(s *pages.Server) {
 // delayed makes a request and its response take one round trip.
 func delayed(http.ResponseWriter, *http.Request) { time.Sleep(roundTrip) }
 
-// slowConn takes a round trip to open and shares the bandwidth.
+// opening is what TCP and TLS 1.3 take until a connection can be used.
+const opening = 2 * roundTrip
+
+// slowConn takes time to open and shares the bandwidth.
 type slowConn struct {
 	net.Conn
 	link *link
@@ -57,7 +60,7 @@ type slowConn struct {
 }
 
 func (c *slowConn) Read(b []byte) (int, error) {
-	c.open.Do(func() { time.Sleep(roundTrip) })
+	c.open.Do(func() { time.Sleep(opening) })
 	return c.Conn.Read(b)
 }
 

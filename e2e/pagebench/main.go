@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"flag"
 	"fmt"
 	"log"
@@ -20,6 +21,7 @@ import (
 	"h5pay/e2e/pages"
 	"h5pay/internal/cleanup"
 	"h5pay/internal/cmdflag"
+	"h5pay/wechat/wechattest"
 )
 
 func main() { cleanup.Main(program) }
@@ -58,19 +60,24 @@ func run(ctx context.Context, rounds int, cli string, audits int, out, first str
 		return err
 	}
 	var signer *url.URL
-	shop, err := pages.Start("node_modules/.bin/node", http.NotFoundHandler(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	shop, err := pages.StartTLS("node_modules/.bin/node", http.NotFoundHandler(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httputil.NewSingleHostReverseProxy(signer).ServeHTTP(w, r)
 	}))
 	if err != nil {
 		return err
 	}
 	defer shop.Close()
-	wechat, stop, err := startWeChat(shop.URL)
+	authority := filepath.Join(tmp, "wechat.pem")
+	account := wechattest.Config{ShopURL: shop.URL, AppSecret: randomSecret(), APIKey: randomSecret()}
+	wechat, stop, err := startWeChat(account, authority)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	signer, stop, err = startSigner(ctx, tmp, map[string]string{"SHOP_URL": shop.URL, "WECHAT_BASE_URL": wechat})
+	signer, stop, err = startSigner(ctx, tmp, map[string]string{
+		"SHOP_URL": shop.URL, "WECHAT_BASE_URL": wechat, "SSL_CERT_FILE": authority,
+		"WECHAT_APPSECRET": account.AppSecret, "WECHAT_API_KEY": account.APIKey,
+	})
 	if err != nil {
 		return err
 	}
@@ -95,7 +102,7 @@ func run(ctx context.Context, rounds int, cli string, audits int, out, first str
 			servers[i] = shop
 			shop.Serve(c.site)
 		} else {
-			if servers[i], err = pages.Start("node_modules/.bin/node", c.site, c.api); err != nil {
+			if servers[i], err = pages.StartTLS("node_modules/.bin/node", c.site, c.api); err != nil {
 				return err
 			}
 			defer servers[i].Close()
@@ -151,6 +158,9 @@ func run(ctx context.Context, rounds int, cli string, audits int, out, first str
 	}
 	return os.WriteFile(out, []byte(text), 0o644)
 }
+
+// randomSecret returns 32 letters and digits. A shop on https does not start with the values of the example.
+func randomSecret() string { return (rand.Text() + rand.Text())[:32] }
 
 // loadAverage returns the load of the machine in the last five minutes, "" where it is not known.
 func loadAverage() string {

@@ -51,11 +51,13 @@ func visits(ctx context.Context, browser, profile string, c contender, s *pages.
 // visitOnce starts the browser with a profile, makes a visit and ends the browser. Without workers
 // the page bypasses its service worker, which is still installed.
 func visitOnce(ctx context.Context, browser, profile string, c contender, s *pages.Server, workers bool) (v visit, err error) {
+	trust, key := pages.TrustFlag()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(browser), chromedp.UserDataDir(profile),
 		chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("accept-lang", "zh-CN"),
+		chromedp.Flag(trust, key),
 	)
 	alloc, stop := chromedp.NewExecAllocator(ctx, opts...)
 	defer stop()

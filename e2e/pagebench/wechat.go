@@ -1,32 +1,40 @@
 package main
 
 import (
+	"encoding/pem"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 
 	"h5pay/wechat/wechattest"
 )
 
 // startWeChat starts the simulated WeChat for the sign-in of a shop, on a link of its own. Its
-// authorize page redirects back at once.
-func startWeChat(shop string) (address string, stop func(), err error) {
-	l, err := net.Listen("tcp", "localhost:0")
+// authorize page redirects back at once. It writes its TLS certificate, in PEM, into a file.
+func startWeChat(account wechattest.Config, certificate string) (address string, stop func(), err error) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Listener = &slowListener{server.Listener, new(link)}
+	server.EnableHTTP2 = true
+	account.WeChatURL = "https://" + server.Listener.Addr().String()
+	w, err := wechattest.New(account)
 	if err != nil {
-		return "", nil, err
-	}
-	address = "http://" + l.Addr().String()
-	w, err := wechattest.New(wechattest.Config{ShopURL: shop, WeChatURL: address})
-	if err != nil {
-		l.Close()
+		server.Listener.Close()
 		return "", nil, err
 	}
 	there := w.Handler()
-	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		delayed(rw, r)
 		there.ServeHTTP(rw, r)
-	})}
-	go server.Serve(&slowListener{l, new(link)}) // ends with Close
-	return address, func() { server.Close(); w.Close() }, nil
+	})
+	server.StartTLS()
+	stop = func() { server.CloseClientConnections(); server.Close(); w.Close() }
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(certificate, text, 0o600); err != nil {
+		stop()
+		return "", nil, err
+	}
+	return server.URL, stop, nil
 }
 
 // slowListener puts its connections on a link.

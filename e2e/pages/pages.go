@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,7 +21,7 @@ import (
 
 // Server is a site on a port of this machine. Its methods are safe for concurrent use.
 type Server struct {
-	URL string // http://localhost:41234
+	URL string // http://localhost:41234, or https://
 
 	server *httptest.Server
 	node   string
@@ -45,14 +46,45 @@ type Request struct {
 
 // Start serves a site, and /api with another handler. It compresses with the Node at the path.
 func Start(node string, site, api http.Handler) (*Server, error) {
+	s, err := listen(node, site, api)
+	if err != nil {
+		return nil, err
+	}
+	s.server.Start()
+	s.URL = "http://" + s.URL
+	return s, nil
+}
+
+// StartTLS is Start with HTTP/2, as Cloudflare speaks it. A Chromium has to be started with TrustFlag.
+func StartTLS(node string, site, api http.Handler) (*Server, error) {
+	s, err := listen(node, site, api)
+	if err != nil {
+		return nil, err
+	}
+	s.server.EnableHTTP2 = true
+	s.server.StartTLS()
+	s.URL = "https://" + s.URL
+	return s, nil
+}
+
+// TrustFlag returns the flag, without "--", with which Chromium trusts the certificate of StartTLS and of httptest.
+// A page with a certificate that it ignores would not be cached.
+func TrustFlag() (name, value string) {
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	sum := sha256.Sum256(s.Certificate().RawSubjectPublicKeyInfo)
+	return "ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// listen returns a server that is not started, with a URL without scheme.
+func listen(node string, site, api http.Handler) (*Server, error) {
 	s := &Server{node: node, site: site, api: api, packed: map[[32]byte][]byte{}}
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		return nil, err
 	}
 	s.server = &httptest.Server{Listener: &wrapper{listener, s}, Config: &http.Server{Handler: http.HandlerFunc(s.serve)}}
-	s.server.Start()
-	s.URL = "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	s.URL = "localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	return s, nil
 }
 
