@@ -77,6 +77,13 @@ func onProgram(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// cached sets the headers that the site has for the program. Without them Chromium would not join two
+// requests.
+func cached(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/wasm")
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+}
+
 // setLanguage sets the browser's language.
 func (tb *tab) setLanguage(language string) {
 	tb.t.Helper()
@@ -223,6 +230,29 @@ func TestProgramBeforeItsStart(t *testing.T) {
 	}
 }
 
+// Chromium requests the program while it parses the page, before there is a worker. Other engines would receive
+// it twice.
+func TestProgramIsRequestedEarly(t *testing.T) {
+	for agent, want := range map[string]int{
+		"Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/116.0.0.0 Mobile Safari/537.36":                            1,
+		"Mozilla/5.0 (Linux; Android 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/78.0.3904.62 Mobile Safari/537.36":                          0, // may be too old
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1": 0,
+	} {
+		s := newSite(t)
+		var requests atomic.Int32
+		s.Fault(onProgram(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+		tb := newTab(t)
+		tb.run(emulation.SetUserAgentOverride(agent))
+		tb.addScript(`window.Worker = class {};`)
+		tb.open(s.URL + "/")
+		tb.until("the other scripts", "window.startup?.started")
+		tb.await(`fetch("/web/icon.svg").then(r => r.text())`) // requested after it
+		if n := int(requests.Load()); n != want {
+			t.Errorf("%s: %d requests", agent, n)
+		}
+	}
+}
+
 // The progress bar always shows the share that has arrived.
 func TestProgressIsCorrect(t *testing.T) {
 	s := newSite(t)
@@ -230,7 +260,7 @@ func TestProgressIsCorrect(t *testing.T) {
 	const parts = 5
 	next := make(chan struct{})
 	s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/wasm")
+		cached(w)
 		for i := range parts {
 			w.Write(program[len(program)*i/parts : len(program)*(i+1)/parts])
 			w.(http.Flusher).Flush()
@@ -298,7 +328,7 @@ func TestStalledDownload(t *testing.T) {
 	_, program := builtProgram(t)
 	goOn := make(chan struct{})
 	s.Fault(onProgram(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/wasm")
+		cached(w)
 		w.Write(program[:len(program)/3])
 		w.(http.Flusher).Flush()
 		waitForRelease(r, goOn)

@@ -69,7 +69,7 @@ const withoutToReversed = `delete Array.prototype.toReversed;`
 func TestWhyTheProgramDoesNotStart(t *testing.T) {
 	policy := sitePolicy(t)
 	same := func(page string) string { return page }
-	inline := regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`)
+	inline := regexp.MustCompile(`(?s)(<script data-prefetch[^>]*>)(.*?)(</script>)`)
 	replaceFirst := func(script string) func(string) string {
 		return func(page string) string {
 			found := inline.FindStringSubmatchIndex(page)
@@ -191,7 +191,7 @@ func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"
 func TestMessagesOfAProgramThatDoesNotStart(t *testing.T) {
 	s := newSite(t)
 	s.Fault(servePage(t, withHashOf(sitePolicy(t), invalidScript), func(page string) string {
-		return regexp.MustCompile(`(?s)(<script data-[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+invalidScript+"${3}")
+		return regexp.MustCompile(`(?s)(<script data-prefetch[^>]*>)(.*?)(</script>)`).ReplaceAllString(page, "${1}"+invalidScript+"${3}")
 	}))
 	for language, says := range map[string]map[string]string{
 		"zh-CN": {"network": "网络不稳定", "server": "服务器出错", "altered": "公共 Wi-Fi", "blocked": "被拦截", "old": "请更新微信", "off": "锁定模式", "memory": "内存不足", "broken": "加载失败"},

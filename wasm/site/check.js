@@ -9,6 +9,8 @@
     started: false, // start.js is running
     failed: "", // why the program cannot start
     leaving: false, // the page goes to WeChat's sign-in
+    programAddress: document.querySelector("script[data-wasm]").getAttribute("data-wasm"),
+    endRequest: function () {}, // ends the request of requestProgram
     signInQuery: "" // the query with code and state, for wasm/signin.go
   });
 
@@ -196,7 +198,20 @@
     location.replace(address);
   }
 
+  // requestProgram requests the program before the page is painted. Later the worker of first.js
+  // requests it too, and gets this response. Only Chromium joins two requests for one file; others
+  // would receive it twice. Versions with two digits may be too old for the other scripts. The priority
+  // is that of pictures, which would else wait for the program. A copy that the service worker kept
+  // needs no request, because the browser has the program.
+  function requestProgram() {
+    if (!/Chrome\/\d{3}/.test(navigator.userAgent) || document.documentElement.hasAttribute("data-kept")) return;
+    var abort = new AbortController();
+    startup.endRequest = function () { abort.abort(); };
+    fetch(startup.programAddress, { priority: "low", signal: abort.signal }).catch(function () {}); // the worker meets the same error
+  }
+
   var why = missingFeature();
   if (why) startup.fail(why);
   else goToSignIn();
+  if (!startup.failed && !startup.leaving) requestProgram();
 })();

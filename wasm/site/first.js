@@ -1,4 +1,4 @@
-// Runs in the head, after check.js and compile.js, before the first paint. It requests the program,
+// Runs in the head, after check.js and compile.js, before the first paint. It compiles the program,
 // selects the language of the prerendered texts, and makes the first calls to the signer.
 "use strict";
 {
@@ -40,11 +40,13 @@
   }
 
   const idle = startup.failed || startup.leaving; // the page needs nothing more
-  // Requests start after the first paint, which they would delay. A page in the background is not
+  // Calls start after the first paint, which they would delay. A page in the background is not
   // painted, so there is a timeout.
   const painted = new Promise((resolve) => {
-    requestAnimationFrame(() => setTimeout(resolve));
     setTimeout(resolve, 1_000);
+    try {
+      requestAnimationFrame(() => setTimeout(resolve));
+    } catch {} // some clients have a function that throws
   });
 
   // The program takes each of these responses once: see prefetch_js.go. It repeats calls that
@@ -132,12 +134,15 @@
       };
     });
 
-  const { wasm } = script.dataset;
-  if (wasm && !idle) {
-    const address = new URL(wasm, location.href).href; // a blob worker has no base address
+  // A copy's worker would delay the paint, and gains nothing: its program is in the browser's cache.
+  if (startup.programAddress && !idle) {
+    const address = new URL(startup.programAddress, location.href).href; // a blob worker has no base address
     const program = (startup.program = { address, bytes: 0, onProgress: () => {} }); // start.js replaces onProgress
-    const onProgress = (bytes) => program.onProgress((program.bytes = bytes));
-    program.compiled = painted.then(() => inWorker(address, onProgress));
+    const onProgress = (bytes) => {
+      if (bytes === 0) startup.endRequest(); // the worker has the response now
+      program.onProgress((program.bytes = bytes));
+    };
+    program.compiled = (copied ? painted : Promise.resolve()).then(() => inWorker(address, onProgress));
     program.compiled.catch(() => {}); // start.js then compiles in the page
   }
   startup.ready = true;
