@@ -137,12 +137,16 @@
   // A copy's worker would delay the paint, and gains nothing: its program is in the browser's cache.
   if (startup.programAddress && !idle) {
     const address = new URL(startup.programAddress, location.href).href; // a blob worker has no base address
-    const program = (startup.program = { address, bytes: 0, onProgress: () => {} }); // start.js replaces onProgress
-    const onProgress = (bytes) => {
-      if (bytes === 0) startup.endRequest(); // the worker has the response now
-      program.onProgress((program.bytes = bytes));
-    };
-    program.compiled = (copied ? painted : Promise.resolve()).then(() => inWorker(address, onProgress));
+    const program = (startup.program = {
+      address,
+      bytes: 0,
+      onProgress: () => {}, // start.js replaces it
+      received: (bytes) => {
+        if (bytes === 0) startup.endRequest(); // compileProgram has the response now
+        program.onProgress((program.bytes = bytes));
+      },
+    });
+    program.compiled = (copied ? painted : Promise.resolve()).then(() => inWorker(address, program.received));
     program.compiled.catch(() => {}); // start.js then compiles in the page
   }
   startup.ready = true;

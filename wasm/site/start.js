@@ -65,7 +65,7 @@
       return await program.compiled;
     } catch {
       // This error has more detail than the worker's.
-      return await compileProgram(program.address, (bytes) => program.onProgress((program.bytes = bytes)));
+      return await compileProgram(program.address, program.received);
     } finally {
       program.onProgress = () => {}; // the worker may report progress after the end
       clearTimeout(stalled);
