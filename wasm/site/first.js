@@ -89,7 +89,7 @@
   const replaceData = async () => {
     const current = async (path) => {
       const response = (await startup[path].response).clone();
-      const { version } = document.getElementById("loader").dataset;
+      const { version } = document.documentElement.dataset;
       if (!response.ok || response.headers.get("H5pay-Page") !== version) throw new Error("left to the program");
       return response.json();
     };

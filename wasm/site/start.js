@@ -14,7 +14,7 @@
   // updatePage loads the page again if the signer serves another version of it, once per version. It
   // reports whether it does so. The program calls it with the version that a response names.
   window.updatePage = (served) => {
-    if (!served || served === loader.dataset.version || triedBefore(served)) return false;
+    if (!served || served === document.documentElement.dataset.version || triedBefore(served)) return false;
     show("updating");
     startup.reload();
     return true;
