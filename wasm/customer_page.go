@@ -109,8 +109,12 @@ func (p *customerPage) load(ctx app.Context) {
 		}
 		return func() {
 			p.show(ctx, o)
-			if waits(o) && p.trade == api.TradeNative && p.cancel == nil {
+			switch {
+			case !waits(o) || p.cancel != nil:
+			case p.trade == api.TradeNative:
 				p.showCodes(ctx)
+			case p.returned:
+				p.confirmWhileAsking(ctx)
 			}
 		}, nil
 	}))
@@ -260,16 +264,35 @@ func (p *customerPage) pollWhileSheetOpen(ctx app.Context, attempt context.Conte
 
 // confirm polls the order until it is decided.
 func (p *customerPage) confirm(ctx app.Context, attempt context.Context) {
+	if !p.poll(ctx, attempt) && attempt.Err() == nil {
+		ctx.Dispatch(func(app.Context) { p.stopAttempt(); p.still = true })
+	}
+}
+
+// poll queries the order until it is decided, about 90 s. It returns false if it is not.
+func (p *customerPage) poll(ctx app.Context, attempt context.Context) (decided bool) {
 	for _, pause := range pollPauses {
 		if o, err := p.look(attempt); err == nil && !waits(o) {
 			ctx.Dispatch(func(ctx app.Context) { p.show(ctx, o) })
-			return
+			return true
 		}
 		if p.b.Sleep(attempt, pause) != nil {
-			return
+			return false
 		}
 	}
-	ctx.Dispatch(func(app.Context) { p.stopAttempt(); p.still = true })
+	return false
+}
+
+// confirmWhileAsking polls the order while the page asks whether it was paid: the payment may become
+// known without an answer.
+func (p *customerPage) confirmWhileAsking(ctx app.Context) {
+	attempt, cancel := context.WithCancel(p.ctx)
+	p.cancel = cancel
+	ctx.Async(func() {
+		if p.b.Sleep(attempt, pollPauses[0]) == nil && !p.poll(ctx, attempt) && attempt.Err() == nil {
+			ctx.Dispatch(func(app.Context) { p.stopAttempt() })
+		}
+	})
 }
 
 // checkAgain polls the order because the user claims to have paid.
@@ -408,6 +431,7 @@ func (p *customerPage) stateContent(icon string, title, hint text, actions ...ap
 
 // backToPay shows the payment again after the user says that they have not paid.
 func (p *customerPage) backToPay(ctx app.Context, _ app.Event) {
+	p.stopAttempt()
 	p.returned, p.still = false, false
 	p.load(ctx)
 }

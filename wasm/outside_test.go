@@ -266,13 +266,35 @@ func TestBrowserPaysOnWeChatsPage(t *testing.T) {
 	r := newResultPage(g)
 	client = mount(t, r)
 	shows(t, r, `data-status="unconfirmed"`, textHavePaid.ZH, textPayAgain.ZH)
-	if g.countCalls(getO1) != 1 {
-		t.Errorf("%d queries before the user claimed to have paid", g.countCalls(getO1))
+	if n := g.countCalls(getO1); n != len(pollPauses)+1 {
+		t.Errorf("%d queries before the user claimed to have paid", n)
 	}
 	g.script[getO1] = []any{mwebO1, paidO1}
 	r.again(client.Context(), app.Event{})
 	client.Consume()
 	shows(t, r, `data-status="paid"`)
+}
+
+// The payment becomes known while the page asks whether it was made.
+func TestPaymentBecomesKnownWhileThePageAsks(t *testing.T) {
+	const getLink = "GET /api/o/0123456789abcdefghijklmnop"
+	link := func(status api.OrderStatus) api.CustomerOrder {
+		return api.CustomerOrder{Order: api.Order{ID: "o1", Status: status, Total: 700}, TradeTypes: []api.TradeType{api.TradeMWEB}}
+	}
+	for address, open := range map[string]func(browser) app.Composer{
+		"/result?order=o1":                       func(b browser) app.Composer { return newResultPage(b) },
+		"/o/0123456789abcdefghijklmnop?result=1": func(b browser) app.Composer { return newCustomerPage(b) },
+	} {
+		f := newFake(t, "https://shop.example"+address).on(getO1, mwebO1, mwebO1, paidO1).
+			on(getLink, link(api.StatusOpen), link(api.StatusOpen), link(api.StatusPaid))
+		f.ua = phoneUA
+		p := open(f)
+		mount(t, p).Consume()
+		shows(t, p, `="paid"`)
+		if n := f.countCalls(getO1) + f.countCalls(getLink); n != 3 {
+			t.Errorf("%s: %d queries", address, n)
+		}
+	}
 }
 
 // An order that was made inside WeChat is not found in a browser, and the page gives the reason.

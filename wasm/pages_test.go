@@ -308,6 +308,8 @@ func TestResultPage(t *testing.T) {
 		{"closed", map[string][]any{getO1: {closedO1}}, "", `data-status="closed"`, true},
 		{"still", map[string][]any{getO1: {pendingO1}}, "", `data-status="still"`, false},
 		{"offline", map[string][]any{getO1: {errors.New("down")}}, "", `data-error="offline"`, false},
+		{"still, then offline", map[string][]any{getO1: {pendingO1, errors.New("down")}}, "", `data-status="still"`, false},
+		{"question, then offline", map[string][]any{getO1: {mwebO1, errors.New("down")}}, "", `data-status="unconfirmed"`, false},
 		{"not theirs", map[string][]any{getO1: {api.CodeNotFound}}, "", `data-error="not_found"`, false},
 		{"no session", map[string][]any{getO1: {api.CodeUnauthenticated}, getSession: {api.CodeUnauthenticated}, postAuthorize: {authorize}},
 			authorize.URL, `data-status="confirming"`, false},

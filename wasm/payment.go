@@ -161,18 +161,17 @@ var pollPauses = [...]time.Duration{
 const confirmTime = 12 * time.Second
 
 // watch polls an order until its payment is decided and returns the last response. It passes each
-// response to show and stops if show returns true. It calls onTimeout after confirmTime. It retries
-// failed calls unless a retry cannot help, and returns the last error.
-func watch(ctx context.Context, b browser, id string, show func(api.Order) (enough bool), onTimeout func()) (o api.Order, err error) {
+// response to show. It calls onTimeout after confirmTime. It retries failed calls unless a retry
+// cannot help, and returns the last error.
+func watch(ctx context.Context, b browser, id string, show func(api.Order), onTimeout func()) (o api.Order, err error) {
 	var waited time.Duration
 	for _, pause := range append(pollPauses[:], 0) {
 		o, err = getOrder(ctx, b, id)
 		switch {
 		case err == nil && !payable(o.Status):
 			return o, nil
-		case err == nil && show(o):
-			return o, nil
 		case err == nil:
+			show(o)
 		case !isTemporary(code(err)):
 			return o, err
 		}

@@ -117,7 +117,7 @@ func TestWatch(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", test.answers...)
 			late := 0
-			o, err := watch(t.Context(), f, "o1", func(api.Order) bool { return false }, func() { late++ })
+			o, err := watch(t.Context(), f, "o1", func(api.Order) {}, func() { late++ })
 			if (err != nil) != (test.code != "") || err != nil && code(err) != test.code {
 				t.Errorf("error %v, want %q", err, test.code)
 			}
@@ -170,7 +170,7 @@ func TestBusyCallIsRepeated(t *testing.T) {
 func TestWatchEndsWithThePage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFake(t, "https://shop.example/result?order=o1").on("GET /api/orders/o1", api.Order{ID: "o1", Status: api.StatusOpen})
-	_, err := watch(ctx, f, "o1", func(api.Order) bool { cancel(); return false }, func() {})
+	_, err := watch(ctx, f, "o1", func(api.Order) { cancel() }, func() {})
 	if !errors.Is(err, context.Canceled) || f.countCalls("GET") != 1 {
 		t.Errorf("%d queries, then %v", f.countCalls("GET"), err)
 	}

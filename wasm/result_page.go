@@ -33,7 +33,7 @@ func (p *resultPage) OnMount(ctx app.Context) {
 }
 
 // load polls the order until it is decided. Users return from WeChat's payment page whether they
-// have paid or not. There it queries once, until the user claims to have paid.
+// have paid or not, so there the page asks meanwhile.
 func (p *resultPage) load(ctx app.Context) {
 	if p.id = orderParam(p.b.Query()); p.id == "" {
 		p.err = &api.Error{Code: codeNoOrder}
@@ -44,23 +44,26 @@ func (p *resultPage) load(ctx app.Context) {
 	}
 	watching, cancel := context.WithCancel(p.ctx)
 	p.watching, p.timedOut, p.cancel = true, false, cancel
-	claimed := p.claimed
 	look := p.asUser(ctx, func() (func(), error) {
-		o, err := watch(watching, p.b, p.id, func(o api.Order) (enough bool) {
+		var last *api.Order
+		o, err := watch(watching, p.b, p.id, func(o api.Order) {
+			last = &o
 			ctx.Dispatch(func(app.Context) {
 				if watching.Err() == nil {
 					p.order = &o
 				}
 			})
-			return o.TradeType == api.TradeMWEB && !claimed
 		}, func() {
 			ctx.Dispatch(func(app.Context) { p.timedOut = p.timedOut || watching.Err() == nil })
 		})
-		if err != nil {
+		switch {
+		case err == nil:
+			last = &o
+			clearDrafts(p.b, o)
+		case last == nil || !isTemporary(code(err)):
 			return nil, err
 		}
-		clearDrafts(p.b, o)
-		return func() { p.order, p.watching = &o, false }, nil
+		return func() { p.order, p.watching = last, false }, nil
 	})
 	p.run(ctx, func() (func(), error) {
 		show, err := look()
@@ -100,6 +103,9 @@ func (p *resultPage) Render() app.UI {
 func (p *resultPage) outcome() (status string, body []app.UI) {
 	one := func(status string, m app.UI) (string, []app.UI) { return status, []app.UI{m} }
 	switch {
+	case p.order != nil && payable(p.order.Status) && p.order.TradeType == api.TradeMWEB && !p.claimed:
+		return one("unconfirmed", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
+			p.primary(textHavePaid, p.again), p.payAgainButton(textPayAgain)))
 	case !p.timedOut && (p.order == nil || p.watching && payable(p.order.Status)):
 		return one("confirming", p.message("weui-icon-waiting", textConfirming, textConfirmHint, ""))
 	case p.order == nil:
@@ -120,9 +126,6 @@ func (p *resultPage) outcome() (status string, body []app.UI) {
 		return one("closed", p.message("weui-icon-info", textClosed, textClosedHint, "", p.shopLink("weui-btn_primary"), p.orderLink(p.id)))
 	case p.order.Status == api.StatusClosing:
 		return one("closing", p.message("weui-icon-waiting", textClosing, textClosingHint, "", p.shopLink("weui-btn_primary"), p.orderLink(p.id)))
-	case p.order.TradeType == api.TradeMWEB && !p.claimed && !p.watching:
-		return one("unconfirmed", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
-			p.primary(textHavePaid, p.again), p.payAgainButton(textPayAgain)))
 	}
 	return one("still", p.message("weui-icon-waiting", textStillConfirming, textStillConfirmingHint, "",
 		p.primary(textCheckAgain, p.again), p.payAgainButton(textBackToPay)))
