@@ -125,14 +125,23 @@ func (p *shopPage) Render() app.UI {
 		elem("header").Class("banner").Body(
 			elem("h1").Text(p.name),
 			elem("a").Class("to-orders").Attr("href", "/orders").Body(p.avatar(), p.bilingual(textOrders))),
-		app.If(p.products == nil, p.skeletonCards()).
-			ElseIf(len(p.products) == 0, p.message("weui-icon-info", textEmpty, textSoldOut, "",
-				p.primary(textRetry, func(ctx app.Context, _ app.Event) { p.load(ctx) }))).
-			Else(elem("ul").Class("cards").Body(app.Range(p.products).Slice(func(i int) app.UI { return p.card(p.products[i]) }))),
+		p.cards(),
 		p.footer(),
 		p.bar(),
 		p.basketSheet(),
 	).DataSet("waits", strconv.FormatBool(p.products == nil || p.signingIn || p.loading))
+}
+
+// cards are the products, or what is shown instead.
+func (p *shopPage) cards() app.UI {
+	switch {
+	case p.products == nil:
+		return p.skeletonCards()
+	case len(p.products) == 0:
+		return p.message("weui-icon-info", textEmpty, textSoldOut, "",
+			p.primary(textRetry, func(ctx app.Context, _ app.Event) { p.load(ctx) }))
+	}
+	return elem("ul").Class("cards").Body(app.Range(p.products).Slice(func(i int) app.UI { return p.card(p.products[i]) }))
 }
 
 func (p *shopPage) card(product api.Product) app.UI {
@@ -174,12 +183,13 @@ func (p *shopPage) stepper(product api.Product, where string) app.UI {
 			p.basket.save(p.b)
 		}
 	}
-	// All three elements always exist. If one were removed, go-app would turn the focused button
-	// into its neighbour.
+	// The style shows the elements from right to left. If the first one were removed, go-app would turn the
+	// focused button into its neighbour.
 	return elem("div").Class("stepper").Role("group").Aria("label", product.Name).Body(
-		p.step(product.ID+where, "remove", textRemove, "−", false, change(-1)).Hidden(n == 0),
-		elem("output").Aria("live", "polite").Hidden(n == 0).Text(strconv.Itoa(n)),
-		p.step(product.ID+where, "add", textAdd, "+", p.loading || n >= most(product) || n == 0 && p.basket.full(), change(1)))
+		p.step(product.ID+where, "add", textAdd, "+", p.loading || n >= most(product) || n == 0 && p.basket.full(), change(1)),
+		app.If(n > 0,
+			elem("output").Aria("live", "polite").Text(strconv.Itoa(n)),
+			p.step(product.ID+where, "remove", textRemove, "−", false, change(-1))))
 }
 
 // step is one of the two round buttons. go-app treats two closures of the same code as one handler
