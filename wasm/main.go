@@ -13,7 +13,9 @@ import (
 
 func main() {
 	dom.ReplaceBrokenAPIs()
-	register(newBrowser())
+	b := newBrowser()
+	dom.Yield()
+	register(b)
 	app.RunWhenOnBrowser()
 	generate()
 }

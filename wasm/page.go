@@ -8,6 +8,7 @@ import (
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/dom"
 	"h5pay/wasm/ui"
 )
 
@@ -38,6 +39,7 @@ func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.tr(s.title))
 // begin starts a screen in the browser. It first removes the sign-in response from the address. It
 // calls back, which may be nil, whenever the user returns.
 func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
+	dom.Yield()
 	s.page = ctx
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.authResponse = takeAuthResponse(s.b)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
+	"h5pay/wasm/dom"
 )
 
 // screen is the content of one address of the page.
@@ -28,8 +30,15 @@ var screens = []screen{
 
 // register adds a go-app route for each screen.
 func register(b browser) {
+	// The first screen is made in one task and drawn in the next. A later one is made in the handler of a
+	// click.
+	var first sync.Once
 	for _, s := range screens {
-		app.RouteFunc(s.path, func() app.Composer { return s.open(b) })
+		app.RouteFunc(s.path, func() app.Composer {
+			screen := s.open(b)
+			first.Do(dom.Yield)
+			return screen
+		})
 	}
 	// The program has no package regexp, so the address itself is the route.
 	switch path := b.Path(); {
