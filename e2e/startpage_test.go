@@ -95,6 +95,35 @@ const places = `[...document.querySelectorAll("h1, .card, .card h2, .card .price
 	return [e.className || e.tagName, ...[r.x, r.y, r.width, r.height].map(Math.round)].join(" ");
 }).join("\\n")`
 
+// In a browser that joins two requests for one file, the headers of the page request the program. It is sent
+// once. A copy of the page requests it after the paint.
+func TestHeadersOfThePageRequestTheProgram(t *testing.T) {
+	address, _ := builtProgram(t)
+	want := "<" + address + ">; rel=preload; as=fetch; crossorigin; fetchpriority=low"
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/116.0.0.0 Mobile Safari/537.36":                            want,
+		"Mozilla/5.0 (Linux; Android 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/78.0.3904.62 Mobile Safari/537.36":                          "",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1": "",
+		"Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/116.0.0.0 Mobile Safari/537.36 MicroMessenger/8.0.50":                          "", // goes to the sign-in
+	} {
+		if res, _ := getPage(t, "GET", "/", "User-Agent", agent); res.Header.Get("Link") != want {
+			t.Errorf("%s: Link: %q, want %q", agent, res.Header.Get("Link"), want)
+		}
+	}
+	s := newShopSite(t)
+	tb := newTab(t)
+	tb.visitKept(s)
+	const initiators = `performance.getEntriesByType("resource").filter(e => e.name.endsWith(".wasm")).map(e => e.initiatorType).join()`
+	if got := tb.eval(initiators); got != "link" || len(s.Requests(address)) != 1 {
+		t.Errorf("the program was requested by %q, %d times", got, len(s.Requests(address)))
+	}
+	tb.open(s.URL + "/")
+	tb.waitRunning()
+	if got := tb.eval(initiators); got != "" || tb.eval(isKept) != "true" {
+		t.Errorf("a copy: the program was requested by %q", got)
+	}
+}
+
 // Browsers query whether the page has changed, and the response is short while it has not.
 func TestStartPageIsRevalidated(t *testing.T) {
 	get := func(method, etag string) (*http.Response, string) {

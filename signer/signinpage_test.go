@@ -55,7 +55,7 @@ func newSignInWorld(t *testing.T, limit int, change func(env map[string]string))
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	a := newApp(platform{getenv: func(name string) string { return env[name] }, db: db, doer: http.DefaultClient, log: log, addressLimit: newLimiter(limit)})
 	files := fstest.MapFS{
-		"index.html": {Data: []byte(`<!DOCTYPE html><html lang="zh-CN"><ul><!--rows-zh-->outlines<!--/rows-zh--></ul></html>`)},
+		"index.html": {Data: []byte(`<!DOCTYPE html><html lang="zh-CN"><script data-wasm="/assets/app.1.wasm"></script><ul><!--rows-zh-->outlines<!--/rows-zh--></ul></html>`)},
 		"pay.html":   {Data: []byte(`<!DOCTYPE html><html lang="zh-CN">pay</html>`)},
 		"_headers":   {Data: []byte("/*\n  Cache-Control: no-cache\n  Referrer-Policy: strict-origin\n")},
 	}
@@ -216,5 +216,21 @@ func TestSignInsOfTheStartPageAreLimited(t *testing.T) {
 	}
 	if want := []bool{true, true, true, false, false}; !slices.Equal(begun, want) {
 		t.Errorf("sign-ins began %v, want %v", begun, want)
+	}
+}
+
+// TestHeadersOfThePageRequestTheProgram of e2e has the same cases for the Worker.
+func TestStartPageRequestsTheProgram(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, addressLimit, func(map[string]string) {})
+	for agent, want := range map[string]string{
+		agentOfChrome + " Chrome/116.0.0.0": "</assets/app.1.wasm>; rel=preload; as=fetch; crossorigin; fetchpriority=low",
+		agentOfChrome + " Chrome/78.0.0.0":  "",
+		agentOfChrome:                       "",
+		agentOfWeChat + " Chrome/116.0.0.0": "", // goes to the sign-in
+	} {
+		if res, _ := w.get("GET", "/", "User-Agent", agent); res.StatusCode != 200 || res.Header.Get("Link") != want {
+			t.Errorf("%s: %s, Link: %q, want %q", agent, res.Status, res.Header.Get("Link"), want)
+		}
 	}
 }

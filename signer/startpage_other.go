@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -68,8 +69,18 @@ func (p *startPage) serve(w http.ResponseWriter, r *http.Request, d *static.Docu
 			return
 		}
 	}
+	if program := programAddress.FindSubmatch(d.Body()); program != nil && joinsRequests.MatchString(r.UserAgent()) {
+		w.Header().Set("Link", fmt.Sprintf("<%s>; rel=preload; as=fetch; crossorigin; fetchpriority=low", program[1]))
+	}
 	p.site.ServeDocument(w, r, d)
 }
+
+// A preload requests the program when the headers of the page arrive. check.js takes its response, in the
+// browsers that join two requests for one file: see requestProgram there.
+var (
+	programAddress = regexp.MustCompile(`data-wasm="([^"]+)"`)
+	joinsRequests  = regexp.MustCompile(`Chrome/\d{3}`)
+)
 
 // document returns the page with the catalogue, nil if there is none.
 func (p *startPage) document(ctx context.Context) *static.Document {

@@ -21,7 +21,11 @@ export async function pageVersion(request) {
   return version ?? "";
 }
 
-let kept; // { text, etag, headers, at }
+// A preload requests the program when the headers of the page arrive. check.js takes its response, in the
+// browsers that join two requests for one file: see requestProgram there.
+const joinsRequests = /Chrome\/\d{3}/;
+
+let kept; // { text, etag, headers, program, at }
 
 // forget lets the next request see a change of the catalogue. Other isolates see it within a minute.
 export function forget() {
@@ -45,6 +49,9 @@ export async function startPage(request, call) {
   if (signIn) return withSignIn(page.text, page.headers, signIn);
   const headers = new Headers(page.headers);
   headers.set("ETag", `W/${page.etag}`);
+  if (page.program && joinsRequests.test(request.headers.get("User-Agent"))) {
+    headers.set("Link", `<${page.program}>; rel=preload; as=fetch; crossorigin; fetchpriority=low`);
+  }
   if ((request.headers.get("If-None-Match") ?? "").includes(page.etag)) return new Response(null, { status: 304, headers });
   return new Response(request.method === "HEAD" ? null : page.text, { headers });
 }
@@ -61,7 +68,7 @@ async function fill(request, call) {
   }
   const sum = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const etag = `"${Array.from(new Uint8Array(sum, 0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("")}"`;
-  return { text, etag, headers: file.headers, at };
+  return { text, etag, headers: file.headers, program: /data-wasm="([^"]+)"/.exec(text)?.[1], at };
 }
 
 async function readFile(request) {

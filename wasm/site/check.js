@@ -198,11 +198,12 @@
     location.replace(address);
   }
 
-  // requestProgram requests the program before the page is painted. Later the worker of first.js
-  // requests it too, and gets this response. Only Chromium joins two requests for one file; others
-  // would receive it twice. Versions with two digits may be too old for the other scripts. The priority
-  // is that of pictures, which would otherwise wait for the program. A copy that the service worker kept
-  // needs no request, because the browser has the program.
+  // requestProgram requests the program before the page is painted, or takes the response if the headers
+  // of the start page have requested it. Later the worker of first.js requests it too, and gets this
+  // response. Only Chromium joins two requests for one file; others would receive it twice. Versions with
+  // two digits may be too old for the other scripts. The priority is that of pictures, which would otherwise
+  // wait for the program. A copy that the service worker kept needs no request, because the browser has the
+  // program.
   function requestProgram() {
     if (!/Chrome\/\d{3}/.test(navigator.userAgent) || document.documentElement.hasAttribute("data-kept")) return;
     var abort = new AbortController();

@@ -29,6 +29,7 @@ const keep = async (screen, response) => {
   const headers = new Headers(response.headers);
   headers.delete("Content-Encoding");
   headers.delete("Content-Length");
+  headers.delete("Link"); // the program of a copy is requested after the paint
   const cache = await caches.open(cacheName);
   await cache.put(screen, new Response(text.replace("<html ", "<html data-kept "), { headers }));
 };
