@@ -13,6 +13,14 @@ try {
 } catch {} // storage is blocked
 let ordering = false;
 
+const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+const counter = (n) => make("output", { textContent: n });
+const removeButton = () => {
+  const button = make("button", { type: "button", className: "step remove", textContent: "−", ariaLabel: "减一件" });
+  button.dataset.action = "remove";
+  return button;
+};
+
 const draw = () => {
   let total = 0;
   let count = 0;
@@ -22,10 +30,10 @@ const draw = () => {
     if (amount || !card) continue;
     total += price * n;
     count += n;
-    const [remove, output, add] = find(".stepper", card).children;
-    remove.hidden = output.hidden = n === 0;
-    remove.disabled = n === 0;
-    output.textContent = n;
+    const [add, ...others] = find(".stepper", card).children;
+    if (n === 0) for (const element of others) element.remove();
+    else if (others.length > 0) others[0].textContent = n;
+    else add.after(counter(n), removeButton());
     add.disabled = n >= maxQuantity || (n === 0 && Object.keys(basket).length >= maxItems);
   }
   const bag = find(".bag");
