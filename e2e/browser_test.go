@@ -20,9 +20,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// waitTimeout limits every wait in a page. It is long because nothing is measured here. A failed
+// waitTimeout limits every wait in a page. It is long because nothing is measured here, and because other tests
+// run at the same time: a screenshot took more than 30 s on a machine with seven busy processes. A failed
 // wait reports what the page shows.
-const waitTimeout = 30 * time.Second
+const waitTimeout = 90 * time.Second
 
 // startBrowser starts a Chromium; nearly all tests share one.
 func startBrowser(more ...chromedp.ExecAllocatorOption) (ctx context.Context, stop func(), err error) {
