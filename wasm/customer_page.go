@@ -163,7 +163,7 @@ func (p *customerPage) tradeFor(o api.CustomerOrder) api.TradeType {
 
 // show shows the order. After a payment here it returns to the merchant in a moment.
 func (p *customerPage) show(ctx app.Context, o api.CustomerOrder) {
-	p.order, p.trade, p.signingIn = &o, p.tradeFor(o), false
+	p.order, p.trade, p.signingIn, p.err = &o, p.tradeFor(o), false, nil
 	if title := customerTitle(o.ShopName); title != p.title {
 		p.title = title
 		p.applyLang(ctx)
@@ -264,9 +264,15 @@ func (p *customerPage) pollWhileSheetOpen(ctx app.Context, attempt context.Conte
 
 // confirm polls the order until it is decided.
 func (p *customerPage) confirm(ctx app.Context, attempt context.Context) {
-	if !p.poll(ctx, attempt) && attempt.Err() == nil {
-		ctx.Dispatch(func(app.Context) { p.stopAttempt(); p.still = true })
+	if p.poll(ctx, attempt) {
+		return
 	}
+	ctx.Dispatch(func(app.Context) {
+		if attempt.Err() == nil {
+			p.stopAttempt()
+			p.still = true
+		}
+	})
 }
 
 // poll queries the order until it is decided, about 90 s. It returns false if it is not.
@@ -289,9 +295,14 @@ func (p *customerPage) confirmWhileAsking(ctx app.Context) {
 	attempt, cancel := context.WithCancel(p.ctx)
 	p.cancel = cancel
 	ctx.Async(func() {
-		if p.b.Sleep(attempt, pollPauses[0]) == nil && !p.poll(ctx, attempt) && attempt.Err() == nil {
-			ctx.Dispatch(func(app.Context) { p.stopAttempt() })
+		if p.b.Sleep(attempt, pollPauses[0]) != nil || p.poll(ctx, attempt) {
+			return
 		}
+		ctx.Dispatch(func(app.Context) {
+			if attempt.Err() == nil {
+				p.stopAttempt()
+			}
+		})
 	})
 }
 

@@ -297,6 +297,17 @@ func TestPaymentBecomesKnownWhileThePageAsks(t *testing.T) {
 	}
 }
 
+// A call failed, and then a query finds the payment.
+func TestPaymentIsShownInPlaceOfAnError(t *testing.T) {
+	const get = "GET /api/o/0123456789abcdefghijklmnop"
+	f := newFake(t, "https://shop.example/o/0123456789abcdefghijklmnop").on(get, errors.New("down"))
+	p := newCustomerPage(f)
+	client := mount(t, p)
+	shows(t, p, `data-error="offline"`)
+	p.show(client.Context(), api.CustomerOrder{Order: api.Order{ID: "o1", Status: api.StatusPaid, Total: 700}})
+	shows(t, p, `data-state="paid"`)
+}
+
 // An order that was made inside WeChat is not found in a browser, and the page gives the reason.
 func TestBrowserWithoutASession(t *testing.T) {
 	for _, page := range []struct {

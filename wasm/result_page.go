@@ -25,9 +25,13 @@ func newResultPage(b browser) *resultPage { return &resultPage{base: newBase(b, 
 
 func (p *resultPage) OnMount(ctx app.Context) {
 	p.begin(ctx, func(ctx app.Context, _ returnKind) {
-		if p.order != nil { // a paid order may have been paid again, or refunded
-			p.load(ctx)
+		if p.order == nil {
+			return
 		}
+		if p.asks() {
+			p.stopWatch() // its next query may be 25 s away
+		}
+		p.load(ctx) // a paid order may have been paid again, or refunded
 	})
 	p.load(ctx)
 }
@@ -44,8 +48,8 @@ func (p *resultPage) load(ctx app.Context) {
 	}
 	watching, cancel := context.WithCancel(p.ctx)
 	p.watching, p.timedOut, p.cancel = true, false, cancel
+	last := p.order
 	look := p.asUser(ctx, func() (func(), error) {
-		var last *api.Order
 		o, err := watch(watching, p.b, p.id, func(o api.Order) {
 			last = &o
 			ctx.Dispatch(func(app.Context) {
@@ -81,11 +85,20 @@ func (p *resultPage) load(ctx app.Context) {
 // again stops the current watch and starts a new one.
 func (p *resultPage) again(ctx app.Context, _ app.Event) {
 	p.claimed = true
+	p.stopWatch()
+	p.load(ctx)
+}
+
+func (p *resultPage) stopWatch() {
 	if p.cancel != nil {
 		p.cancel()
 	}
 	p.watching = false
-	p.load(ctx)
+}
+
+// asks reports whether the page asks the user about a payment on WeChat's payment page.
+func (p *resultPage) asks() bool {
+	return p.order != nil && payable(p.order.Status) && p.order.TradeType == api.TradeMWEB && !p.claimed
 }
 
 func (p *resultPage) Render() app.UI {
@@ -103,7 +116,7 @@ func (p *resultPage) Render() app.UI {
 func (p *resultPage) outcome() (status string, body []app.UI) {
 	one := func(status string, m app.UI) (string, []app.UI) { return status, []app.UI{m} }
 	switch {
-	case p.order != nil && payable(p.order.Status) && p.order.TradeType == api.TradeMWEB && !p.claimed:
+	case p.asks():
 		return one("unconfirmed", p.message("weui-icon-waiting", textHaveYouPaid, textHaveYouPaidHint, "",
 			p.primary(textHavePaid, p.again), p.payAgainButton(textPayAgain)))
 	case !p.timedOut && (p.order == nil || p.watching && payable(p.order.Status)):
