@@ -14,8 +14,11 @@ import (
 func main() {
 	dom.ReplaceBrokenAPIs()
 	b := newBrowser()
+	// The first screen is made in one task and drawn in the next. The task between is before go-app handles
+	// clicks, for which it needs the screen.
 	dom.Yield()
-	register(b)
+	register(b, b.Path())
+	dom.Yield()
 	app.RunWhenOnBrowser()
 	generate()
 }

@@ -2,12 +2,10 @@ package main
 
 import (
 	"strings"
-	"sync"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
 	"h5pay/internal/api"
-	"h5pay/wasm/dom"
 )
 
 // screen is the content of one address of the page.
@@ -28,23 +26,31 @@ var screens = []screen{
 	{"/l", func(b browser) app.Composer { return newLinkPage(b) }},
 }
 
-// register adds a go-app route for each screen.
-func register(b browser) {
-	// The first screen is made in one task and drawn in the next. A later one is made in the handler of a
-	// click.
-	var first sync.Once
-	for _, s := range screens {
-		app.RouteFunc(s.path, func() app.Composer {
-			screen := s.open(b)
-			first.Do(dom.Yield)
+// register adds a go-app route for each screen. It makes the screen of one address at once, for go-app's
+// first request of it; "" is none.
+func register(b browser, first string) {
+	route := func(path string, open func() app.Composer) {
+		if path != first {
+			app.RouteFunc(path, open)
+			return
+		}
+		made := open()
+		app.RouteFunc(path, func() app.Composer {
+			screen := made
+			if made = nil; screen == nil {
+				return open()
+			}
 			return screen
 		})
+	}
+	for _, s := range screens {
+		route(s.path, func() app.Composer { return s.open(b) })
 	}
 	// The program has no package regexp, so the address itself is the route.
 	switch path := b.Path(); {
 	case strings.HasPrefix(path, api.PathCustomer):
-		app.RouteFunc(path, func() app.Composer { return newCustomerPage(b) })
+		route(path, func() app.Composer { return newCustomerPage(b) })
 	case strings.HasPrefix(path, api.PathLink):
-		app.RouteFunc(path, func() app.Composer { return newLinkPage(b) })
+		route(path, func() app.Composer { return newLinkPage(b) })
 	}
 }

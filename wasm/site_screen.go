@@ -110,7 +110,7 @@ var (
 
 // render lets go-app render a screen in its loading state. It returns the title and the screen from the resulting page.
 func render(path string, b browser) (title string, screen template.HTML, err error) {
-	register(b)
+	register(b, "")
 	return renderRoute(path)
 }
 

@@ -1,3 +1,3 @@
 // Package dom is what the programs of the pages share of the browser: promises, exceptions, events and
-// storage. It exists in the browser only.
+// storage. Most of it exists in the browser only.
 package dom

@@ -114,10 +114,23 @@
       startup.fail("server");
       throw new Error(`${program.address}: status ${module}`);
     }
+    // The program draws in a later task than that of its start. It replaces the prerendered screen.
+    const drawn = new Promise((resolve) => {
+      try {
+        const observer = new MutationObserver(() => {
+          observer.disconnect();
+          resolve();
+        });
+        observer.observe(document.body, { childList: true });
+      } catch {
+        resolve(); // some clients have no observer
+      }
+    });
     const go = new Go();
     // After a fatal error of the runtime the promise of run stays pending.
     const exit = new Promise((resolve) => (go.exit = resolve));
     const end = go.run(await WebAssembly.instantiate(module, go.importObject));
+    await Promise.race([drawn, exit, end]);
     show("running");
     setTimeout(() => delete window.startup, 5_000); // a prefetched response is out of date by now
     register().catch((err) => console.warn("no service worker:", err));
