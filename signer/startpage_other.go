@@ -69,6 +69,7 @@ func (p *startPage) serve(w http.ResponseWriter, r *http.Request, d *static.Docu
 			return
 		}
 	}
+	w.Header().Add("Vary", "User-Agent")
 	if program := programAddress.FindSubmatch(d.Body()); program != nil && joinsRequests.MatchString(r.UserAgent()) {
 		w.Header().Set("Link", fmt.Sprintf("<%s>; rel=preload; as=fetch; crossorigin; fetchpriority=low", program[1]))
 	}

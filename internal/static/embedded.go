@@ -82,7 +82,7 @@ func (e *embedded) write(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	body, etag := e.body, e.etag
 	if e.gzip != nil {
-		h.Set("Vary", "Accept-Encoding")
+		h.Add("Vary", "Accept-Encoding")
 		if accepts(r, "gzip") {
 			body, etag = e.gzip, e.etag+"-gzip"
 			h.Set("Content-Encoding", "gzip")

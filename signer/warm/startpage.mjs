@@ -49,6 +49,7 @@ export async function startPage(request, call) {
   if (signIn) return withSignIn(page.text, page.headers, signIn);
   const headers = new Headers(page.headers);
   headers.set("ETag", `W/${page.etag}`);
+  headers.append("Vary", "User-Agent");
   if (page.program && joinsRequests.test(request.headers.get("User-Agent"))) {
     headers.set("Link", `<${page.program}>; rel=preload; as=fetch; crossorigin; fetchpriority=low`);
   }
