@@ -36,8 +36,8 @@ func newBase(b browser, title text) base {
 // OnPreRender sets the title of a prerendered page.
 func (s *base) OnPreRender(ctx app.Context) { ctx.Page().SetTitle(s.tr(s.title)) }
 
-// begin starts a screen in the browser. It first removes the sign-in response from the address. It
-// calls back, which may be nil, whenever the user returns.
+// begin starts a screen in the browser, in another task than that of its drawing. It first removes the
+// sign-in response from the address. It calls back, which may be nil, whenever the user returns.
 func (s *base) begin(ctx app.Context, back func(app.Context, returnKind)) {
 	dom.Yield()
 	s.page = ctx
