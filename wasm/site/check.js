@@ -10,7 +10,8 @@
     failed: "", // why the program cannot start
     leaving: false, // the page goes to WeChat's sign-in
     programAddress: document.querySelector("script[data-wasm]").getAttribute("data-wasm"),
-    endRequest: function () {}, // ends the request of requestProgram
+    requested: false, // requestProgram has requested the program
+    endRequest: function () {}, // ends that request
     signInQuery: "" // the query with code and state, for wasm/signin.go
   });
 
@@ -207,6 +208,7 @@
   function requestProgram() {
     if (!/Chrome\/\d{3}/.test(navigator.userAgent) || document.documentElement.hasAttribute("data-kept")) return;
     var abort = new AbortController();
+    startup.requested = true;
     startup.endRequest = function () { abort.abort(); };
     fetch(startup.programAddress, { priority: "low", signal: abort.signal }).catch(function () {}); // the worker meets the same error
   }

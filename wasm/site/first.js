@@ -134,7 +134,8 @@
       };
     });
 
-  // A copy's worker would delay the paint, and gains nothing: its program is in the browser's cache.
+  // The start of the worker would delay the paint. It waits where the program is on its way already, or is in
+  // the browser's cache, as that of a copy is. Elsewhere the worker's request is the first.
   if (startup.programAddress && !idle) {
     const address = new URL(startup.programAddress, location.href).href; // a blob worker has no base address
     const program = (startup.program = {
@@ -146,7 +147,7 @@
         program.onProgress((program.bytes = bytes));
       },
     });
-    program.compiled = (copied ? painted : Promise.resolve()).then(() => inWorker(address, program.received));
+    program.compiled = (copied || startup.requested ? painted : Promise.resolve()).then(() => inWorker(address, program.received));
     program.compiled.catch(() => {}); // start.js then compiles in the page
   }
   startup.ready = true;
