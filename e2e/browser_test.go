@@ -186,8 +186,8 @@ func (tb *tab) sees(text string) {
 // The expression may find elements in shadow trees.
 func (tb *tab) tap(element string) {
 	tb.t.Helper()
-	// The shop's page may leave for the sign-in while it waits.
-	tb.until(element, fmt.Sprintf(`(e => e && e.getClientRects().length && !e.disabled)(%s) && !document.querySelector('[data-waits="true"]')`, element))
+	// The shop's page may leave for the sign-in while it waits. The program may draw it while a button is pressed.
+	tb.until(element, fmt.Sprintf(`(e => e && e.getClientRects().length && !e.disabled && !e.matches('[data-waits=""] [data-action="add"]'))(%s) && !document.querySelector('[data-waits="true"]')`, element))
 	var at struct{ X, Y float64 }
 	tb.run(
 		chromedp.Evaluate(fmt.Sprintf(`(async e => {

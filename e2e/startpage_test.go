@@ -68,8 +68,8 @@ func TestFirstPaintHasTheCatalogue(t *testing.T) {
 			tb.sees(test.says)
 			tb.state("loading")
 			tb.until("the pictures", `[...document.images].every(i => i.complete && i.naturalWidth)`)
-			if taps := tb.eval(`[...document.querySelectorAll('[data-action="add"], [data-action="checkout"]')].filter(e => !e.disabled).length`); taps != "0" {
-				t.Errorf("%s buttons can be tapped before the program runs", taps)
+			if taps := tb.eval(`[...document.querySelectorAll('[data-action="basket"], [data-action="checkout"]')].filter(e => !e.disabled).length`); taps != "0" {
+				t.Errorf("%s buttons of the basket can be tapped before the program runs", taps)
 			}
 			tb.screenshot("first-paint-catalogue-" + test.tag)
 			before := tb.eval(places)
@@ -87,6 +87,38 @@ func TestFirstPaintHasTheCatalogue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A shopper may choose products as soon as they are shown. The program then has them in its basket. It may draw the
+// page between two taps.
+func TestTapsBeforeTheProgramRuns(t *testing.T) {
+	s := newShopSite(t)
+	release := make(chan struct{})
+	s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { waitForRelease(r, release) }))
+	tb := newTab(t)
+	tb.addScript(shifts)
+	tb.open(s.URL + "/")
+	tb.until("the buttons", `document.querySelector('[data-product="tea"] [data-action="add"]:not([disabled])')`)
+	tap := func(product string) {
+		tb.eval(fmt.Sprintf(`document.querySelector('[data-product=%q] [data-action="add"]').click()`, product))
+	}
+	tap("tea")
+	tap("bun")
+	tap("tea")
+	tb.until("the count", `document.querySelector('[data-product="tea"] output').innerText === "+2" && document.querySelector('[data-product="bun"] output').innerText === "+1"`)
+	if hint := tb.eval(`document.querySelector(".bar").innerText`); strings.Contains(hint, "请选择商品") {
+		t.Errorf("the bar says %q after a tap", hint)
+	}
+	tb.screenshot("first-paint-chosen")
+	close(release)
+	tb.waitRunning()
+	tb.until("the basket", `document.querySelector('[data-action="checkout"]').innerText === "去支付 (3)"`)
+	tb.sees("151.90")
+	tb.screenshot("first-paint-chosen-running")
+	tap("tea")
+	tb.until("one more", `document.querySelector('[data-product="tea"] output').innerText === "3"`)
+	tb.open(s.URL + "/") // the basket was stored
+	tb.until("the basket", `document.querySelector('[data-action="checkout"]').innerText === "去支付 (4)"`)
 }
 
 // places is where the parts of the page are that a shopper reads or taps.

@@ -35,6 +35,18 @@ func (webView) PageData() (text string, old bool) {
 	return dom.Text(element.Get("textContent")), old
 }
 
+func (webView) EarlyTaps() (products []string) {
+	startup := dom.Member(js.Global(), "startup")
+	if startup.Type() != js.TypeObject {
+		return nil
+	}
+	taps := startup.Get("taps").Call("splice", 0)
+	for i := range taps.Length() {
+		products = append(products, dom.Text(taps.Index(i)))
+	}
+	return products
+}
+
 func (webView) SignInQuery() string {
 	startup := dom.Member(js.Global(), "startup")
 	if startup.Type() != js.TypeObject {

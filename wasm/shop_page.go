@@ -32,8 +32,22 @@ func newShopPage(b browser) *shopPage {
 	if c, old := takeCatalogue(b); len(c.Products) > 0 {
 		p.show(c.Config, c.Products)
 		p.loading, p.signingIn = old, p.place.signsIn() // OnMount signs in; until then the page waits too
+		p.takeEarlyTaps()
 	}
 	return p
+}
+
+// takeEarlyTaps puts into the basket what the shopper tapped before this program had drawn the page.
+func (p *shopPage) takeEarlyTaps() {
+	taps := p.b.EarlyTaps()
+	if len(taps) == 0 {
+		return
+	}
+	for _, id := range taps {
+		p.basket.add(id, 1)
+	}
+	p.basket.fit(p.products)
+	p.basket.save(p.b)
 }
 
 // show shows a catalogue.
@@ -51,6 +65,7 @@ func (p *shopPage) rename(name string) {
 }
 
 func (p *shopPage) OnMount(ctx app.Context) {
+	p.takeEarlyTaps() // the page was made in an earlier task
 	p.begin(ctx, func(ctx app.Context, from returnKind) {
 		p.basket = loadBasket(p.b)
 		p.basket.fit(p.products)

@@ -109,6 +109,27 @@ func TestShopFromThePage(t *testing.T) {
 	}
 }
 
+// What was tapped before the program had drawn the page is in the basket, within the stock, and makes
+// another order. The page is made in one task and drawn in the next, so taps may come between.
+func TestShopTakesEarlyTaps(t *testing.T) {
+	one := 1
+	f := newFake(t, "https://shop.example/")
+	f.ua, f.pageData = "Mozilla/5.0 Chrome/156.0", pageOf(t, append([]api.Product{{ID: "cake", Name: "蛋糕", Price: 100, Left: &one}}, catalogue.Products...)...)
+	f.storage[keyOrder] = "o1"
+	f.earlyTaps = []string{"tea", "cake", "cake"}
+	p := newShopPage(f)
+	f.earlyTaps = []string{"tea"}
+	mount(t, p)
+	shows(t, p, "137.00") // two teas and a cake
+	want := basket{"tea": 2, "cake": 1}
+	if diff := cmp.Diff(want, loadBasket(f)); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+	if f.storage[keyOrder] != "" || f.storage[keyEarlier] != "o1" {
+		t.Errorf("the basket still belongs to the order: %q", f.storage)
+	}
+}
+
 // A user who comes back from a sign-in that did not happen is signed in again.
 func TestShopFromThePageSignsInAgain(t *testing.T) {
 	f := newFake(t, "https://shop.example/").on(getSession, api.CodeUnauthenticated, me).on(postAuthorize, api.AuthorizeResponse{URL: "https://open.weixin.qq.com/x"}).

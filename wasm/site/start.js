@@ -91,6 +91,26 @@
     return writeSync(fd, bytes);
   };
 
+  // keepTap keeps a tap of "+" for the program, which has not drawn yet and puts the product into the basket.
+  const keepTap = ({ target }) => {
+    const add = target.closest('[data-action="add"]');
+    if (!add || loader.dataset.state === "running") return;
+    const { product } = add.closest("[data-product]").dataset;
+    startup.taps.push(product);
+    const count = add.nextElementSibling ?? document.createElement("output");
+    count.textContent = `+${startup.taps.filter((tapped) => tapped === product).length}`;
+    add.after(count);
+    document.querySelector(".hint").hidden = true; // it says that nothing is chosen
+  };
+
+  // keepTaps lets the shopper choose before the program runs. A copy that the service worker kept may have
+  // old prices, so its buttons stay off.
+  const keepTaps = () => {
+    if ("kept" in document.documentElement.dataset) return;
+    for (const add of document.querySelectorAll('[data-action="add"]')) add.disabled = false;
+    document.addEventListener("click", keepTap);
+  };
+
   // register installs the service worker. The shop works without one.
   const register = async () => {
     await navigator.serviceWorker?.register("/app-worker.js", { updateViaCache: "none" });
@@ -132,6 +152,7 @@
     const end = go.run(await WebAssembly.instantiate(module, go.importObject));
     await Promise.race([drawn, exit, end]);
     show("running");
+    document.removeEventListener("click", keepTap);
     setTimeout(() => delete window.startup, 5_000); // a prefetched response is out of date by now
     register().catch((err) => console.warn("no service worker:", err));
     await Promise.race([exit, end]);
@@ -152,6 +173,7 @@
 
   if (startup.failed === "network") show("loading"); // this script was late
   if (program) {
+    keepTaps();
     load().catch((err) => {
       if (loader.dataset.state !== "failed") startup.fail(/memory/i.test(err.message) ? "memory" : "broken");
       console.error("loading the program:", err);
