@@ -37,7 +37,8 @@ type contender struct {
 	name  string
 	site  http.Handler
 	api   http.Handler // nil for a site without calls
-	ready string       // a JavaScript expression: whether the program has shown its content
+	tap   string       // a JavaScript expression: whether a tap on "+" counts; "false" without a catalogue
+	ready string       // the same: whether the program has shown its content
 	agent string       // the browser's user agent, "" for its own
 }
 
@@ -49,12 +50,15 @@ func inWeChat(c contender) contender {
 			c.agent = place.UserAgent
 		}
 	}
-	c.ready += ` && document.querySelector('[data-waits="false"]') !== null`
 	return c
 }
 
-// buttons is when the catalogue has buttons that work.
-const buttons = `document.querySelector('[data-product] [data-action="add"]:not([disabled])') !== null`
+// buttons is when the catalogue has buttons that can be tapped, and drawn is when the program has drawn the
+// page and waits for nothing.
+const (
+	buttons = `document.querySelector('[data-product] [data-action="add"]:not([disabled])') !== null`
+	drawn   = `document.querySelector('[data-waits="false"]') !== null`
+)
 
 // ours is the built site with the signer, which also sends the start page.
 func ours(signer *url.URL) contender {
@@ -73,7 +77,8 @@ func ours(signer *url.URL) contender {
 			files.ServeHTTP(w, r)
 		}),
 		api:   httputil.NewSingleHostReverseProxy(signer),
-		ready: buttons,
+		tap:   buttons,
+		ready: buttons + " && " + drawn,
 	}
 }
 
@@ -132,6 +137,7 @@ func byHand(ctx context.Context, signer *url.URL) (contender, error) {
 			shop.ServeHTTP(w, r)
 		}),
 		api:   httputil.NewSingleHostReverseProxy(signer),
+		tap:   buttons,
 		ready: buttons,
 	}, nil
 }
@@ -170,6 +176,7 @@ func helloWorld(ctx context.Context, dir string) (contender, error) {
 	return contender{
 		name: nameHello,
 		site: static.New(os.DirFS(dir)),
+		tap:  "false",
 		// go-app removes its loader after the program has drawn.
 		ready: `document.readyState !== "loading" && document.querySelector("h1") !== null && document.getElementById("app-wasm-loader") === null`,
 	}, nil

@@ -25,6 +25,7 @@ const (
 
 // visit is the measurement of one visit.
 type visit struct {
+	tap      time.Duration // a tap on "+" counts, since the first navigation; 0 without a catalogue
 	ready    time.Duration // since the first navigation
 	paint    time.Duration // the first contentful one, since the last navigation
 	blocked  time.Duration // what tasks of the page took beyond 50 ms each, from the paint on
@@ -34,7 +35,7 @@ type visit struct {
 }
 
 func (v visit) String() string {
-	return fmt.Sprintf("ready %v, paint %v, blocked %v, shift %.3f, %d bytes", v.ready.Round(ms), v.paint.Round(ms), v.blocked.Round(ms), v.shift, v.bytes)
+	return fmt.Sprintf("tap %v, ready %v, paint %v, blocked %v, shift %.3f, %d bytes", v.tap.Round(ms), v.ready.Round(ms), v.paint.Round(ms), v.blocked.Round(ms), v.shift, v.bytes)
 }
 
 // visits opens a contender in a new browser, and again after a restart of that browser.
@@ -72,7 +73,7 @@ func visitOnce(ctx context.Context, browser, profile string, c contender, s *pag
 	limited, cancel := context.WithTimeout(tab, readyTimeout)
 	defer cancel()
 	s.Forget()
-	var got struct{ Ready, Paint float64 }
+	var got struct{ Tap, Ready, Paint float64 }
 	err = chromedp.Run(limited,
 		emulation.SetDeviceMetricsOverride(390, 844, 3, true),
 		emulation.SetCPUThrottlingRate(cpu),
@@ -84,7 +85,7 @@ func visitOnce(ctx context.Context, browser, profile string, c contender, s *pag
 		}),
 		network.SetBypassServiceWorker(!workers),
 		chromedp.ActionFunc(func(ctx context.Context) error {
-			_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf(watcher, c.ready)).Do(ctx)
+			_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf(watcher, c.tap, c.ready)).Do(ctx)
 			return err
 		}),
 		chromedp.Navigate(s.URL+"/"),
@@ -101,7 +102,7 @@ func visitOnce(ctx context.Context, browser, profile string, c contender, s *pag
 			err = chromedp.Run(limited, chromedp.Evaluate(`window.measured ?? {}`, &got))
 		}
 	}
-	v.ready, v.paint = milliseconds(got.Ready), milliseconds(got.Paint)
+	v.tap, v.ready, v.paint = milliseconds(got.Tap), milliseconds(got.Ready), milliseconds(got.Paint)
 	for last := -1; last != len(s.Requests("*")) || s.Busy(); time.Sleep(idleTime) {
 		last = len(s.Requests("*"))
 	}
@@ -131,16 +132,19 @@ const watcher = `{
 	const tasks = [];
 	new PerformanceObserver((list) => tasks.push(...list.getEntries())).observe({type: "longtask", buffered: true});
 	window.blocked = (paint) => tasks.reduce((sum, task) => sum + Math.max(0, task.startTime + task.duration - Math.max(paint, task.startTime) - 50), 0);
-	const ready = () => %s;
-	let at = 0;
+	const tap = () => %s, ready = () => %s;
+	const now = () => performance.timeOrigin + performance.now() - began;
+	let tapAt = 0, at = 0;
 	const look = () => {
-		if (at || !document.documentElement || !ready()) return;
-		at = performance.timeOrigin + performance.now() - began;
+		if (at || !document.documentElement) return;
+		if (!tapAt && tap()) tapAt = now();
+		if (!ready()) return;
+		at = now();
 		changes.disconnect();
 		const report = () => {
 			const [paint] = performance.getEntriesByName("first-contentful-paint");
 			if (!paint) return setTimeout(report, 50);
-			window.measured = {Ready: at, Paint: paint.startTime};
+			window.measured = {Tap: tapAt, Ready: at, Paint: paint.startTime};
 		};
 		report();
 	};

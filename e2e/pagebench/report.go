@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -42,6 +43,7 @@ func median[T cmp.Ordered](visits []visit, f func(visit) T) T {
 	return all[len(all)/2]
 }
 
+func tap(v visit) time.Duration     { return v.tap }
 func ready(v visit) time.Duration   { return v.ready }
 func paint(v visit) time.Duration   { return v.paint }
 func blocked(v visit) time.Duration { return v.blocked }
@@ -84,6 +86,7 @@ func (r results) markdown(rounds int, audits map[string][]audit, load string) st
 	line("")
 	line("- **Ready**: the program has drawn what the page is for. In the shop that is the catalogue with buttons that work,")
 	line("  at the signer's prices. In hello world it is the heading, without the loader.")
+	line("- **Tap**: a tap on \"+\" counts. In the shop the page keeps it for the program, which puts the product into the basket.")
 	line("- **Paint**: the first contentful paint. In the shop it has the products and their prices.")
 	line("- **Blocked**: what tasks of the page took beyond 50 ms each, after the paint.")
 	line("- **Shift**: Chromium's cumulative layout shift.")
@@ -149,12 +152,16 @@ func (r results) markdown(rounds int, audits map[string][]audit, load string) st
 
 // table compares the contenders.
 func (r results) table(line func(format string, args ...any), workers bool) {
-	line("| visit | page | ready ms | paint ms | blocked ms | shift | bytes | requests |")
-	line("|---|---|--:|--:|--:|--:|--:|--:|")
+	line("| visit | page | tap ms | ready ms | paint ms | blocked ms | shift | bytes | requests |")
+	line("|---|---|--:|--:|--:|--:|--:|--:|--:|")
 	for i, kind := range kinds {
 		for _, name := range names {
 			v := r.visits[series{name, workers}][i]
-			line("| %s | %s | %d | %d | %d | %.3f | %d | %d |", kind, name,
+			tapped := "-"
+			if at := median(v, tap); at > 0 {
+				tapped = strconv.Itoa(int(at / ms))
+			}
+			line("| %s | %s | %s | %d | %d | %d | %.3f | %d | %d |", kind, name, tapped,
 				median(v, ready)/ms, median(v, paint)/ms, median(v, blocked)/ms, median(v, shift), median(v, sent), median(v, requestCount))
 		}
 	}
