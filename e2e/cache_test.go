@@ -183,6 +183,7 @@ func TestSecondVisitComesFromTheCache(t *testing.T) {
 	tb.sees("68.00")
 	tb.state("running")
 	tb.until("the mark of a copy", isKept)
+	tb.until("the pictures", `[...document.images].every(i => i.complete && i.naturalWidth)`)
 	if taps := tb.eval(`[...document.querySelectorAll('[data-action="add"], [data-action="checkout"]')].filter(e => !e.disabled).length`); taps != "0" {
 		t.Errorf("%s buttons can be tapped before the signer answers", taps)
 	}
@@ -196,6 +197,7 @@ func TestSecondVisitComesFromTheCache(t *testing.T) {
 		t.Error("the signer did not name its prices")
 	}
 	// The copy was renewed behind the page.
+	tb.until("the pictures after the layout", `caches.match("/").then(r => r.text()).then(text => window.copy = text) && window.copy?.includes('<img loading="lazy" ')`)
 	tb.until("the new copy", `caches.match("/").then(r => r.text()).then(text => window.copy = text) && window.copy?.includes("71.00")`)
 	// A reload gets the network.
 	tb.reload()

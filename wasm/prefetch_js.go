@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"syscall/js"
 
 	"h5pay/wasm/dom"
@@ -35,24 +36,17 @@ func (webView) PageData() (text string, old bool) {
 	return dom.Text(element.Get("textContent")), old
 }
 
-func (webView) EarlyTaps() (products []string) {
-	startup := dom.Member(js.Global(), "startup")
-	if startup.Type() != js.TypeObject {
-		return nil
-	}
-	taps := startup.Get("taps").Call("splice", 0)
-	for i := range taps.Length() {
-		products = append(products, dom.Text(taps.Index(i)))
-	}
-	return products
-}
+func (webView) EarlyTaps() []string { return strings.Fields(takeStartup("taps")) }
 
-func (webView) SignInQuery() string {
+func (webView) SignInQuery() string { return takeStartup("signInQuery") }
+
+// takeStartup returns a text that a script of the page has kept for the program, once.
+func takeStartup(name string) string {
 	startup := dom.Member(js.Global(), "startup")
 	if startup.Type() != js.TypeObject {
 		return ""
 	}
-	query := dom.Text(startup.Get("signInQuery"))
-	startup.Set("signInQuery", "")
-	return query
+	text := dom.Text(startup.Get(name))
+	startup.Set(name, "")
+	return text
 }

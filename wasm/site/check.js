@@ -13,7 +13,7 @@
     requested: false, // requestProgram has requested the program
     endRequest: function () {}, // ends that request
     signInQuery: "", // the query with code and state, for wasm/signin.go
-    taps: [] // the product of each tap that start.js keeps, for wasm/shop_page.go
+    taps: "" // the product of each tap that start.js keeps, and a space, for wasm/shop_page.go
   });
 
   // WeChat opens the page with an unused code. Remove it before the browser sends a request, so

@@ -96,9 +96,9 @@
     const add = target.closest('[data-action="add"]');
     if (!add || loader.dataset.state === "running") return;
     const { product } = add.closest("[data-product]").dataset;
-    startup.taps.push(product);
+    startup.taps += product + " ";
     const count = add.nextElementSibling ?? document.createElement("output");
-    count.textContent = `+${startup.taps.filter((tapped) => tapped === product).length}`;
+    count.textContent = `+${Number(count.textContent) + 1}`;
     add.after(count);
     document.querySelector(".hint").hidden = true; // it says that nothing is chosen
   };

@@ -19,7 +19,8 @@ const screenOf = ({ pathname }) => (screens.includes(pathname) ? pathname : toke
 
 // keep stores a page. A response of something else, such as a challenge of a firewall, has no version
 // of the page, or another one than its own text. A page with a sign-in is for one load. The text is
-// marked, so that its first script knows.
+// marked, so that its first script knows. Its pictures are requested after the layout: they are in the
+// browser's cache, so decoding them would delay the paint.
 const keep = async (screen, response) => {
   const version = response.headers.get("H5pay-Page");
   if (response.status !== 200 || response.redirected || response.type !== "basic" || !version) return;
@@ -30,8 +31,9 @@ const keep = async (screen, response) => {
   headers.delete("Content-Encoding");
   headers.delete("Content-Length");
   headers.delete("Link"); // the program of a copy is requested after the paint
+  const copy = text.replace("<html ", "<html data-kept ").replaceAll("<img ", '<img loading="lazy" ');
   const cache = await caches.open(cacheName);
-  await cache.put(screen, new Response(text.replace("<html ", "<html data-kept "), { headers }));
+  await cache.put(screen, new Response(copy, { headers }));
 };
 
 // renew fetches a page and keeps it.
