@@ -186,7 +186,8 @@ func (tb *tab) sees(text string) {
 // The expression may find elements in shadow trees.
 func (tb *tab) tap(element string) {
 	tb.t.Helper()
-	// The shop's page may leave for the sign-in while it waits. The program may draw it while a button is pressed.
+	// The shop's page may leave for the sign-in while it waits. A press is lost if the program draws the page
+	// before the release, so wait for the program.
 	tb.until(element, fmt.Sprintf(`(e => e && e.getClientRects().length && !e.disabled && !e.matches('[data-waits=""] [data-action="add"]'))(%s) && !document.querySelector('[data-waits="true"]')`, element))
 	var at struct{ X, Y float64 }
 	tb.run(

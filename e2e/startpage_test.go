@@ -89,36 +89,49 @@ func TestFirstPaintHasTheCatalogue(t *testing.T) {
 	}
 }
 
-// A shopper may choose products as soon as they are shown. The program then has them in its basket. It may draw the
-// page between two taps.
+// A shopper may choose products as soon as they are shown, and go to another page before the program runs. The
+// program then has them in its basket.
 func TestTapsBeforeTheProgramRuns(t *testing.T) {
 	s := newShopSite(t)
 	release := make(chan struct{})
 	s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { waitForRelease(r, release) }))
 	tb := newTab(t)
-	tb.addScript(shifts)
-	tb.open(s.URL + "/")
-	tb.until("the buttons", `document.querySelector('[data-product="tea"] [data-action="add"]:not([disabled])')`)
+	open := func() {
+		tb.open(s.URL + "/")
+		tb.until("the buttons", `document.querySelector('[data-product="tea"] [data-action="add"]:not([disabled])')`)
+	}
 	tap := func(product string) {
 		tb.eval(fmt.Sprintf(`document.querySelector('[data-product=%q] [data-action="add"]').click()`, product))
 	}
+	shown := func(tea, bun string) {
+		tb.until("the quantities", fmt.Sprintf(`((tea, bun) => tea === %q && bun === %q)(...["tea", "bun"].map(id => document.querySelector('[data-product="' + id + '"] output')?.innerText))`, tea, bun))
+	}
+	open()
+	tb.state("loading")
 	tap("tea")
 	tap("bun")
 	tap("tea")
-	tb.until("the count", `document.querySelector('[data-product="tea"] output').innerText === "+2" && document.querySelector('[data-product="bun"] output').innerText === "+1"`)
-	if hint := tb.eval(`document.querySelector(".bar").innerText`); strings.Contains(hint, "请选择商品") {
-		t.Errorf("the bar says %q after a tap", hint)
+	shown("2", "1")
+	if says := tb.eval(`document.querySelector(".bar").innerText`); strings.Contains(says, "请选择商品") {
+		t.Errorf("the bar says %q after a tap", says)
 	}
 	tb.screenshot("first-paint-chosen")
+	tb.open(s.URL + "/orders")
+	open()
+	shown("2", "1")
+	tap("bun")
+	shown("2", "2")
 	close(release)
 	tb.waitRunning()
-	tb.until("the basket", `document.querySelector('[data-action="checkout"]').innerText === "去支付 (3)"`)
-	tb.sees("151.90")
-	tb.screenshot("first-paint-chosen-running")
-	tap("tea")
-	tb.until("one more", `document.querySelector('[data-product="tea"] output').innerText === "3"`)
-	tb.open(s.URL + "/") // the basket was stored
 	tb.until("the basket", `document.querySelector('[data-action="checkout"]').innerText === "去支付 (4)"`)
+	tb.sees("167.80")
+	tap("tea")
+	shown("3", "2")
+	open() // the basket was stored
+	tb.until("the basket", `document.querySelector('[data-action="checkout"]').innerText === "去支付 (5)"`)
+	if stored := tb.eval(`sessionStorage.getItem("h5pay.taps") ?? "none"`); stored != "none" {
+		t.Errorf("stored taps %q", stored)
+	}
 }
 
 // places is where the parts of the page are that a shopper reads or taps.

@@ -26,6 +26,15 @@ func (c basket) add(id string, n int) {
 // full reports whether the basket has no room for another product.
 func (c basket) full() bool { return len(c) >= api.MaxOrderItems }
 
+// pieces returns the number of pieces of all products.
+func (c basket) pieces() int {
+	sum := 0
+	for _, n := range c {
+		sum += n
+	}
+	return sum
+}
+
 // fit removes the pieces that the shop does not have.
 func (c basket) fit(catalogue []api.Product) {
 	for _, p := range catalogue {

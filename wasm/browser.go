@@ -22,10 +22,6 @@ type browser interface {
 	// may be old if the service worker kept the page, unless the calls of this load have replaced it.
 	PageData() (text string, old bool)
 
-	// EarlyTaps returns the ID of the product of each "+" that was tapped before the page's program had drawn
-	// its first screen, each tap once.
-	EarlyTaps() []string
-
 	ReplaceAddress(url string) // history.replaceState, within this shop
 	Assign(url string)         // loads a page; Back returns to this one
 	Replace(url string)        // loads a page; Back skips this one

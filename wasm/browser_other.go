@@ -28,7 +28,6 @@ func (noBrowser) Set(string, string)                 {}
 func (noBrowser) ClearPersonal()                     {}
 func (noBrowser) SetDocumentLang(string)             {}
 func (noBrowser) PageData() (string, bool)           { return "", false }
-func (noBrowser) EarlyTaps() []string                { return nil }
 func (noBrowser) SignInQuery() string                { return "" }
 func (noBrowser) ReplaceAddress(string)              {}
 func (noBrowser) Assign(string)                      {}

@@ -29,7 +29,6 @@ type fake struct {
 
 	pageData    string   // what the page arrived with
 	pageOld     bool     // a copy of the service worker
-	earlyTaps   []string // what was tapped before the program had drawn
 	signInQuery string   // what site/check.js removed from the address
 	navigations []string // by Assign or Replace
 	invoked     int
@@ -78,11 +77,6 @@ func (f *fake) PageData() (string, bool) {
 	taken := f.pageData
 	f.pageData = ""
 	return taken, f.pageOld
-}
-func (f *fake) EarlyTaps() []string {
-	taken := f.earlyTaps
-	f.earlyTaps = nil
-	return taken
 }
 func (f *fake) ReplaceAddress(to string) {
 	u, err := f.address.Parse(to)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 	"syscall/js"
 
 	"h5pay/wasm/dom"
@@ -36,17 +35,12 @@ func (webView) PageData() (text string, old bool) {
 	return dom.Text(element.Get("textContent")), old
 }
 
-func (webView) EarlyTaps() []string { return strings.Fields(takeStartup("taps")) }
-
-func (webView) SignInQuery() string { return takeStartup("signInQuery") }
-
-// takeStartup returns a text that a script of the page has kept for the program, once.
-func takeStartup(name string) string {
+func (webView) SignInQuery() string {
 	startup := dom.Member(js.Global(), "startup")
 	if startup.Type() != js.TypeObject {
 		return ""
 	}
-	text := dom.Text(startup.Get(name))
-	startup.Set(name, "")
-	return text
+	query := dom.Text(startup.Get("signInQuery"))
+	startup.Set("signInQuery", "")
+	return query
 }

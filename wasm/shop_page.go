@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/maxence-charriere/go-app/v9/pkg/app"
 
@@ -32,22 +33,26 @@ func newShopPage(b browser) *shopPage {
 	if c, old := takeCatalogue(b); len(c.Products) > 0 {
 		p.show(c.Config, c.Products)
 		p.loading, p.signingIn = old, p.place.signsIn() // OnMount signs in; until then the page waits too
-		p.takeEarlyTaps()
 	}
+	p.takeEarlyTaps()
 	return p
 }
 
 // takeEarlyTaps puts into the basket what the shopper tapped before this program had drawn the page.
 func (p *shopPage) takeEarlyTaps() {
-	taps := p.b.EarlyTaps()
-	if len(taps) == 0 {
+	taps := p.b.Recall(keyTaps)
+	if taps == "" {
 		return
 	}
-	for _, id := range taps {
+	p.b.Remember(keyTaps, "")
+	before := p.basket.pieces()
+	for id := range strings.SplitSeq(taps, " ") {
 		p.basket.add(id, 1)
 	}
 	p.basket.fit(p.products)
-	p.basket.save(p.b)
+	if p.basket.pieces() != before {
+		p.basket.save(p.b)
+	}
 }
 
 // show shows a catalogue.
@@ -65,7 +70,7 @@ func (p *shopPage) rename(name string) {
 }
 
 func (p *shopPage) OnMount(ctx app.Context) {
-	p.takeEarlyTaps() // the page was made in an earlier task
+	p.takeEarlyTaps() // those since newShopPage, which ran in an earlier task
 	p.begin(ctx, func(ctx app.Context, from returnKind) {
 		p.basket = loadBasket(p.b)
 		p.basket.fit(p.products)

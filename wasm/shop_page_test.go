@@ -116,17 +116,24 @@ func TestShopTakesEarlyTaps(t *testing.T) {
 	f := newFake(t, "https://shop.example/")
 	f.ua, f.pageData = "Mozilla/5.0 Chrome/156.0", pageOf(t, append([]api.Product{{ID: "cake", Name: "蛋糕", Price: 100, Left: &one}}, catalogue.Products...)...)
 	f.storage[keyOrder] = "o1"
-	f.earlyTaps = []string{"tea", "cake", "cake"}
+	f.storage[keyTaps] = "tea cake cake"
 	p := newShopPage(f)
-	f.earlyTaps = []string{"tea"}
+	f.storage[keyTaps] = "tea"
 	mount(t, p)
 	shows(t, p, "137.00") // two teas and a cake
 	want := basket{"tea": 2, "cake": 1}
 	if diff := cmp.Diff(want, loadBasket(f)); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}
-	if f.storage[keyOrder] != "" || f.storage[keyEarlier] != "o1" {
-		t.Errorf("the basket still belongs to the order: %q", f.storage)
+	if f.storage[keyTaps] != "" || f.storage[keyOrder] != "" || f.storage[keyEarlier] != "o1" {
+		t.Errorf("the taps are still there, or the basket still belongs to the order: %q", f.storage)
+	}
+
+	// A tap beyond the stock changes nothing, so the order stays that of the basket.
+	f.pageData, f.storage[keyOrder], f.storage[keyTaps] = pageOf(t, api.Product{ID: "cake", Name: "蛋糕", Price: 100, Left: &one}), "o2", "cake"
+	mount(t, newShopPage(f))
+	if f.storage[keyTaps] != "" || f.storage[keyOrder] != "o2" {
+		t.Errorf("storage %q", f.storage)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 const (
 	keyAttempts = "h5pay.sign_in_attempts" // redirects to WeChat since the last success or the user's last tap
 	keyBasket   = "h5pay.basket"           // JSON
+	keyTaps     = "h5pay.taps"             // the product of each "+" that was tapped before the page was drawn, with spaces between: see site/start.js
 )
 
 // maxAttempts limits how often the page redirects to WeChat before it shows a button: the sign-in

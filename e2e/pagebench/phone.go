@@ -25,7 +25,7 @@ const (
 
 // visit is the measurement of one visit.
 type visit struct {
-	tap      time.Duration // a tap on "+" counts, since the first navigation; 0 without a catalogue
+	tap      time.Duration // a painted "+" can be tapped, since the first navigation; 0 without a catalogue
 	ready    time.Duration // since the first navigation
 	paint    time.Duration // the first contentful one, since the last navigation
 	blocked  time.Duration // what tasks of the page took beyond 50 ms each, from the paint on
@@ -144,7 +144,7 @@ const watcher = `{
 		const report = () => {
 			const [paint] = performance.getEntriesByName("first-contentful-paint");
 			if (!paint) return setTimeout(report, 50);
-			window.measured = {Tap: tapAt, Ready: at, Paint: paint.startTime};
+			window.measured = {Tap: tapAt && Math.max(tapAt, performance.timeOrigin + paint.startTime - began), Ready: at, Paint: paint.startTime};
 		};
 		report();
 	};

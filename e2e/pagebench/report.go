@@ -84,9 +84,10 @@ func (r results) markdown(rounds int, audits map[string][]audit, load string) st
 		line("The load average of the machine at the end was %s. Above the number of processors the figures are not comparable.", load)
 	}
 	line("")
+	line("- **Tap**: the products are painted, and a tap on \"+\" counts. In the shop the page keeps it for the program, which")
+	line("  puts the product into the basket.")
 	line("- **Ready**: the program has drawn what the page is for. In the shop that is the catalogue with buttons that work,")
 	line("  at the signer's prices. In hello world it is the heading, without the loader.")
-	line("- **Tap**: a tap on \"+\" counts. In the shop the page keeps it for the program, which puts the product into the basket.")
 	line("- **Paint**: the first contentful paint. In the shop it has the products and their prices.")
 	line("- **Blocked**: what tasks of the page took beyond 50 ms each, after the paint.")
 	line("- **Shift**: Chromium's cumulative layout shift.")

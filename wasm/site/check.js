@@ -10,10 +10,9 @@
     failed: "", // why the program cannot start
     leaving: false, // the page goes to WeChat's sign-in
     programAddress: document.querySelector("script[data-wasm]").getAttribute("data-wasm"),
-    requested: false, // requestProgram has requested the program
+    request: null, // the request of requestProgram
     endRequest: function () {}, // ends that request
-    signInQuery: "", // the query with code and state, for wasm/signin.go
-    taps: "" // the product of each tap that start.js keeps, and a space, for wasm/shop_page.go
+    signInQuery: "" // the query with code and state, for wasm/signin.go
   });
 
   // WeChat opens the page with an unused code. Remove it before the browser sends a request, so
@@ -209,9 +208,9 @@
   function requestProgram() {
     if (!/Chrome\/\d{3}/.test(navigator.userAgent) || document.documentElement.hasAttribute("data-kept")) return;
     var abort = new AbortController();
-    startup.requested = true;
     startup.endRequest = function () { abort.abort(); };
-    fetch(startup.programAddress, { priority: "low", signal: abort.signal }).catch(function () {}); // the worker meets the same error
+    startup.request = fetch(startup.programAddress, { priority: "low", signal: abort.signal });
+    startup.request.catch(function () {}); // the worker meets the same error
   }
 
   var why = missingFeature();

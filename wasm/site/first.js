@@ -134,8 +134,8 @@
       };
     });
 
-  // The start of the worker would delay the paint. It waits where the program is on its way already, or is in
-  // the browser's cache, as that of a copy is. Elsewhere the worker's request is the first.
+  // The start of the worker would delay the paint. The worker waits for the paint where the program is requested
+  // already, or is in the browser's cache, as that of a copy is. Elsewhere its request is the first.
   if (startup.programAddress && !idle) {
     const address = new URL(startup.programAddress, location.href).href; // a blob worker has no base address
     const program = (startup.program = {
@@ -147,7 +147,7 @@
         program.onProgress((program.bytes = bytes));
       },
     });
-    program.compiled = (copied || startup.requested ? painted : Promise.resolve()).then(() => inWorker(address, program.received));
+    program.compiled = (copied || startup.request ? painted : Promise.resolve()).then(() => inWorker(address, program.received));
     program.compiled.catch(() => {}); // start.js then compiles in the page
   }
   startup.ready = true;

@@ -91,24 +91,36 @@
     return writeSync(fd, bytes);
   };
 
-  // keepTap keeps a tap of "+" for the program, which has not drawn yet and puts the product into the basket.
-  const keepTap = ({ target }) => {
-    const add = target.closest('[data-action="add"]');
-    if (!add || loader.dataset.state === "running") return;
-    const { product } = add.closest("[data-product]").dataset;
-    startup.taps += product + " ";
-    const count = add.nextElementSibling ?? document.createElement("output");
-    count.textContent = `+${Number(count.textContent) + 1}`;
-    add.after(count);
-    document.querySelector(".hint").hidden = true; // it says that nothing is chosen
-  };
-
-  // keepTaps lets the shopper choose before the program runs. A copy that the service worker kept may have
-  // old prices, so its buttons stay off.
-  const keepTaps = () => {
-    if ("kept" in document.documentElement.dataset) return;
-    for (const add of document.querySelectorAll('[data-action="add"]')) add.disabled = false;
-    document.addEventListener("click", keepTap);
+  // letChoose lets the shopper choose products before the program has drawn the page, and shows the quantities that
+  // it will show. It stores the products that were tapped: see takeEarlyTaps in wasm/shop_page.go. A copy that the
+  // service worker kept may have old prices, so its buttons stay off.
+  const letChoose = () => {
+    const rows = document.querySelector(".cards");
+    const data = document.getElementById("data");
+    if (!rows || !data || "kept" in document.documentElement.dataset) return;
+    const most = {}; // by product
+    for (const { id, left } of JSON.parse(data.textContent).products) most[id] = left ?? 99;
+    const basket = JSON.parse(sessionStorage.getItem("h5pay.basket") ?? "{}");
+    const taps = (sessionStorage.getItem("h5pay.taps") ?? "").split(" ").filter(Boolean);
+    const productOf = (add) => add.closest("[data-product]").dataset.product;
+    const show = (add) => {
+      const id = productOf(add);
+      const quantity = Math.min((basket[id] ?? 0) + taps.filter((tapped) => tapped === id).length, most[id]);
+      add.disabled = quantity === most[id];
+      if (quantity === 0) return;
+      const count = add.nextElementSibling ?? document.createElement("output");
+      count.textContent = quantity;
+      if (!count.isConnected) add.after(count);
+      document.querySelector(".hint").hidden = true; // it says that nothing is chosen
+    };
+    rows.addEventListener("click", ({ target }) => {
+      const add = target.closest('[data-action="add"]');
+      if (!add) return;
+      taps.push(productOf(add));
+      sessionStorage.setItem("h5pay.taps", taps.join(" "));
+      show(add);
+    });
+    rows.querySelectorAll('[data-action="add"]').forEach(show);
   };
 
   // register installs the service worker. The shop works without one.
@@ -152,7 +164,6 @@
     const end = go.run(await WebAssembly.instantiate(module, go.importObject));
     await Promise.race([drawn, exit, end]);
     show("running");
-    document.removeEventListener("click", keepTap);
     setTimeout(() => delete window.startup, 5_000); // a prefetched response is out of date by now
     register().catch((err) => console.warn("no service worker:", err));
     await Promise.race([exit, end]);
@@ -173,7 +184,9 @@
 
   if (startup.failed === "network") show("loading"); // this script was late
   if (program) {
-    keepTaps();
+    try {
+      letChoose();
+    } catch {} // storage is blocked: the buttons wait for the program
     load().catch((err) => {
       if (loader.dataset.state !== "failed") startup.fail(/memory/i.test(err.message) ? "memory" : "broken");
       console.error("loading the program:", err);
