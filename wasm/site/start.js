@@ -92,8 +92,8 @@
   };
 
   // letChoose lets the shopper choose products before the program has drawn the page, and shows the quantities that
-  // it will show. It stores the products that were tapped: see takeEarlyTaps in wasm/shop_page.go. A copy that the
-  // service worker kept may have old prices, so its buttons stay off.
+  // it will show. It stores the products that were tapped: see takeEarlyTaps in wasm/shop_page.go. The program may
+  // take some before the last tap. A copy that the service worker kept may have old prices, so its buttons stay off.
   const letChoose = () => {
     const rows = document.querySelector(".cards");
     const data = document.getElementById("data");
@@ -101,7 +101,9 @@
     const most = {}; // by product
     for (const { id, left } of JSON.parse(data.textContent).products) most[id] = left ?? 99;
     const basket = JSON.parse(sessionStorage.getItem("h5pay.basket") ?? "{}");
-    const taps = (sessionStorage.getItem("h5pay.taps") ?? "").split(" ").filter(Boolean);
+    const key = "h5pay.taps";
+    const stored = () => sessionStorage.getItem(key)?.split(" ") ?? [];
+    const taps = stored();
     const productOf = (add) => add.closest("[data-product]").dataset.product;
     const show = (add) => {
       const id = productOf(add);
@@ -116,8 +118,9 @@
     rows.addEventListener("click", ({ target }) => {
       const add = target.closest('[data-action="add"]');
       if (!add) return;
-      taps.push(productOf(add));
-      sessionStorage.setItem("h5pay.taps", taps.join(" "));
+      const id = productOf(add);
+      sessionStorage.setItem(key, [...stored(), id].join(" "));
+      taps.push(id);
       show(add);
     });
     rows.querySelectorAll('[data-action="add"]').forEach(show);
