@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"h5pay/e2e/pages"
+	"h5pay/internal/api"
 	"h5pay/internal/static"
 )
 
@@ -135,6 +136,41 @@ func TestTapsBeforeTheProgramRuns(t *testing.T) {
 	open() // the basket was stored
 	tb.until("the basket", `document.querySelector('[data-action="checkout"]').innerText === "去支付 (5)"`)
 	if stored := tb.eval(`sessionStorage.getItem("h5pay.taps") ?? "none"`); stored != "none" {
+		t.Errorf("stored taps %q", stored)
+	}
+}
+
+// Before the program runs, the page shows the stored basket, and allows as many pieces as the program does.
+func TestTapsBeforeTheProgramRunsAreLimited(t *testing.T) {
+	s := newShopSite(t)
+	release := make(chan struct{})
+	defer close(release)
+	s.Fault(onProgram(func(_ http.ResponseWriter, r *http.Request) { waitForRelease(r, release) }))
+	tb := newTab(t)
+	tb.addScript(fmt.Sprintf(`sessionStorage["h5pay.basket"] = '{"tea": %d, "cake": 1, "bun": 3}';
+		document.addEventListener("readystatechange", () => { // before the last script runs
+			const data = document.getElementById("data");
+			const catalogue = JSON.parse(data.textContent);
+			catalogue.products.find(p => p.id === "cake").left = 2;
+			data.textContent = JSON.stringify(catalogue);
+		}, {once: true});`, api.MaxQuantity-1))
+	tb.open(s.URL + "/")
+	tb.until("the buttons", `document.querySelector('[data-product="tea"] [data-action="add"]:not([disabled])')`)
+	shown := func(tea, cake, bun string) {
+		t.Helper()
+		const quantities = `["tea", "cake", "bun"].map(id => (row => row.querySelector("output").innerText + (row.querySelector("[data-action=add]").disabled ? " off" : ""))(document.querySelector('[data-product="' + id + '"]'))).join()`
+		if got, want := tb.eval(quantities), strings.Join([]string{tea, cake, bun}, ","); got != want {
+			t.Errorf("quantities %s, want %s", got, want)
+		}
+	}
+	shown(strconv.Itoa(api.MaxQuantity-1), "1", "3")
+	for range 2 { // the second tap is one too many
+		for _, id := range []string{"tea", "cake"} {
+			tb.eval(fmt.Sprintf(`document.querySelector('[data-product=%q] [data-action="add"]').click()`, id))
+		}
+	}
+	shown(strconv.Itoa(api.MaxQuantity)+" off", "2 off", "3")
+	if stored := tb.eval(`sessionStorage.getItem("h5pay.taps")`); stored != "tea cake" {
 		t.Errorf("stored taps %q", stored)
 	}
 }

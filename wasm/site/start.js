@@ -92,8 +92,9 @@
   };
 
   // letChoose lets the shopper choose products before the program has drawn the page, and shows the quantities that
-  // it will show. It stores the products that were tapped: see takeEarlyTaps in wasm/shop_page.go. The program may
-  // take some before the last tap. A copy that the service worker kept may have old prices, so its buttons stay off.
+  // it will show: those of the stored basket with the taps, up to the stock or api.MaxQuantity. It stores each tap for
+  // takeEarlyTaps in wasm/shop_page.go, which takes the stored ones in an earlier task than that of the drawing. A
+  // copy that the service worker kept may have old prices, so its buttons stay off.
   const letChoose = () => {
     const rows = document.querySelector(".cards");
     const data = document.getElementById("data");
@@ -103,7 +104,7 @@
     const basket = JSON.parse(sessionStorage.getItem("h5pay.basket") ?? "{}");
     const key = "h5pay.taps";
     const stored = () => sessionStorage.getItem(key)?.split(" ") ?? [];
-    const taps = stored();
+    const taps = stored(); // and those since, also what the program has taken meanwhile
     const productOf = (add) => add.closest("[data-product]").dataset.product;
     const show = (add) => {
       const id = productOf(add);
@@ -189,7 +190,7 @@
   if (program) {
     try {
       letChoose();
-    } catch {} // storage is blocked: the buttons wait for the program
+    } catch {} // storage is blocked or holds something else: the buttons wait for the program
     load().catch((err) => {
       if (loader.dataset.state !== "failed") startup.fail(/memory/i.test(err.message) ? "memory" : "broken");
       console.error("loading the program:", err);

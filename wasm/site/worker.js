@@ -19,8 +19,8 @@ const screenOf = ({ pathname }) => (screens.includes(pathname) ? pathname : toke
 
 // keep stores a page. A response of something else, such as a challenge of a firewall, has no version
 // of the page, or another one than its own text. A page with a sign-in is for one load. The text is
-// marked, so that its first script knows. Its pictures are requested after the layout: they are in the
-// browser's cache, so decoding them would delay the paint.
+// marked, so that its first script knows. The layout requests its pictures. Otherwise the parser would, and
+// the browser, which has them in its cache, would decode them before the paint.
 const keep = async (screen, response) => {
   const version = response.headers.get("H5pay-Page");
   if (response.status !== 200 || response.redirected || response.type !== "basic" || !version) return;
